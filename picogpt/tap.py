@@ -1,0 +1,62 @@
+"""Looking at what flows through the model, and replacing it.
+
+A tap is a function `tap(name, x) -> x`. The model calls it with every activation it computes
+and goes on with what comes back, so one mechanism serves to watch and to change:
+
+    activations = {}
+    gpt2(ids, **params, n_head=12, tap=record(activations))
+    activations["h.3.attn.weights"]            # [n_head, n_seq, n_seq]
+
+    gpt2(ids, **params, n_head=12, tap=edit({"h.3.attn.heads": lambda heads: 0 * heads}))
+
+The names and shapes are listed in `config.activation_shapes`. Nothing writes into an array
+after a tap has seen it, so what was recorded stays true; an edit must return a new array.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Tap = Callable[[str, np.ndarray], np.ndarray]
+
+
+def no_tap(name: str, x: np.ndarray) -> np.ndarray:
+    """The tap of every function that was given none: x passes unseen."""
+    return x
+
+
+def record(activations: dict[str, np.ndarray]) -> Tap:
+    """A tap that keeps every activation in the given dict, under its name."""
+
+    def tap(name, x):
+        activations[name] = x
+        return x
+
+    return tap
+
+
+def edit(edits: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Tap:
+    """A tap that replaces the named activations x by edits[name](x).
+
+    Raises ValueError, when the model runs, if an edit changes an activation's shape or dtype.
+    """
+
+    def tap(name, x):
+        if name not in edits:
+            return x
+        new = edits[name](x)
+        if new.shape != x.shape or new.dtype != x.dtype:
+            raise ValueError(
+                f"the edit of {name} returned {new.dtype} {list(new.shape)}, "
+                f"expected {x.dtype} {list(x.shape)}"
+            )
+        return new
+
+    return tap
+
+
+def under(prefix: str, tap: Tap) -> Tap:
+    """The same tap for a part of the model that does not know its own place: names get a prefix."""
+    if tap is no_tap:
+        return no_tap
+    return lambda name, x: tap(prefix + name, x)
