@@ -1,0 +1,36 @@
+"""What several tests need: random weights that prove something."""
+
+import numpy as np
+
+from picogpt.config import Config, param_shapes, unflatten
+
+
+def random_params(config: Config, seed: int) -> dict:
+    """A tree of parameters, float32, in which no tensor can be dropped or swapped unnoticed.
+
+    The usual initialisation has zero biases and unit gains, so that a model which forgets them
+    looks right, and matrices so small that attention is a plain mean. Here every tensor is drawn:
+    gains around 1, biases around 0, and matrices with entries of 1.5 / sqrt(n_in), which makes
+    queries and keys of normalised inputs large enough for attention to choose.
+    """
+    rng = np.random.default_rng(seed)
+    flat = {}
+    for path, shape in param_shapes(config).items():
+        x = rng.standard_normal(shape, dtype=np.float32)
+        kind = path.split(".")[-1]
+        if kind == "g":
+            x = 1.0 + 0.3 * x
+        elif kind == "b":
+            x *= 0.2
+        else:
+            n_in = shape[0] if kind == "w" else config.n_embd  # wte is also the output matrix
+            x *= 1.5 / n_in**0.5
+        flat[path] = x
+    return unflatten(flat)
+
+
+def error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """max |actual - expected| over the range (max - min) of the expected values."""
+    assert actual.shape == expected.shape, (actual.shape, expected.shape)
+    difference = np.abs(actual.astype(np.float64) - expected)
+    return float(difference.max() / (expected.max() - expected.min()))
