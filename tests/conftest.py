@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example may take long on a busy machine; what it finds counts, not how soon.
+settings.register_profile("picogpt", deadline=None)
+settings.load_profile("picogpt")
 
 
 @pytest.fixture(scope="session")

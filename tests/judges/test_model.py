@@ -17,7 +17,7 @@ SMALL = [
 
 
 def greedy(config: Config, params: dict, ids: list[int], n: int) -> list[int]:
-    choose = lambda logits: int(logits.argmax())  # noqa: E731
+    choose = lambda logits: int(logits.argmax())
     no_end = -1
     steps = token_steps(ids, params, config, choose=choose, max_new_tokens=n, endoftext=no_end)
     return list(steps)

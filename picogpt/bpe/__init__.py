@@ -1,0 +1,9 @@
+"""Byte-level byte-pair encoding: text to token ids and back.
+
+To read in this order: pretokenize.py, merges.py, tokenizer.py, files.py.
+"""
+
+from .folder import load_tokenizer
+from .tokenizer import StreamDecoder, Tokenizer
+
+__all__ = ["StreamDecoder", "Tokenizer", "load_tokenizer"]

@@ -1,0 +1,67 @@
+"""The two files of a vocabulary, as OpenAI released them.
+
+encoder.json is one object, token -> id. vocab.bpe lists the merges in the order in which they
+were learned, two symbols a line, below a first line "#version: 0.2". Both are UTF-8.
+"""
+
+import json
+from pathlib import Path
+
+from ..files import read_json, read_text, replacing
+from .tokenizer import Tokenizer
+
+
+def read_openai_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of the vocabulary in encoder.json and vocab.bpe.
+
+    Raises FileNotFoundError for a missing file and ValueError for a damaged one.
+    """
+    encoder = read_json(folder / "encoder.json")
+    merges = read_merges(folder / "vocab.bpe")
+    try:
+        return Tokenizer(encoder, merges)
+    except ValueError as error:
+        raise ValueError(f"{folder}: encoder.json and vocab.bpe do not fit: {error}") from None
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """vocab.bpe: the merges in order.
+
+    Lines that end with CRLF, as git and old editors make them on Windows, are accepted: the file
+    cannot hold a carriage return of its own, because byte 13 is written "č".
+    """
+    header, *lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    if not header.startswith("#version"):
+        raise ValueError(f"{path}: line 1 is {header!r:.80}, expected '#version: 0.2'")
+    merges = []
+    for number, line in enumerate(lines, start=2):
+        pair = tuple(line.split(" "))
+        if len(pair) != 2 or not all(pair):
+            raise ValueError(
+                f"{path}: line {number} is {line!r:.80}, expected two symbols and a space between"
+            )
+        merges.append(pair)
+    return merges
+
+
+def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
+    """Write encoder.json and vocab.bpe to a folder, which is made if it does not exist.
+
+    Raises FileExistsError if something is there already.
+    """
+    folder = Path(folder)
+    check_free(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "encoder.json") as file:
+        file.write(json.dumps(tokenizer.encoder).encode("utf-8"))
+    lines = ["#version: 0.2", *map(" ".join, tokenizer.ranks)]
+    with replacing(folder / "vocab.bpe") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+
+
+def check_free(folder: Path) -> None:
+    """Raise FileExistsError unless there is no such folder yet, or nothing in it."""
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder}: is a file, expected a folder that does not exist yet")
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder}: is not empty, and nothing is overwritten")

@@ -1,0 +1,31 @@
+"""A vocabulary in a folder, whichever files it is in."""
+
+from pathlib import Path
+
+from .files import read_openai_tokenizer
+from .huggingface import read_tokenizer
+from .tokenizer import Tokenizer
+
+OPENAI = ("encoder.json", "vocab.bpe")
+HUGGINGFACE = ("tokenizer.json", "vocab.json", "merges.txt")
+
+
+def load_tokenizer(folder: str | Path) -> Tokenizer:
+    """The tokenizer of the vocabulary in a folder.
+
+    Its files are encoder.json and vocab.bpe (OpenAI's); or tokenizer.json, or vocab.json and
+    merges.txt (Hugging Face's).
+    Raises FileNotFoundError for a missing file; ValueError for a damaged one, for a tokenizer
+    with other ids than GPT-2's would have, or if files of both kinds are there.
+    """
+    folder = Path(folder)
+    openai, huggingface = (
+        [name for name in names if (folder / name).is_file()] for names in (OPENAI, HUGGINGFACE)
+    )
+    if openai and huggingface:
+        raise ValueError(
+            f"{folder} has both {openai[0]} and {huggingface[0]}, expected one of them"
+        )
+    if huggingface:
+        return read_tokenizer(folder)
+    return read_openai_tokenizer(folder)

@@ -1,0 +1,67 @@
+"""Byte-pair encoding: the merges that join a word's symbols to tokens.
+
+A vocabulary is learned by joining, over and over, the two neighbouring symbols that are most
+frequent in a text. Each such merge makes one new symbol, and the list of merges in the order in
+which they were learned is all that is needed to encode a new word: as long as two neighbours
+stand in the list, join the two that stand first in it. A pair's place in the list is its rank.
+"""
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+from typing import NamedTuple
+
+
+class MergeStep(NamedTuple):
+    """One merge of a word."""
+
+    rank: int  # the pair's place in the list of merges
+    pair: tuple[str, str]
+    symbols: list[str]  # the whole word after the merge
+
+
+def merge_steps(symbols: str | list[str], ranks: dict[tuple[str, str], int]) -> Iterator[MergeStep]:
+    """The merges of one word, step by step; of equal pairs the leftmost goes first.
+
+    With ranks {("e", "r"): 0, ("l", "o"): 1, ("lo", "w"): 2} the word "lower" becomes
+    l o w er, then lo w er, then low er.
+    """
+    symbols = list(symbols)
+    while True:
+        pairs = enumerate(pairwise(symbols))
+        found = [(ranks[pair], i, pair) for i, pair in pairs if pair in ranks]
+        if not found:
+            return
+        rank, i, pair = min(found)
+        symbols = symbols[:i] + ["".join(pair)] + symbols[i + 2 :]
+        yield MergeStep(rank, pair, symbols)
+
+
+def merge(symbols: str, ranks: dict[tuple[str, str], int]) -> list[str]:
+    """The symbols after the last of merge_steps, in time n log n instead of n squared.
+
+    A heap holds the pairs that can be merged, and a doubly linked list the symbols that are left,
+    so that no step looks at the whole word: a "word" can be 100,000 letters long.
+    """
+    symbols = list(symbols)
+    n = len(symbols)
+    left, right = list(range(-1, n - 1)), list(range(1, n + 1))  # the neighbours of every symbol
+    pairs = enumerate(pairwise(symbols))
+    heap = [(ranks[pair], i) for i, pair in pairs if pair in ranks]
+    heapify(heap)
+    while heap:
+        rank, i = heappop(heap)
+        j = right[i]
+        # Earlier merges may have changed the symbol at i, its neighbour, or both.
+        if j == n or ranks.get((symbols[i], symbols[j])) != rank:
+            continue
+        symbols[i] += symbols[j]
+        symbols[j] = ""
+        right[i] = k = right[j]
+        if k < n:
+            left[k] = i
+            if (pair := (symbols[i], symbols[k])) in ranks:
+                heappush(heap, (ranks[pair], i))
+        if (h := left[i]) >= 0 and (pair := (symbols[h], symbols[i])) in ranks:
+            heappush(heap, (ranks[pair], h))
+    return [symbol for symbol in symbols if symbol]

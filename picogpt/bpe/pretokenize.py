@@ -1,0 +1,90 @@
+"""From text to words, and from a word to the symbols that the merges join.
+
+GPT-2 never merges across words: a text is first cut into pieces such as "Hello", ",", " world"
+(the space belongs to the word that follows it). Without that the vocabulary would fill up with
+"dog.", "dog!" and "dog?". A word then becomes its UTF-8 bytes, so that 256 symbols are enough
+to write every text, and each byte is written as one printable character, so that tokens can be
+read and stored as text: a space is "Ġ", a line feed is "Ċ".
+
+Source: Radford et al. 2019, section 2.2, and OpenAI's encoder.py.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from .unicode16 import LETTERS, NUMBERS, SPACES
+
+
+def byte_alphabet() -> str:
+    """The 256 characters that stand for the bytes 0 to 255 (bytes_to_unicode in encoder.py).
+
+    The bytes that are printable in Latin-1 stand for themselves; the others (control characters,
+    spaces, the soft hyphen) take the characters from U+0100 on, in order.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(0x100, 0x200))
+    return "".join(chr(byte if byte in printable else next(others)) for byte in range(256))
+
+
+ALPHABET = byte_alphabet()
+_SYMBOLS = {byte: ord(symbol) for byte, symbol in enumerate(ALPHABET)}
+_BYTES = {symbol: byte for byte, symbol in _SYMBOLS.items()}
+
+
+def to_symbols(word: str) -> str:
+    """A word's UTF-8 bytes, one symbol each: " né" -> "ĠnÃ©"."""
+    # Latin-1 is the encoding in which byte and character have the same number.
+    return word.encode("utf-8").decode("latin-1").translate(_SYMBOLS)
+
+
+def to_bytes(symbols: str) -> bytes:
+    """The inverse of to_symbols, before the decoding of UTF-8: "ĠnÃ©" -> b" n\\xc3\\xa9".
+
+    Every character of symbols must be one of ALPHABET.
+    """
+    return symbols.translate(_BYTES).encode("latin-1")
+
+
+def _char_class(ranges: str) -> str:
+    """ "41-5a 5f" -> "A-Z_", to stand between the brackets of a regular expression."""
+    limits = (word.split("-") for word in ranges.split())
+    return "".join("-".join(chr(int(code, 16)) for code in codes) for codes in limits)
+
+
+_L, _N, _S = map(_char_class, (LETTERS, NUMBERS, SPACES))
+
+# encoder.py's pattern: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+_WORD = re.compile(
+    "'s|'t|'re|'ve|'m|'ll|'d"  # English endings, in small letters only
+    f"| ?[{_L}]+"  # letters, with the space before them
+    f"| ?[{_N}]+"  # digits
+    f"| ?[^{_S}{_L}{_N}]+"  # punctuation, symbols, combining marks, all the rest
+    f"|[{_S}]+(?![^{_S}])"  # white space, but its last character is left to the next word
+    f"|[{_S}]+"
+)
+_END_OF_WORD = re.compile(f"(?<=[^{_S}])[{_S}]")
+_BLOCK = 1 << 16
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """The text in blocks of about 64 thousand characters, each but the last ending with a word.
+
+    No word holds white space after another character, so between these two a cut changes nothing.
+    """
+    start = 0
+    while start < len(text):
+        space = _END_OF_WORD.search(text, start + _BLOCK)
+        end = space.start() if space else len(text)
+        yield text[start:end]
+        start = end
+
+
+def split(text: str) -> Iterator[str]:
+    """Text -> its words, which joined give the text again.
+
+    "I'll  say: hi2u" -> "I", "'ll", " ", " say", ":", " hi", "2", "u"
+
+    Long texts are cut in blocks, because a list of all words takes fifteen times their memory.
+    """
+    return chain.from_iterable(map(_WORD.findall, _blocks(text)))

@@ -1,0 +1,98 @@
+"""Files read with suspicion, and written whole.
+
+Nothing that is read is trusted: text must be UTF-8, and JSON must be an object in which no key
+stands twice. What is written gets its name only when it is complete, so that a crash never leaves
+half a file under a real name.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from reprlib import repr as short_repr
+from typing import BinaryIO
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, its line ends as they are.
+
+    Raises FileNotFoundError; ValueError, in a line that begins with the path, for other bytes.
+    """
+    # As bytes first: text mode would change line ends and, on Windows, not assume UTF-8.
+    return _decode(require(path).read_bytes(), f"{path}: ")
+
+
+def require(path: Path) -> Path:
+    """The path itself. Raises FileNotFoundError if there is no such file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no file {path.name}")
+    return path
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in a file. Raises as read_text does, and ValueError as parse_json does."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def parse_json(text: str | bytes) -> dict:
+    """The JSON object in a text, or in UTF-8 bytes.
+
+    Raises ValueError if it is something else, or if a key stands twice in one object: readers
+    differ in which of the two they believe.
+    """
+    if isinstance(text, bytes):
+        text = _decode(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if type(value) is not dict:
+        raise ValueError(f"holds a JSON {type(value).__name__}, expected an object")
+    return value
+
+
+def brief(value) -> str:
+    """How a value from JSON is shown in a message, even a list of a million lists."""
+    return f"{short_repr(value):.80}"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which becomes `path` at the end of the block, unless that raises."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave a good name with nothing under it
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write an object as indented JSON, in UTF-8."""
+    with replacing(path) as file:
+        file.write(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def _decode(data: bytes, where: str = "") -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where}not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _unique(pairs: list[tuple]) -> dict:
+    """The object with these pairs of key and value."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = set()
+        twice = next(key for key, _ in pairs if key in keys or keys.add(key))
+        raise ValueError(f"the key {twice!r:.80} stands twice in one object")
+    return value

@@ -1,0 +1,92 @@
+"""Files are read with suspicion, and written whole or not at all."""
+
+import json
+
+import pytest
+
+from picogpt.files import brief, parse_json, read_json, read_text, replacing, write_json
+
+
+def test_text_keeps_its_line_ends(tmp_path):
+    (tmp_path / "a").write_bytes("é\r\n\n".encode())
+    assert read_text(tmp_path / "a") == "é\r\n\n"
+
+
+def test_text_that_is_not_utf8(tmp_path):
+    (tmp_path / "a").write_bytes(b"ab\xff")
+    for read in (read_text, read_json):
+        with pytest.raises(ValueError) as caught:
+            read(tmp_path / "a")
+        assert str(caught.value) == f"{tmp_path / 'a'}: not UTF-8: invalid start byte at byte 2"
+        assert type(caught.value) is ValueError
+
+
+@pytest.mark.parametrize("read", [read_text, read_json])
+def test_missing_file(tmp_path, read):
+    for path in (tmp_path / "a", tmp_path):  # a folder is no file
+        with pytest.raises(FileNotFoundError, match=f"^{path.parent} has no file {path.name}$"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON: Expecting value"),
+        ("{} {}", "not JSON: Extra data"),
+        ("\ufeff{}", "not JSON: Unexpected UTF-8 BOM"),
+        ("[" * 100_000, "not JSON: maximum recursion depth exceeded"),
+        ("1" * 5000, "not JSON: Exceeds the limit"),
+        ("3", "holds a JSON int, expected an object"),
+        ('{"a": 1, "b": 2, "b": 3}', "not JSON: the key 'b' stands twice in one object"),
+        ('{"a": [{"b": 1, "b": 1}]}', "not JSON: the key 'b' stands twice in one object"),
+        ('{"a": 1, "\\u0061": 1}', "not JSON: the key 'a' stands twice in one object"),
+    ],
+)
+def test_json_that_is_no_object(tmp_path, text, message):
+    for form in (text, text.encode()):
+        with pytest.raises(ValueError) as caught:
+            parse_json(form)
+        assert str(caught.value).startswith(message)
+        assert type(caught.value) is ValueError
+    (tmp_path / "a").write_text(text, "utf-8")
+    with pytest.raises(ValueError) as caught:
+        read_json(tmp_path / "a")
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: {message}")
+
+
+def test_json_round_trip(tmp_path):
+    value = {"b": [1, 0.5, None, True, "é\n\u2028"], "a": {}}
+    write_json(tmp_path / "a", value)
+    assert read_json(tmp_path / "a") == value
+    assert list(read_json(tmp_path / "a")) == ["b", "a"]
+    assert (tmp_path / "a").read_bytes().decode("utf-8").count("\n") > 5
+    assert json.loads((tmp_path / "a").read_bytes()) == value
+
+
+def test_any_value_is_shown_briefly():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (deep, list(range(10**6)), "x" * 10**6, {i: i for i in range(1000)}, 10**4000):
+        assert len(brief(value)) <= 80
+    assert brief("a\nb") == r"'a\nb'"
+
+
+def test_a_file_gets_its_name_at_the_end(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,209 @@
+"""Tokenizers in Hugging Face's files: GPT-2's are read, all else refused by name."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_files import FOLDER, REFERENCE, change, copy, json_values, places, refused, set_at
+from hypothesis import given
+from hypothesis import strategies as st
+
+from picogpt.bpe import load_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer(REFERENCE / "bpe")
+
+
+@pytest.fixture
+def plain(tmp_path) -> Path:
+    return copy("plain", tmp_path)
+
+
+def test_no_vocabulary(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no file encoder\.json"):
+        load_tokenizer(tmp_path)
+
+
+def test_two_vocabularies(plain):
+    shutil.copy(REFERENCE / "bpe" / "encoder.json", plain)
+    assert " has both encoder.json and tokenizer.json" in refused(load_tokenizer, plain)
+
+
+@pytest.fixture
+def two_files(tmp_path) -> Path:
+    """A folder with vocab.json and merges.txt."""
+    shutil.copy(REFERENCE / "bpe" / "encoder.json", tmp_path / "vocab.json")
+    shutil.copy(REFERENCE / "bpe" / "vocab.bpe", tmp_path / "merges.txt")
+    return tmp_path
+
+
+def test_tokenizer_json(plain, tokenizer):
+    read = load_tokenizer(plain)
+    assert (read.encoder, read.ranks) == (tokenizer.encoder, tokenizer.ranks)
+
+
+def test_vocab_json_and_merges_txt(two_files, tokenizer):
+    read = load_tokenizer(two_files)
+    assert (read.encoder, read.ranks) == (tokenizer.encoder, tokenizer.ranks)
+
+
+def test_tokenizer_json_goes_first(plain, two_files):
+    """As in transformers."""
+    shutil.copy(plain / "tokenizer.json", two_files)
+    (two_files / "merges.txt").write_text("damaged", "utf-8")
+    assert load_tokenizer(two_files).n_vocab == 800
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "merges.txt"])
+def test_half_a_vocabulary(two_files, name):
+    (two_files / name).unlink()
+    with pytest.raises(FileNotFoundError, match=f"has no file {name}$"):
+        load_tokenizer(two_files)
+
+
+ENDOFTEXT = {"id": 41, "content": "<|endoftext|>", "lstrip": False, "rstrip": False}
+BOS = {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
+TEXT = {"Sequence": {"id": "A", "type_id": 0}}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("normalizer", {"type": "Lowercase"}, "normalizer is {'type': 'Lowercase'}"),
+        ("pre_tokenizer", None, "pre_tokenizer.type is None"),
+        ("pre_tokenizer.type", "Whitespace", "pre_tokenizer.type is 'Whitespace'"),
+        ("pre_tokenizer.type", "Sequence", "pre_tokenizer.type is 'Sequence'"),
+        ("pre_tokenizer.add_prefix_space", True, "pre_tokenizer.add_prefix_space is True"),
+        ("pre_tokenizer.add_prefix_space", ..., "pre_tokenizer.add_prefix_space is None"),
+        ("pre_tokenizer.use_regex", False, "pre_tokenizer.use_regex is False"),
+        ("decoder.type", "WordPiece", "decoder.type is 'WordPiece'"),
+        ("decoder", None, "decoder.type is None"),
+        ("model.type", "Unigram", "model.type is 'Unigram'"),
+        ("model.dropout", 0.1, "model.dropout is 0.1"),
+        ("model.continuing_subword_prefix", "##", "model.continuing_subword_prefix is '##'"),
+        ("model.end_of_word_suffix", "</w>", "model.end_of_word_suffix is '</w>'"),
+        ("model.ignore_merges", True, "model.ignore_merges is True"),
+        ("model", [], "model.vocab is None, expected a dict"),
+        ("model.vocab", [["a", 0]], "model.vocab is [['a', 0]], expected a dict"),
+        ("model.vocab", {}, "vocabulary and merges do not fit: 799 tokens have no id"),
+        ("model.merges", {}, "model.merges is {}, expected a list"),
+        ("model.merges", ["h e", 1], "model.merges has 1 at 1, expected two symbols"),
+        ("model.merges", ["h e x"], "model.merges has 'h e x' at 0"),
+        ("model.merges", [["h"]], "model.merges has ['h'] at 0"),
+        ("model.merges", [["h", ["e"]]], "model.merges has ['h', ['e']] at 0"),
+        ("model.merges", [["", "e"]], "do not fit: merge 0 joins ('', 'e')"),
+        ("model.merges", [], "do not fit: no merge makes 543 tokens"),
+        ("post_processor", {"type": "RobertaProcessing"}, "post_processor is {'type': 'Roberta"),
+        ("post_processor", {"type": "TemplateProcessing", "single": [BOS, TEXT]}, "adds no tokens"),
+        ("post_processor", 5, "post_processor is 5"),
+        ("post_processor", {}, "post_processor is {}"),
+        ("added_tokens", [ENDOFTEXT | {"content": "<pad>"}], "added_tokens has '<pad>', but"),
+        ("added_tokens", [ENDOFTEXT | {"lstrip": True}], "the flag lstrip, which changes ids"),
+        ("added_tokens", [ENDOFTEXT | {"rstrip": True}], "the flag rstrip, which changes ids"),
+        ("added_tokens", [ENDOFTEXT | {"single_word": True}], "the flag single_word"),
+        ("added_tokens", [ENDOFTEXT | {"id": 800}], "ids of the tokens are not 0 to 799"),
+        ("added_tokens", [ENDOFTEXT | {"id": "41"}], "ids of the tokens are not 0 to 799"),
+        ("added_tokens", ["<|endoftext|>"], "ids of the tokens are not 0 to 799"),
+        ("added_tokens", [7], "added_tokens has 7, but"),
+        ("added_tokens", 7, "added_tokens is 7, expected a list"),
+    ],
+)
+def test_tokenizers_with_other_ids(plain, place, value, message):
+    set_at(plain / "tokenizer.json", place, value)
+    assert message in refused(load_tokenizer, plain, "tokenizer.json")
+
+
+def strings(pairs: list) -> list:
+    return [" ".join(pair) for pair in pairs]
+
+
+def test_forms_of_older_tokenizers(plain, tokenizer):
+    path = plain / "tokenizer.json"
+    merges = json.loads(path.read_text("utf-8"))["model"]["merges"]
+    for place, value in {
+        "model.merges": strings(merges),
+        "model.type": ...,
+        "model.ignore_merges": ...,
+        "model.unk_token": "",
+        "model.dropout": 0.0,
+        "pre_tokenizer.use_regex": ...,
+        "post_processor": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": False},
+        "truncation": {"max_length": 512},
+    }.items():
+        set_at(path, place, value)
+    read = load_tokenizer(plain)
+    assert (read.encoder, read.ranks) == (tokenizer.encoder, tokenizer.ranks)
+
+
+def test_endoftext_among_the_added_tokens_only(plain):
+    set_at(plain / "tokenizer.json", "model.vocab.<|endoftext|>", ...)
+    assert load_tokenizer(plain).endoftext == 41
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("add_prefix_space", True, "add_prefix_space is True"),
+        ("add_bos_token", True, "add_bos_token is True"),
+        ("add_eos_token", True, "add_eos_token is True"),
+        ("tokenizer_class", "BertTokenizer", "tokenizer_class is 'BertTokenizer'"),
+        ("pad_token", "[PAD]", "'pad_token' has '[PAD]', but picogpt knows only <|endoftext|>"),
+        ("image_token", "<image>", "'image_token' has '<image>'"),
+        ("pad_token", {"content": "<pad>"}, "'pad_token' has '<pad>'"),
+        ("eos_token", ENDOFTEXT | {"lstrip": True}, "the flag lstrip"),
+        ("additional_special_tokens", ["<a>"], "additional_special_tokens has '<a>'"),
+        ("additional_special_tokens", 5, "additional_special_tokens has 5"),
+        ("extra_special_tokens", {"x": "<a>"}, "extra_special_tokens has '<a>'"),
+        ("added_tokens_decoder", {"800": {"content": "<a>"}}, "added_tokens_decoder has '<a>'"),
+    ],
+)
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_settings_with_other_ids(plain, name, key, value, message):
+    if not (plain / name).exists():
+        (plain / name).write_text("{}", "utf-8")
+    change(plain / name, **{key: value})
+    assert message in refused(load_tokenizer, plain, name)
+
+
+def test_settings_with_the_same_ids(plain):
+    change(
+        plain / "tokenizer_config.json",
+        tokenizer_class="GPT2TokenizerFast",
+        pad_token="<|endoftext|>",
+        eos_token=ENDOFTEXT,
+        added_tokens_decoder={"41": ENDOFTEXT},
+        chat_template="{{ messages }}",
+        model_max_length=7,
+    )
+    assert load_tokenizer(plain).n_vocab == 800
+
+
+def test_added_tokens_json(two_files):
+    set_at(two_files / "vocab.json", "<|endoftext|>", ...)
+    path = two_files / "added_tokens.json"
+    path.write_text('{"<|endoftext|>": 41}', "utf-8")
+    assert load_tokenizer(two_files).endoftext == 41
+    path.write_text('{"<|endoftext|>": 41, "<pad>": 800}', "utf-8")
+    assert "names '<pad>', but" in refused(load_tokenizer, two_files, "added_tokens.json")
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory) -> Path:
+    """A folder that hypothesis writes to again and again."""
+    return tmp_path_factory.mktemp("fuzz")
+
+
+TOKENIZER = json.loads((FOLDER / "plain" / "tokenizer.json").read_text("utf-8"))
+
+
+@given(st.sampled_from(places(TOKENIZER)), json_values)
+def test_any_tokenizer_is_refused_or_read(fuzzed, place, value):
+    shutil.copy(FOLDER / "plain" / "tokenizer.json", fuzzed)
+    set_at(fuzzed / "tokenizer.json", place, value)
+    try:
+        assert load_tokenizer(fuzzed).n_vocab == 800
+    except ValueError:
+        refused(load_tokenizer, fuzzed)
