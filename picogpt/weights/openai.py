@@ -1,0 +1,97 @@
+"""A folder as OpenAI released GPT-2 in: its sizes, its tensors' names, its parameters.
+
+`hparams.json` holds the five sizes, `checkpoint` the name of the newest checkpoint, and
+`model.ckpt.*` the tensors (tf_bundle.py). The names are those of the variable scopes in OpenAI's
+src/model.py; the matrices of the blocks have a third dimension there, since they were written as
+convolutions of width 1.
+"""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from ..config import Config, param_shapes, unflatten
+from ..files import parse_json, require
+from .errors import CheckpointError, about
+from .shapes import check_shapes
+from .tf_bundle import read_index, read_tensors
+
+
+def read_hparams(folder: Path) -> Config:
+    """The sizes in hparams.json.
+
+    Raises FileNotFoundError; CheckpointError if the file is not a JSON object of exactly the
+    five sizes. An unknown key is refused, as in OpenAI's code: it might change the mathematics.
+    """
+    path = require(Path(folder) / "hparams.json")
+    with about(path):
+        hparams = parse_json(path.read_bytes())
+        names = [field.name for field in fields(Config)]
+        for name in names:
+            if name not in hparams:
+                raise CheckpointError(f"no key {name!r}, expected {', '.join(names)}")
+        for key in hparams:
+            if key not in names:
+                raise CheckpointError(f"unknown key {key!r:.80}, expected {', '.join(names)}")
+        return Config(**hparams)
+
+
+def find_prefix(folder: Path) -> Path:
+    """What the names of the newest checkpoint's files begin with: folder/model.ckpt.
+
+    The text file `checkpoint`, written by TensorFlow, names it; without that file it is
+    model.ckpt. Raises CheckpointError if the name is not one of a file in the same folder.
+    """
+    path = Path(folder) / "checkpoint"
+    if not path.is_file():
+        return Path(folder) / "model.ckpt"
+    with about(path):
+        text = path.read_text(encoding="utf-8")
+    found = re.search(r'^model_checkpoint_path: "(.*)"', text, re.MULTILINE)
+    if not found:
+        raise CheckpointError(f'{path}: no line model_checkpoint_path: "model.ckpt"')
+    if not re.fullmatch(r"[\w. -]{1,50}", found[1]):
+        raise CheckpointError(f"{path}: names {found[1]!r}, expected the name of a file beside it")
+    return Path(folder) / found[1]
+
+
+def openai_name(path: str) -> str:
+    """The name in OpenAI's checkpoint of the parameter at a path.
+
+    >>> openai_name("h.3.attn.c_attn.w")
+    'model/h3/attn/c_attn/w'
+    """
+    return "model/" + re.sub(r"^h\.", "h", path).replace(".", "/")
+
+
+def openai_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor in OpenAI's checkpoint; a block's matrix is [1, n_in, n_out]."""
+    return {
+        openai_name(path): (1, *shape) if path.endswith(".w") else shape
+        for path, shape in param_shapes(config).items()
+    }
+
+
+def read_openai(folder: Path, verify: bool = False) -> tuple[Config, dict]:
+    """The sizes and the tree of parameters (config.py) in a folder laid out as OpenAI's.
+
+    float32 parameters are read-only views of the memory-mapped file. verify: compare every
+    tensor's checksum, which reads the whole file.
+    Raises FileNotFoundError for a missing file, CheckpointError for a damaged one or for tensors
+    that are not those of hparams.json.
+    """
+    config = read_hparams(folder)
+    prefix = find_prefix(folder)
+    index = require(Path(f"{prefix}.index"))
+    entries = read_index(prefix)
+    with about(index):
+        found = {name: entry.shape for name, entry in entries.items()}
+        check_shapes(found, config, openai_shapes, "hparams.json")
+    for entry in entries.values():
+        require(Path(f"{prefix}.{entry.shard}"))
+    tensors = read_tensors(prefix, entries, verify)
+    flat = {
+        path: tensors[openai_name(path)].reshape(shape)
+        for path, shape in param_shapes(config).items()
+    }
+    return config, unflatten(flat)
