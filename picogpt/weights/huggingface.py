@@ -1,0 +1,232 @@
+"""A folder as Hugging Face's transformers saves GPT-2 in: read, and written.
+
+`config.json` holds the sizes, and options that change the mathematics; `model.safetensors` holds
+the tensors (safetensors.py), or several such files, which `model.safetensors.index.json` lists.
+The names are nearly OpenAI's; a block's matrices are [n_in, n_out] here, too.
+
+Source: GPT2Config and GPT2LMHeadModel in transformers/models/gpt2.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..bpe import Tokenizer
+from ..bpe.huggingface import save_tokenizer
+from ..config import Config, flatten, param_shapes, unflatten
+from ..files import brief, parse_json, require, write_json
+from .errors import CheckpointError, about
+from .safetensors import Entry, read_header, read_tensors, write_safetensors
+from .shapes import check_shapes
+
+# The name of each size in config.json, and a second name that transformers also understands.
+SIZES = {
+    "n_vocab": ("vocab_size", "vocab_size"),
+    "n_ctx": ("n_positions", "max_position_embeddings"),  # the n_ctx of old files means nothing
+    "n_embd": ("n_embd", "hidden_size"),
+    "n_head": ("n_head", "num_attention_heads"),
+    "n_layer": ("n_layer", "num_hidden_layers"),
+}
+
+# Options that change the mathematics: what GPT-2 has, first the value that an absent one means.
+# What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
+# does, only how numbers of half precision are rounded.
+OPTIONS = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # the same formula
+    "layer_norm_epsilon": (1e-5,),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "is_causal": (True,),
+    "tie_word_embeddings": (True, False),
+    "pruned_heads": (None, {}),
+    "per_layer_config": (None, {}),
+    "quantization_config": (None,),
+    "auto_map": (None,),  # code of the model's own, in the same folder
+}
+
+# Older files hold the causal mask as well, and the number that stood for minus infinity.
+MASK = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
+
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def read_config(folder: Path) -> tuple[Config, bool]:
+    """The sizes in config.json, and whether the output matrix is tied to wte.
+
+    Raises FileNotFoundError; CheckpointError if the file is damaged, lacks a size, or asks for
+    other mathematics than GPT-2's.
+    """
+    path = require(Path(folder) / "config.json")
+    with about(path):
+        options = parse_json(path.read_bytes())
+        if options.get("model_type") != "gpt2":
+            raise CheckpointError(f"model_type is {brief(options.get('model_type'))}, not 'gpt2'")
+        config = Config(**{size: read_size(options, *names) for size, names in SIZES.items()})
+        accepted = OPTIONS | {"n_inner": (None, 4 * config.n_embd)}
+        for name, values in accepted.items():
+            if (value := options.get(name, values[0])) not in values:
+                expected = " or ".join(map(repr, values))
+                raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
+    return config, bool(options.get("tie_word_embeddings", True))
+
+
+def read_size(options: dict, name: str, alias: str) -> int:
+    """The value of a size that goes by two names."""
+    values = [options[key] for key in (name, alias) if key in options]
+    if not values:
+        raise CheckpointError(f"no key {name!r}")
+    for value in values:
+        if type(value) is not int or value < 1:
+            raise CheckpointError(f"{name} is {brief(value)}, expected a positive integer")
+    if values[0] != values[-1]:
+        raise CheckpointError(f"{name} is {values[0]}, but {alias} is {values[-1]}")
+    return values[0]
+
+
+def huggingface_name(path: str, prefix: str = "transformer.") -> str:
+    """The name in transformers of the parameter at a path.
+
+    >>> huggingface_name("h.3.ln_1.g")
+    'transformer.h.3.ln_1.weight'
+    """
+    if path == "lm_head":
+        return "lm_head.weight"
+    if path in ("wte", "wpe"):
+        return f"{prefix}{path}.weight"
+    module, _, kind = path.rpartition(".")
+    return f"{prefix}{module}.{'bias' if kind == 'b' else 'weight'}"
+
+
+def read_index(folder: Path) -> dict[str, set[str]]:
+    """The names of the files in model.safetensors.index.json, and of the tensors in each."""
+    path = folder / "model.safetensors.index.json"
+    files: dict[str, set[str]] = {}
+    with about(path):
+        weight_map = parse_json(path.read_bytes()).get("weight_map")
+        if not isinstance(weight_map, dict):
+            raise CheckpointError(f"weight_map is {brief(weight_map)}, expected an object")
+        for name, file in weight_map.items():
+            if not isinstance(file, str) or not re.fullmatch(r"(?a:\w[\w.-]*)\.safetensors", file):
+                raise CheckpointError(
+                    f"tensor {name!r:.80} lies in {brief(file)}, expected a file beside this one"
+                )
+            files.setdefault(file, set()).add(name)
+    return files
+
+
+def read_headers(folder: Path) -> dict[Path, dict[str, Entry]]:
+    """The folder's files of tensors, and what the header of each says.
+
+    Raises FileNotFoundError; CheckpointError if the weights are a pickle, or if a file does not
+    hold what the index says.
+    """
+    path = folder / "model.safetensors"
+    if path.is_file():
+        return {path: read_header(path)}
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        for name in PICKLES:
+            if (folder / name).is_file():
+                raise CheckpointError(
+                    f"{folder / name}: a pickle, which can run any code when it is read; let "
+                    "transformers write model.safetensors: "
+                    "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
+                )
+        require(path)
+    headers = {}
+    for file, names in read_index(folder).items():
+        header = headers[folder / file] = read_header(folder / file)
+        if differing := sorted(header.keys() ^ names):
+            raise CheckpointError(
+                f"{folder / file}: tensor {differing[0]!r:.80} is "
+                f"{'not here' if differing[0] in names else 'here'}, unlike {index.name} says"
+            )
+    return headers
+
+
+def huggingface_shapes(config: Config, prefix: str, head: bool) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor; head: there is an output matrix apart from wte."""
+    shapes = param_shapes(config)
+    if head:
+        shapes["lm_head"] = shapes["wte"]
+    return {huggingface_name(path, prefix): shape for path, shape in shapes.items()}
+
+
+def read_huggingface(folder: Path) -> tuple[Config, dict]:
+    """The sizes and the tree of parameters (config.py) in a folder laid out as Hugging Face's.
+
+    float32 parameters are read-only views of the memory-mapped file; an output matrix that is
+    not tied to wte is params["lm_head"], [n_vocab, n_embd].
+    Raises FileNotFoundError for a missing file, CheckpointError for a damaged one, for tensors
+    that are not those of config.json, or for options that picogpt does not compute.
+    """
+    folder = Path(folder)
+    config, tied = read_config(folder)
+    headers = {
+        path: {name: entry for name, entry in header.items() if not MASK.fullmatch(name)}
+        for path, header in read_headers(folder).items()
+    }
+    found = {name: entry.shape for header in headers.values() for name, entry in header.items()}
+    # A GPT2Model saved alone, without the head around it, has no prefix.
+    prefix = "" if "wte.weight" in found else "transformer."
+    head = not tied or "lm_head.weight" in found
+    expected = partial(huggingface_shapes, prefix=prefix, head=head)
+    with about(folder):
+        check_shapes(found, config, expected, "config.json")
+    tensors = {}
+    for path, header in headers.items():
+        tensors |= read_tensors(path, header)
+    paths = [*param_shapes(config), *(["lm_head"] if head else [])]
+    flat = {path: tensors[huggingface_name(path, prefix)] for path in paths}
+    if tied and head:  # some writers keep both names of one matrix
+        lm_head = flat.pop("lm_head")
+        if not np.array_equal(lm_head, flat["wte"]):
+            raise CheckpointError(
+                f"{folder}: lm_head.weight is not {prefix}wte.weight, "
+                "but tie_word_embeddings in config.json is not false"
+            )
+    return config, unflatten(flat)
+
+
+def save_huggingface(
+    folder: Path, config: Config, params: dict, tokenizer: Tokenizer, dtype: str = "float32"
+) -> None:
+    """Write a folder that transformers and vLLM load, and make it if need be.
+
+    dtype: that of the file, "float32" or "float16". Files of the same names are replaced, each at
+    once, and config.json, without which the folder is none, comes last.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(folder, tokenizer, config.n_ctx)
+    tensors = {huggingface_name(path): x for path, x in flatten(params).items()}
+    write_safetensors(folder / "model.safetensors", tensors, dtype)
+    options = {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "vocab_size": config.n_vocab,
+        "n_positions": config.n_ctx,
+        "n_ctx": config.n_ctx,
+        "n_embd": config.n_embd,
+        "n_head": config.n_head,
+        "n_layer": config.n_layer,
+        "n_inner": None,
+        "activation_function": "gelu_new",
+        "layer_norm_epsilon": 1e-5,
+        "scale_attn_weights": True,
+        "scale_attn_by_inverse_layer_idx": False,
+        "reorder_and_upcast_attn": False,
+        "add_cross_attention": False,
+        "tie_word_embeddings": "lm_head" not in params,
+        "bos_token_id": tokenizer.endoftext,
+        "eos_token_id": tokenizer.endoftext,
+        "resid_pdrop": 0.1,
+        "embd_pdrop": 0.1,
+        "attn_pdrop": 0.1,
+        "initializer_range": 0.02,
+        "dtype": dtype,
+    }
+    write_json(folder / "config.json", options)
