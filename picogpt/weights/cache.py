@@ -1,0 +1,232 @@
+"""OpenAI's released models: which files there are, where they are kept, how they are judged.
+
+A file gets its name in the cache only after its contents were judged: by the published size and
+SHA-256, or, where none is published, by checksums that OpenAI's server or the files themselves
+hold. So a file that is there under its name is good, and looking at sizes is enough to know
+that a model is complete.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from ..config import SIZES
+from .errors import CheckpointError
+from .openai import openai_shapes
+from .shapes import check_shapes
+from .tf_bundle import check_crc, map_shard, read_index, stored_bytes
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
+
+PREFIX = "model.ckpt"
+INDEX = f"{PREFIX}.index"
+DATA = f"{PREFIX}.data-00000-of-00001"
+CHECKPOINT = b'model_checkpoint_path: "model.ckpt"'  # how the file `checkpoint` begins
+POLL = 0.2  # seconds between two looks at a lock that another process holds
+
+
+class Published(NamedTuple):
+    """What is known beforehand about a released file; None where nobody published it."""
+
+    n_bytes: int | None
+    sha256: str | None = None
+
+
+VOCABULARY = {  # the same in every size
+    "encoder.json": Published(
+        1_042_301, "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"
+    ),
+    "vocab.bpe": Published(
+        456_318, "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
+    ),
+}
+
+# The files of each size, in the order in which they are fetched: a wrong address shows before
+# the large file, and the index, which judges the data, comes before the data.
+RELEASED: dict[str, dict[str, Published]] = {
+    "124M": {
+        "checkpoint": Published(
+            77, "dd1b025d2e155283f5e300ce95bf6d5b6bc0f7fe010db73daa6975eb896ab9cb"
+        ),
+        "hparams.json": Published(
+            90, "d9d56e4121c427164e0c55c6f03c08e1daf9002b9b672825112d19097b680318"
+        ),
+        **VOCABULARY,
+        INDEX: Published(5215, "71916f763f9746f9b2a06b12d91996cf1084ae008d0424543d39391c5f2dc687"),
+        DATA: Published(
+            497_759_232, "2060c885360cc0cf41d7a6dbc4d24b5127aae20260c8b5ae521b5a6578407118"
+        ),
+    },
+    "355M": {
+        "checkpoint": Published(77),
+        "hparams.json": Published(91),
+        **VOCABULARY,
+        INDEX: Published(10_399),
+        DATA: Published(1_419_292_672),
+    },
+    "774M": {
+        "checkpoint": Published(None),
+        "hparams.json": Published(None),
+        **VOCABULARY,
+        INDEX: Published(None),
+        DATA: Published(3_096_120_320),
+    },
+    "1558M": {
+        "checkpoint": Published(None),
+        "hparams.json": Published(None),
+        **VOCABULARY,
+        INDEX: Published(None),
+        DATA: Published(6_230_444_800),
+    },
+}
+
+
+def home() -> Path:
+    """The folder for all that picogpt keeps: PICOGPT_HOME, or a place in the user's cache.
+
+    Raises FileNotFoundError if the user has no home folder.
+    """
+    try:
+        if chosen := os.environ.get("PICOGPT_HOME"):
+            return Path(chosen).expanduser().absolute()
+        if sys.platform == "win32":
+            local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+            return Path(local) / "picogpt" / "Cache"
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "picogpt"
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not cache.is_absolute():  # the XDG specification: a relative path is to be ignored
+            cache = Path.home() / ".cache"
+        return cache / "picogpt"
+    except RuntimeError as error:  # what pathlib raises
+        raise FileNotFoundError(f"{error} Let PICOGPT_HOME name a folder.") from None
+
+
+def model_folder(size: str) -> Path:
+    """Where a released model is kept, whether it is there or not.
+
+    Raises ValueError if there is no such size.
+    """
+    if size not in RELEASED:
+        raise ValueError(f"no released model {size!r}, expected one of {', '.join(RELEASED)}")
+    return home() / "models" / size
+
+
+def part_of(path: Path) -> Path:
+    """Where a file is on its way: model.ckpt.part.index, for example, for model.ckpt.index.
+
+    The ending stays, so that index and data can be read before they have their names.
+    """
+    return path.with_stem(f"{path.stem}.part")
+
+
+def missing_files(size: str) -> list[str]:
+    """The names of the files that are not in the cache, or not of their published length."""
+    folder = model_folder(size)
+
+    def is_there(name: str, n_bytes: int | None) -> bool:
+        path = folder / name
+        return path.is_file() and n_bytes in (None, path.stat().st_size)
+
+    return [name for name, known in RELEASED[size].items() if not is_there(name, known.n_bytes)]
+
+
+def is_complete(size: str) -> bool:
+    """Whether all files of a released model are in the cache. Reads none of them."""
+    return not missing_files(size)
+
+
+def find_fault(path: Path, size: str, name: str, content_md5: str | None = None) -> str | None:
+    """What is wrong with the contents of the file at `path`, which is to be `name`; None if good.
+
+    content_md5: the header Content-MD5 with which the file came, if it came with one.
+    """
+    n_bytes, sha256 = RELEASED[size][name]
+    found = path.stat().st_size
+    if n_bytes not in (None, found):
+        return f"it has {found} bytes, expected {n_bytes}"
+    if sha256:
+        return _differ("SHA-256", _digest(path, "sha256").hex(), sha256)
+    if content_md5:  # RFC 1864: base64 of the 128 bits
+        found = base64.b64encode(_digest(path, "md5")).decode()
+        if fault := _differ("MD5", found, content_md5):
+            return fault
+    return _find_inner_fault(path, size, name)
+
+
+def _differ(what: str, found: str, expected: str) -> str | None:
+    return None if found == expected else f"its {what} is {found}, expected {expected}"
+
+
+def _digest(path: Path, algorithm: str) -> bytes:
+    with open(path, "rb") as file:
+        # Systems that forbid MD5 for security allow it against accidents, which is its use here.
+        new = partial(hashlib.new, algorithm, usedforsecurity=False)
+        return hashlib.file_digest(file, new).digest()
+
+
+def _find_inner_fault(path: Path, size: str, name: str) -> str | None:
+    """What is wrong with a file whose hash nobody published, going by what it says itself."""
+    try:
+        if name == "checkpoint" and not path.read_bytes().startswith(CHECKPOINT):
+            return f"it does not begin with {CHECKPOINT.decode()}"
+        if name == "hparams.json" and json.loads(path.read_bytes()) != asdict(SIZES[size]):
+            return f"its numbers are not those of {size}"
+        if name == INDEX:  # reading it looks at the checksum of every block
+            entries = read_index(path.with_suffix(""))
+            shapes = {name: entry.shape for name, entry in entries.items()}
+            check_shapes(shapes, SIZES[size], openai_shapes, f"GPT-2 {size}")
+        if name == DATA:
+            _check_tensors(path)
+        return None
+    except (ValueError, RecursionError) as error:  # RecursionError: JSON within JSON within ...
+        return str(error)
+
+
+def _check_tensors(data: Path) -> None:
+    """Raise CheckpointError unless the data are those whose checksums the index beside them has."""
+    shard = map_shard(data)
+    for name, entry in read_index(data.with_name(PREFIX)).items():
+        try:
+            check_crc(entry, stored_bytes(entry, shard))
+        except CheckpointError as error:
+            raise CheckpointError(f"tensor {name!r} {error}") from None
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock `path`; if another process holds it, call on_wait once and wait for it.
+
+    The operating system knows who holds a lock and frees it when that process ends, however it
+    ends. So the file may stay behind, and must: removing it would let two processes lock two
+    files of the same name.
+    """
+    with open(path, "ab") as file:  # closing it frees the lock
+        if not _try_lock(file):
+            on_wait()
+            while not _try_lock(file):
+                time.sleep(POLL)
+        yield
+
+
+def _try_lock(file) -> bool:
+    try:
+        if os.name == "nt":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except (BlockingIOError, PermissionError):  # POSIX, Windows: somebody else holds it
+        return False
