@@ -1,6 +1,6 @@
-"""Files of weights: read, checked, turned into the tree of parameters."""
+"""Files of weights: fetched, read, checked, turned into the tree of parameters."""
 
 from .errors import CheckpointError
-from .openai import read_hparams, read_openai
+from .transfer import DownloadError, Unreachable
 
-__all__ = ["CheckpointError", "read_hparams", "read_openai"]
+__all__ = ["CheckpointError", "DownloadError", "Unreachable"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bpe import Tokenizer
-from ..bpe.huggingface import save_tokenizer
+from ..bpe.huggingface import save_huggingface_tokenizer
 from ..config import Config, flatten, param_shapes, unflatten
 from ..files import brief, parse_json, require, write_json
 from .errors import CheckpointError, about
@@ -22,7 +22,7 @@ from .safetensors import Entry, read_header, read_tensors, write_safetensors
 from .shapes import check_shapes
 
 # The name of each size in config.json, and a second name that transformers also understands.
-SIZES = {
+SIZE_NAMES = {
     "n_vocab": ("vocab_size", "vocab_size"),
     "n_ctx": ("n_positions", "max_position_embeddings"),  # the n_ctx of old files means nothing
     "n_embd": ("n_embd", "hidden_size"),
@@ -64,7 +64,7 @@ def read_config(folder: Path) -> tuple[Config, bool]:
         options = parse_json(path.read_bytes())
         if options.get("model_type") != "gpt2":
             raise CheckpointError(f"model_type is {brief(options.get('model_type'))}, not 'gpt2'")
-        config = Config(**{size: read_size(options, *names) for size, names in SIZES.items()})
+        config = Config(**{size: read_size(options, *names) for size, names in SIZE_NAMES.items()})
         accepted = OPTIONS | {"n_inner": (None, 4 * config.n_embd)}
         for name, values in accepted.items():
             if (value := options.get(name, values[0])) not in values:
@@ -201,7 +201,7 @@ def save_huggingface(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_tokenizer(folder, tokenizer, config.n_ctx)
+    save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
     tensors = {huggingface_name(path): x for path, x in flatten(params).items()}
     write_safetensors(folder / "model.safetensors", tensors, dtype)
     options = {

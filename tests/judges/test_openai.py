@@ -9,7 +9,7 @@ from support import random_params
 from tf_writer import write_model_folder
 
 from picogpt.config import SIZES, Config, flatten
-from picogpt.weights import read_openai
+from picogpt.weights.openai import read_openai
 from picogpt.weights.tf_bundle import read_index
 
 SMALL = [

@@ -153,9 +153,9 @@ def test_a_good_download(folder, server):
         (INDEX, b"", "index: .*0 bytes are fewer"),
         (INDEX, (SMALL / "../float16/model.ckpt.index").read_bytes(), "index: .*missing: model/h"),
         ("hparams.json", (SMALL / "../float16/hparams.json").read_bytes(), "not those of 774M"),
-        ("hparams.json", b"<html>", "hparams.json: Expecting value"),
-        ("hparams.json", b"\xff\xff\xff", "hparams.json: 'utf-8' codec can't decode"),
-        ("hparams.json", b"[" * 100_000, "hparams.json: maximum recursion depth"),
+        ("hparams.json", b"<html>", "hparams.json: not JSON: Expecting value"),
+        ("hparams.json", b"\xff\xff\xff", "hparams.json: .*UTF-8"),
+        ("hparams.json", b"[" * 100_000, "hparams.json: not JSON: maximum recursion"),
         ("checkpoint", b"<html>", 'checkpoint: it does not begin with model_checkpoint_path: "'),
         ("vocab.bpe", bytes(9), "vocab.bpe: its SHA-256 is "),
         ("hparams.json", bytes(2**20 + 1), "hparams.json: more than 1048576 bytes arrive"),
@@ -230,6 +230,17 @@ def test_recheck(folder, server, capsys, name):
     assert_good(folder)
     assert [path for method, path, _ in server.log if method == "GET"] == [f"/{SIZE}/{name}"]
     assert f"picogpt: {name} is bad: " in capsys.readouterr().err
+
+
+def test_recheck_names_a_file_of_another_length(folder, capsys):
+    download(SIZE)
+    n_bytes = len(small_files()[DATA])
+    with open(folder / DATA, "ab") as file:
+        file.write(b"more")
+    download(SIZE, recheck=True)
+    assert_good(folder)
+    fault = f"picogpt: {DATA} is bad: it has {n_bytes + 4} bytes, expected {n_bytes}\n"
+    assert fault in capsys.readouterr().err
 
 
 def test_recheck_judges_the_data_by_the_new_index(folder, server):

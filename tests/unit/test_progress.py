@@ -10,6 +10,7 @@ from download_release import NAMES
 from picogpt.weights.cache import DATA
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
+from picogpt.weights.transfer import CHUNK
 
 pytest_plugins = ["download_fixtures"]
 pytestmark = pytest.mark.usefixtures("release")
@@ -67,7 +68,7 @@ def test_progress_on_a_terminal(server, monkeypatch):
 
 def test_plain_progress(server, monkeypatch, capsys):
     monkeypatch.setattr("picogpt.weights.progress.LEAST_STEP", 1)
-    monkeypatch.setattr("picogpt.weights.transfer.CHUNK", 10_000)
+    monkeypatch.setattr("picogpt.weights.transfer.CHUNK", CHUNK // 4)
     download("124M")
     lines = [line for line in capsys.readouterr().err.splitlines() if DATA in line]
     assert [re.search(r"\((\d+) %\)", line)[1] for line in lines] == [
