@@ -1,6 +1,7 @@
 """Byte-level byte-pair encoding: text to token ids and back.
 
-To read in this order: pretokenize.py, merges.py, tokenizer.py, files.py.
+To read in this order: pretokenize.py, merges.py, tokenizer.py, files.py, huggingface.py, folder.py;
+and learn.py for where the merges come from.
 """
 
 from .folder import load_tokenizer

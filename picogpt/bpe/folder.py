@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .files import read_openai_tokenizer
-from .huggingface import read_tokenizer
+from .huggingface import read_huggingface_tokenizer
 from .tokenizer import Tokenizer
 
 OPENAI = ("encoder.json", "vocab.bpe")
@@ -27,5 +27,5 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
             f"{folder} has both {openai[0]} and {huggingface[0]}, expected one of them"
         )
     if huggingface:
-        return read_tokenizer(folder)
+        return read_huggingface_tokenizer(folder)
     return read_openai_tokenizer(folder)

@@ -45,7 +45,7 @@ TOKENIZER_CONFIG = {
 MORE_TOKENS = ("additional_special_tokens", "extra_special_tokens", "added_tokens_decoder")
 
 
-def read_tokenizer(folder: Path) -> Tokenizer:
+def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer in a folder: tokenizer.json, or else vocab.json and merges.txt.
 
     Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for one that
@@ -169,7 +169,7 @@ def read_added_tokens(path: Path) -> dict[str, int]:
     return added
 
 
-def save_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -> None:
+def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -> None:
     """Write vocab.json, merges.txt, tokenizer.json and tokenizer_config.json into a folder.
 
     n_ctx: the longest text, in tokens, that transformers shall accept without a warning.

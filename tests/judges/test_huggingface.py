@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import error, random_params
 from tokenizers import ByteLevelBPETokenizer
+from tokenizers import Tokenizer as TokenizerFile
 from torch_gpt2 import torch_gpt2, torch_greedy, torch_logits, torch_name
 from transformers import AutoConfig, AutoTokenizer, GPT2Config, GPT2LMHeadModel, GPT2Tokenizer
 
@@ -58,10 +59,12 @@ def judge(params: dict, dtype=torch.float32) -> GPT2LMHeadModel:
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 @pytest.mark.parametrize("make", [lambda: random_params(CONFIG, 1), lambda: untied(2)])
-def test_transformers_loads_what_picogpt_saved(tmp_path, tokenizer, make, dtype, caplog):
+def test_transformers_loads_what_picogpt_saved(
+    tmp_path, tokenizer, make, dtype, caplog, monkeypatch
+):
     params = make()
     save_huggingface(tmp_path, CONFIG, params, tokenizer, dtype)
-    logging.getLogger("transformers").propagate = True
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # for caplog
     model, loaded = GPT2LMHeadModel.from_pretrained(
         tmp_path, dtype=torch.float32, output_loading_info=True
     )
@@ -162,6 +165,18 @@ def add_masks(paths: list[Path]) -> None:
         index.write_text(json.dumps(whole))
 
 
+def test_rows_without_a_token(tmp_path, tokenizer):
+    """As of a vocabulary that was rounded up: refused, and transformers can take them away."""
+    rounded = Config(n_vocab=832, n_ctx=24, n_embd=12, n_head=3, n_layer=2)
+    save_huggingface(tmp_path, rounded, random_params(rounded, 1), tokenizer)
+    with pytest.raises(CheckpointError, match="tokenizer has 800 tokens, the model 832"):
+        picogpt.load(tmp_path)
+    model = GPT2LMHeadModel.from_pretrained(tmp_path)
+    model.resize_token_embeddings(800)
+    model.save_pretrained(tmp_path)
+    assert picogpt.load(tmp_path).config == CONFIG
+
+
 def test_options_that_picogpt_refuses_do_change_the_mathematics():
     """And those that it accepts do not: transformers' logits with each."""
     params = random_params(CONFIG, 6)
@@ -219,11 +234,14 @@ DTYPES = (REFERENCE / "huggingface" / "dtypes.safetensors").read_bytes()
 # Tokenizers
 
 
+def can_be_written(text: str) -> bool:
+    """Whether UTF-8 can write it: with surrogates, only tiktoken knows what to do."""
+    return not any(0xD800 <= ord(character) < 0xE000 for character in text)
+
+
 def check_ids(ours, theirs) -> None:
     """The ids, and the text they stand for, are the same for all hard strings."""
-    for text in HARD_STRINGS:
-        if any(0xD800 <= ord(character) < 0xE000 for character in text):
-            continue  # of surrogates, only tiktoken knows what to do
+    for text in filter(can_be_written, HARD_STRINGS):
         # transformers takes <|endoftext|> in a text for the token, unless told otherwise
         ids = ours.encode(text, allow_endoftext=True)
         assert theirs(text)["input_ids"] == ids, text
@@ -248,6 +266,17 @@ def test_transformers_reads_the_tokenizer(tmp_path, tokenizer, kept):
     check_special_tokens(tokenizer, theirs, CONFIG.n_ctx)
     check_ids(tokenizer, theirs)
     assert load_tokenizer(tmp_path).encoder == tokenizer.encoder
+
+
+def test_tokenizers_reads_tokenizer_json(tmp_path, tokenizer):
+    """The library below transformers, which believes the file alone."""
+    save_huggingface(tmp_path, CONFIG, random_params(CONFIG, 1), tokenizer)
+    theirs = TokenizerFile.from_file(str(tmp_path / "tokenizer.json"))
+    for text in filter(can_be_written, HARD_STRINGS):
+        ids = tokenizer.encode(text, allow_endoftext=True)
+        assert theirs.encode(text).ids == ids, text
+        assert theirs.decode(ids, skip_special_tokens=False) == tokenizer.decode(ids), text
+    assert theirs.decode([tokenizer.endoftext]) == ""  # which is special
 
 
 def test_transformers_reads_gpt2s_own_tokenizer(tmp_path, openai_files):

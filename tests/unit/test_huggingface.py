@@ -306,6 +306,13 @@ def test_tensor_that_the_index_does_not_list(sharded):
     assert f"tensor '{LN_F}' is here, unlike {INDEX}" in refused(read_huggingface, sharded)
 
 
+def test_tensor_that_only_the_index_lists(sharded):
+    path = sharded / INDEX
+    weight_map = json.loads(path.read_text("utf-8"))["weight_map"]
+    change(path, weight_map=weight_map | {"x": weight_map[LN_F]})
+    assert f"tensor 'x' is not here, unlike {INDEX}" in refused(read_huggingface, sharded)
+
+
 def test_missing_shard(sharded):
     (sharded / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="has no file model-00002-of-00003.safetensors"):

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from picogpt.config import Config, flatten
 from picogpt.weights import CheckpointError, openai
-from picogpt.weights.openai import read_hparams, read_openai
-from picogpt.weights.openai import find_prefix
+from picogpt.weights.openai import find_prefix, read_hparams, read_openai
 from picogpt.weights.shapes import check_shapes
 from picogpt.weights.tf_bundle import read_index, read_tensors
 
