@@ -28,7 +28,7 @@ test-gpt2: .venv/made-test
 	$(BIN)/python -m pytest tests/gpt2
 
 bench: .venv/made-reference
-	$(BIN)/python tests/bench/run.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/run.py
 
 clean:
 	rm -rf .venv

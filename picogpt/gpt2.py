@@ -123,7 +123,8 @@ def load(model: str | Path = "124M", *, offline: bool = False) -> GPT2:
     tokenizer = load_tokenizer(folder)
     if tokenizer.n_vocab != config.n_vocab:
         raise CheckpointError(
-            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, the model {config.n_vocab}"
+            f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, the model {config.n_vocab}; "
+            "in transformers, model.resize_token_embeddings makes them fit"
         )
     return GPT2(config, params, tokenizer)
 

@@ -1,0 +1,57 @@
+"""All figures in one table: `make bench`, about ten minutes on an otherwise idle machine.
+
+Speeds are ratios against a peer measured in the same run, in alternating rounds. Encoding needs
+OpenAI's vocabulary and a corpus, in the folder that PICOGPT_TEST_DATA names.
+"""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import bench_bpe
+import bench_crc32c
+import bench_generate
+import bench_train
+
+HEADINGS = ("measure", "picogpt", "peer", "ratio", "asked")
+PEERS = ("numpy", "torch", "transformers", "tokenizers")
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    processor = platform.processor() or platform.machine()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        lines = cpuinfo.read_text().splitlines()
+        processor = next((s.split(": ")[1] for s in lines if s.startswith("model name")), processor)
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
+    python = platform.python_version()
+    return (
+        f"{processor}, {os.cpu_count()} cores; Python {python}, {versions}; {datetime.date.today()}"
+    )
+
+
+def main() -> None:
+    print(machine() + "\n", flush=True)
+    rows = [HEADINGS]
+    with tempfile.TemporaryDirectory() as folder:
+        rows += bench_generate.measure(Path(folder))
+    if data := os.environ.get("PICOGPT_TEST_DATA"):
+        rows += bench_bpe.measure(Path(data))
+    else:
+        print("PICOGPT_TEST_DATA is not set: encoding is not measured\n", file=sys.stderr)
+    rows += bench_crc32c.measure()
+    rows += bench_train.measure()
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(f"| {' | '.join(cells)} |")
+        if row == HEADINGS:
+            print(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+
+
+if __name__ == "__main__":
+    main()
