@@ -40,6 +40,8 @@ clean:
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
+.venv/made-test: EXTRAS = test
+.venv/made-reference: EXTRAS = test,reference
 .venv/made-%: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[test]" $(if $(filter reference,$*),".[reference]")
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	@touch $@ .venv/made
