@@ -31,7 +31,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "-m",
         "--model",
         default="124M",
-        help=f"{', '.join(SIZES)}, or a folder laid out as OpenAI's (default: 124M)",
+        help=f"{', '.join(SIZES)}, or a model folder, OpenAI's or Hugging Face's (default: 124M)",
     )
     p.add_argument(
         "-n",

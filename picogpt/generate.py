@@ -58,16 +58,18 @@ def pieces_of_text(tokens: Iterable[int], decoder) -> Iterator[str]:
 
 
 def until_stop(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
-    """Yield the pieces of text up to the first of the stop strings, which may span pieces.
+    """Yield the pieces of text up to the stop string that is first complete; it may span pieces.
 
-    What might be the beginning of a stop string is held back until it is known not to be one.
+    What might be the beginning of a stop string is held back until it is known not to be one. Of
+    two that end together the longer one counts.
     """
     text = ""
     for piece in pieces:
         text += piece
-        found = [text.index(s) for s in stop if s in text]
+        found = [(text.index(s) + len(s), text.index(s)) for s in stop if s in text]
         if found:
-            text = text[: min(found)]
+            _, begin = min(found)
+            text = text[:begin]
             break
         held = held_back(text, stop)
         if len(text) > held:

@@ -148,7 +148,9 @@ def test_a_closed_pipe_ends_it_quietly():
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_ends_it_quietly(tmp_path):
     slow = (  # the command, but each token takes a while
-        "import sys, time, picogpt.sampling as s, picogpt.gpt2 as g\n"
+        "import signal, sys, time, picogpt.sampling as s, picogpt.gpt2 as g\n"
+        # background jobs of a shell, and what they start, ignore Ctrl-C
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "choose = s.choose_token\n"
         "g.choose_token = lambda *a, **k: time.sleep(0.2) or choose(*a, **k)\n"
         "from picogpt.__main__ import main\n"
