@@ -23,8 +23,18 @@ def gelu(x: np.ndarray) -> np.ndarray:
 
     Source: Hendrycks & Gimpel 2016, section 2; openai/gpt-2 model.py, gelu.
     """
-    # x * x * x because x**3 calls pow for every element and takes over ten times as long
-    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))))
+    # 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))), in place after the first product:
+    # a new array for each intermediate result would take three times as long as the mathematics.
+    y = x * x
+    y *= 0.044715
+    y += 1.0
+    y *= x
+    y *= math.sqrt(2.0 / math.pi)
+    y = np.tanh(y)
+    y += 1.0
+    y *= x
+    y *= 0.5
+    return y
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -33,9 +43,10 @@ def softmax(x: np.ndarray) -> np.ndarray:
     Source: openai/gpt-2 model.py, softmax.
     """
     # Subtracting the maximum changes nothing in the quotient, and exp can no longer overflow.
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    e /= e.sum(axis=-1, keepdims=True)
-    return e
+    y = x - x.max(axis=-1, keepdims=True)
+    y = np.exp(y, out=y)
+    y /= y.sum(axis=-1, keepdims=True)
+    return y
 
 
 def layer_norm(x: np.ndarray, g: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -47,7 +58,7 @@ def layer_norm(x: np.ndarray, g: np.ndarray, b: np.ndarray) -> np.ndarray:
     Source: Ba et al. 2016, section 3; openai/gpt-2 model.py, norm.
     """
     x = x - x.mean(axis=-1, keepdims=True)
-    variance = (x * x).mean(axis=-1, keepdims=True)
+    variance = np.vecdot(x, x)[..., None] / x.shape[-1]
     x /= np.sqrt(variance + 1e-5)
     x *= g
     x += b
@@ -101,3 +112,50 @@ def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_
     scores = tap("scores", scores)
     weights = tap("weights", softmax(scores))
     return weights @ v
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
+    """How surprised the model is by the targets: the mean of -log(softmax(logits)[target]), nats.
+
+    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq]. It is log(n_vocab) for a model
+    that knows nothing, 0 for one that knows everything.
+    Raises ValueError if the targets have another shape or are not in the vocabulary.
+    """
+    targets = np.asarray(targets)
+    n_vocab = logits.shape[-1]
+    if targets.shape != logits.shape[:-1]:
+        raise ValueError(f"targets are {list(targets.shape)}, expected {list(logits.shape[:-1])}")
+    if targets.min() < 0 or targets.max() >= n_vocab:
+        wrong = targets[(targets < 0) | (targets >= n_vocab)][0]
+        raise ValueError(f"target {wrong} is not in the vocabulary (0 to {n_vocab - 1})")
+    # log(e / sum) is written log(e) - log(sum): where the quotient is too small for a float, its
+    # logarithm would be minus infinity. The maximum is subtracted for the reason given in softmax.
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]
+    np.exp(shifted, out=shifted)
+    return float((np.log(shifted.sum(axis=-1)) - chosen).mean())
+
+
+# Where GPT-2 drops: the sum of the embeddings, the attention weights, and what each branch adds.
+DROPPED = ("embed", "attn.weights", "attn.c_proj", "mlp.c_proj")
+
+
+def dropout_tap(rate: float, rng: np.random.Generator) -> Tap:
+    """A tap that sets each number of the activations in DROPPED to 0 with probability rate.
+
+    The survivors grow by 1 / (1 - rate), so that the expected value stays. A name's mask is drawn
+    when it is first seen, and is the same from then on: the gradient of a product with a mask is
+    the product with that mask, so one tap serves the forward and the backward pass.
+
+    Source: Srivastava et al. 2014, section 10, where the scaling is at test time instead.
+    """
+    masks = {}
+
+    def drop(name, x):
+        if not name.endswith(DROPPED):
+            return x
+        if name not in masks:
+            masks[name] = (rng.random(x.shape, x.dtype) >= rate) * x.dtype.type(1 / (1 - rate))
+        return x * masks[name]
+
+    return drop

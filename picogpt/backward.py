@@ -1,0 +1,294 @@
+"""The mathematics, backward: the gradient of every function of ops.py and model.py, by hand.
+
+Everything here is one rule, the chain rule. If y = f(x) and dy says how the loss changes with
+each number of y, then d_f(dy, ...) returns how it changes with each number of f's arguments: dx
+has the shape of x. The line of the forward pass stands as a comment above its gradient. What the
+derivatives need from the forward pass are the activations that a tap has recorded.
+
+    loss, grads = loss_and_gradients(ids, targets, params, n_head=12)
+    grads["h"][3]["attn"]["c_attn"]["w"]       # the shape of that parameter
+"""
+
+import math
+
+import numpy as np
+
+from .config import unflatten
+from .model import gpt2, merge_heads, split_heads
+from .ops import cross_entropy, dropout_tap, project, softmax
+from .tap import Tap, no_tap, under
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """All leading dimensions as one: [..., n] -> [n_rows, n]."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def sum_rows(x: np.ndarray) -> np.ndarray:
+    """What all rows share gets the sum of their gradients: [..., n] -> [n]."""
+    return rows(x).sum(axis=0)
+
+
+def d_gelu(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """dy, x: [...] -> dx [...]"""
+    # y = x * p,  p = 0.5 * (1 + tanh(u)),  u = a * x + b * x^3
+    a = math.sqrt(2.0 / math.pi)
+    b = 0.044715 * a
+    square = x * x
+    p = square * b
+    p += a
+    p *= x
+    np.tanh(p, out=p)
+    p += 1.0
+    p *= 0.5
+    # The product rule, and tanh' = 1 - tanh^2 = 4 p (1 - p):
+    # dx = dy * p * (1 + (1 - p) * x * (2 a + 6 b x^2))
+    dx = square
+    dx *= 6.0 * b
+    dx += 2.0 * a
+    dx *= x
+    dx *= 1.0 - p
+    dx += 1.0
+    dx *= p
+    dx *= dy
+    return dx
+
+
+def d_softmax(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """dy, y: [..., n] -> dx [..., n], from the result y of the softmax alone."""
+    # y_i = exp(x_i) / sum_j exp(x_j): dy_i / dx_j is y_i * ((1 if i == j else 0) - y_j)
+    dx = dy - np.vecdot(dy, y)[..., None]
+    dx *= y
+    return dx
+
+
+def d_layer_norm(
+    dy: np.ndarray, x: np.ndarray, g: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dy, x: [..., n_embd] -> dx [..., n_embd], dg [n_embd], db [n_embd].
+
+    Source: Ba et al. 2016, section 3, differentiated.
+    """
+    # normed = (x - mean) / sqrt(variance + 1e-5)
+    normed = x - x.mean(axis=-1, keepdims=True)
+    std = np.sqrt(np.vecdot(normed, normed)[..., None] / x.shape[-1] + 1e-5)
+    normed /= std
+    # y = normed * g + b
+    db = sum_rows(dy)
+    dg = sum_rows(dy * normed)
+    dnormed = dy * g
+    # The norm removes from x its mean and its length. A change of x along either is lost, so
+    # the gradient loses its components along the constant vector and along normed itself.
+    along = np.vecdot(dnormed, normed)[..., None] / x.shape[-1]
+    dx = dnormed - dnormed.mean(axis=-1, keepdims=True)
+    normed *= along
+    dx -= normed
+    dx /= std
+    return dx, dg, db
+
+
+def d_linear(
+    dy: np.ndarray, x: np.ndarray, w: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dy [..., n_out], x [..., n_in] -> dx [..., n_in], dw [n_in, n_out], db [n_out]."""
+    # y = x @ w + b, where all rows share w and b: their gradients are sums over the rows, which for
+    # w is a matrix product
+    return project(dy, w.T), rows(x).T @ rows(dy), sum_rows(dy)
+
+
+def d_causal_attention(
+    dy: np.ndarray,
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    weights: np.ndarray,
+    drop: Tap = no_tap,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dy, q, k, v: [..., n_seq, n_head_dim] -> dq, dk, dv, of the same shape.
+
+    weights: [..., n_seq, n_seq], the result of the softmax, before drop.
+    """
+    # y = drop(weights) @ v
+    dweights = drop("weights", dy @ v.swapaxes(-1, -2))
+    dv = drop("weights", weights).swapaxes(-1, -2) @ dy
+    # weights = softmax(scores): where the mask was added the weight is 0, and so is the gradient
+    dscores = d_softmax(dweights, weights)
+    # scores = q k^T / sqrt(n_head_dim) + mask
+    scale = 1.0 / math.sqrt(q.shape[-1])
+    return dscores @ (k * scale), dscores.swapaxes(-1, -2) @ (q * scale), dv
+
+
+def d_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """logits [..., n_seq, n_vocab], targets [..., n_seq] -> dlogits [..., n_seq, n_vocab].
+
+    What the model said minus what is true: each row is its probabilities with 1 subtracted at
+    the target, and sums to 0.
+    """
+    # loss = mean(log(sum_j exp(logits_j)) - logits_target)
+    dlogits = softmax(logits)
+    targets = np.asarray(targets)
+    rows(dlogits)[np.arange(targets.size), targets.reshape(-1)] -= 1.0
+    dlogits *= 1.0 / targets.size
+    return dlogits
+
+
+def d_embed(
+    dx: np.ndarray, ids: np.ndarray, wte: np.ndarray, wpe: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """dx [..., n_seq, n_embd], ids [..., n_seq] -> dwte [n_vocab, n_embd], dwpe [n_ctx, n_embd]."""
+    # x = wte[ids] + wpe[:n_seq]: a row used in several places gets the sum of their gradients
+    dwte = np.zeros_like(wte)
+    np.add.at(dwte, ids, dx)
+    dwpe = np.zeros_like(wpe)
+    dwpe[: dx.shape[-2]] = dx.reshape(-1, *dx.shape[-2:]).sum(axis=0)
+    return dwte, dwpe
+
+
+def d_self_attention(
+    dy: np.ndarray,
+    x: np.ndarray,
+    seen: dict,
+    c_attn: dict,
+    c_proj: dict,
+    *,
+    n_head: int,
+    drop: Tap = no_tap,
+) -> tuple[np.ndarray, dict]:
+    """dy, x: [..., n_seq, n_embd] -> dx of the same shape, and the gradients of the parameters.
+
+    seen: the activations under "attn.".
+    """
+    # y = drop(linear(merged, **c_proj))
+    dmerged, *dc_proj = d_linear(drop("c_proj", dy), seen["merged"], c_proj["w"])
+    # merged = merge_heads(causal_attention(q, k, v))
+    dheads = split_heads(dmerged, n_head)
+    dqkv = d_causal_attention(dheads, seen["q"], seen["k"], seen["v"], seen["weights"], drop)
+    # q, k, v = split(linear(x, **c_attn)) into heads
+    dqkv = np.concatenate([merge_heads(d) for d in dqkv], axis=-1)
+    dx, *dc_attn = d_linear(dqkv, x, c_attn["w"])
+    return dx, {"c_attn": dict(zip("wb", dc_attn)), "c_proj": dict(zip("wb", dc_proj))}
+
+
+def d_feed_forward(
+    dy: np.ndarray, x: np.ndarray, seen: dict, c_fc: dict, c_proj: dict, *, drop: Tap = no_tap
+) -> tuple[np.ndarray, dict]:
+    """dy, x: [..., n_embd] -> dx [..., n_embd], and the gradients of the parameters.
+
+    seen: the activations under "mlp.".
+    """
+    # y = drop(linear(gelu(hidden), **c_proj))
+    dhidden, *dc_proj = d_linear(drop("c_proj", dy), seen["gelu"], c_proj["w"])
+    dhidden = d_gelu(dhidden, seen["c_fc"])
+    # hidden = linear(x, **c_fc)
+    dx, *dc_fc = d_linear(dhidden, x, c_fc["w"])
+    return dx, {"c_fc": dict(zip("wb", dc_fc)), "c_proj": dict(zip("wb", dc_proj))}
+
+
+def d_transformer_block(
+    dy: np.ndarray,
+    x: np.ndarray,
+    seen: dict,
+    ln_1: dict,
+    attn: dict,
+    ln_2: dict,
+    mlp: dict,
+    *,
+    n_head: int,
+    drop: Tap = no_tap,
+) -> tuple[np.ndarray, dict]:
+    """dy, x: [..., n_seq, n_embd] -> dx of the same shape, and the gradients of the parameters.
+
+    seen: the activations of the block. At each sum the gradient goes both ways: unchanged along
+    the residual stream, and through the branch, where it is added when the branch began.
+    """
+    # y = mid + feed_forward(layer_norm(mid, **ln_2), **mlp)
+    dnormed, dmlp = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp, drop=under("mlp.", drop))
+    dmid, *dln_2 = d_layer_norm(dnormed, seen["resid_mid"], ln_2["g"])
+    dmid += dy
+    # mid = x + self_attention(layer_norm(x, **ln_1), **attn)
+    dnormed, dattn = d_self_attention(
+        dmid, seen["ln_1"], seen["attn"], **attn, n_head=n_head, drop=under("attn.", drop)
+    )
+    dx, *dln_1 = d_layer_norm(dnormed, x, ln_1["g"])
+    dx += dmid
+    dln_1, dln_2 = dict(zip("gb", dln_1)), dict(zip("gb", dln_2))
+    return dx, {"ln_1": dln_1, "attn": dattn, "ln_2": dln_2, "mlp": dmlp}
+
+
+def d_unembed(
+    dlogits: np.ndarray, x: np.ndarray, normed: np.ndarray, head: np.ndarray, ln_f: dict
+) -> tuple[np.ndarray, np.ndarray, dict]:
+    """dlogits [..., n_vocab], x [..., n_embd] -> dx [..., n_embd], dhead [n_vocab, n_embd], dln_f.
+
+    normed: the activation ln_f; head: wte, or a separate lm_head.
+    """
+    # logits = normed @ head.T
+    dnormed = project(dlogits, head)
+    dhead = rows(dlogits).T @ rows(normed)
+    # normed = layer_norm(x, **ln_f)
+    dx, *dln_f = d_layer_norm(dnormed, x, ln_f["g"])
+    return dx, dhead, dict(zip("gb", dln_f))
+
+
+def d_gpt2(
+    dlogits: np.ndarray, ids, activations: dict, params: dict, n_head: int, drop: Tap = no_tap
+) -> dict:
+    """dlogits [..., n_seq, n_vocab] -> the gradients of all parameters, a tree like params.
+
+    activations: what a tap has recorded of gpt2(ids, **params, n_head=n_head), before drop.
+    """
+    seen = unflatten(activations)
+    # The stream as it enters each block, and as it leaves the last one.
+    streams = [drop("embed", seen["embed"]), *(block["resid"] for block in seen["h"])]
+    head = params.get("lm_head", params["wte"])
+    dx, dhead, dln_f = d_unembed(dlogits, streams[-1], seen["ln_f"], head, params["ln_f"])
+    dh = []
+    for i in reversed(range(len(params["h"]))):
+        dx, dblock = d_transformer_block(
+            dx, streams[i], seen["h"][i], **params["h"][i],
+            n_head=n_head, drop=under(f"h.{i}.", drop),
+        )  # fmt: skip
+        dh.insert(0, dblock)
+    dwte, dwpe = d_embed(drop("embed", dx), ids, params["wte"], params["wpe"])
+    grads = {"wte": dwte, "wpe": dwpe, "h": dh, "ln_f": dln_f}
+    if "lm_head" in params:
+        return grads | {"lm_head": dhead}
+    dwte += dhead  # the tied matrix serves at both ends
+    return grads
+
+
+# What the derivatives need of the forward pass. The rest, above all the scores, is two fifths of
+# the memory, and its space can be used again at once.
+SAVED = (
+    *("embed", "ln_1", "attn.q", "attn.k", "attn.v", "attn.weights", "attn.merged"),
+    *("resid_mid", "ln_2", "mlp.c_fc", "mlp.gelu", "resid", "ln_f"),
+)
+
+
+def loss_and_gradients(
+    ids,
+    targets,
+    params: dict,
+    n_head: int,
+    *,
+    dropout: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[float, dict]:
+    """The mean cross-entropy of the targets, and its gradient for every parameter.
+
+    ids, targets: [..., n_seq], where each target is the id that follows; the gradients are a new
+    tree like params. dropout is the rate, and rng draws its masks. Raises ValueError for an id or
+    target outside the vocabulary, and for more positions than n_ctx.
+    """
+    drop = dropout_tap(dropout, rng) if dropout else no_tap
+    activations = {}
+
+    def tap(name, x):
+        if name.endswith(SAVED):
+            activations[name] = x
+        return drop(name, x)
+
+    logits = gpt2(ids, **params, n_head=n_head, tap=tap)
+    loss = cross_entropy(logits, targets)
+    dlogits = d_cross_entropy(logits, targets)
+    return loss, d_gpt2(dlogits, ids, activations, params, n_head, drop)

@@ -1,0 +1,1 @@
+"""Training: token arrays, the optimizer, the schedule of its rate, and the loop."""
