@@ -66,13 +66,25 @@ def test_draw_follows_the_probabilities(seed):
     assert chi_square < 16.27  # 3 degrees of freedom: exceeded by chance once in 1000
 
 
-@pytest.mark.parametrize("point", [0.0, 0.999999999999, 1 - 2**-53])
-def test_draw_never_leaves_the_allowed_tokens(point):
-    class Fixed:
-        def random(self):
-            return point
+class Fixed:
+    """In place of a generator: always the same point."""
 
-    assert draw(np.float32([-INF, 1.0, 1.1, 0.3, -INF]), Fixed()) == (1 if point == 0 else 3)
+    def __init__(self, point: float):
+        self.point = point
+
+    def random(self) -> float:
+        return self.point
+
+
+@pytest.mark.parametrize(("point", "token"), [(0.0, 1), (1 - 1e-12, 3), (1 - 2**-53, 3)])
+def test_draw_never_leaves_the_allowed_tokens(point, token):
+    assert draw(np.float32([-INF, 1.0, 1.1, 0.3, -INF]), Fixed(point)) == token
+
+
+@pytest.mark.parametrize("n", range(1, 100))
+def test_draw_reaches_the_last_token_and_no_further(n):
+    # n times the float32 nearest to 1/n may be a little less than 1, or more
+    assert draw(np.zeros(n, np.float32), Fixed(1 - 2**-53)) == n - 1
 
 
 def test_temperature_zero_is_greedy():
