@@ -48,6 +48,10 @@ def test_top_p_keeps_the_token_that_crosses(top_p, ids):
     assert logits.dtype == np.float32
 
 
+def test_top_p_tells_equal_tokens_apart_by_id():
+    assert kept(keep_top_p(np.zeros(100, np.float32), 0.105)) == [*range(11)]
+
+
 def test_top_p_counts_only_what_top_k_left():
     # of 0.4 and 0.25, renormalised to 0.615 and 0.385
     assert kept(keep_top_p(keep_top_k(LOGITS, 2), 0.61)) == [1]
@@ -85,6 +89,13 @@ def test_draw_never_leaves_the_allowed_tokens(point, token):
 def test_draw_reaches_the_last_token_and_no_further(n):
     # n times the float32 nearest to 1/n may be a little less than 1, or more
     assert draw(np.zeros(n, np.float32), Fixed(1 - 2**-53)) == n - 1
+
+
+def test_draw_counts_the_rarest_tokens():
+    # 50,000 tokens of 1e-8 each have 1 chance in 2000, though 1 + 1e-8 is 1 in float32
+    logits = np.full(50_001, np.log(1e-8), np.float32)
+    logits[0] = 0
+    assert draw(logits, Fixed(1 - 4e-4)) == pytest.approx(10_000, rel=0.01)
 
 
 def test_temperature_zero_is_greedy():
