@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support import error, random_params
 
 from picogpt import generate
-from picogpt.config import Config
+from picogpt.config import Config, flatten, unflatten
 from picogpt.generate import next_logits, token_steps, until_stop
 from picogpt.model import KVCache, gpt2
 
@@ -62,21 +62,22 @@ def test_ends_when_the_context_is_full():
     assert len(steps([1] * 24, 100)) == 1
 
 
-def test_float64_parameters_stay_float64():
-    params = random_params(CONFIG, seed=2)
-    params["wte"] = params["wte"].astype(np.float64)
+def test_float64_parameters_are_computed_with_to_the_last_digit():
+    flat = {path: x.astype(np.float64) for path, x in flatten(PARAMS).items()}
+    params = unflatten(flat)
     seen = []
-    list(
-        token_steps(
-            [1, 2],
-            params,
-            CONFIG,
-            choose=lambda logits: seen.append(logits.dtype) or 0,
-            max_new_tokens=2,
-            endoftext=NO_END,
-        )
+    ids = [1, 2]
+    tokens = token_steps(
+        ids,
+        params,
+        CONFIG,
+        choose=lambda logits: seen.append(logits) or 3,
+        max_new_tokens=3,
+        endoftext=NO_END,
     )
-    assert seen == [np.float64, np.float64]
+    ids += tokens
+    expected = gpt2(ids[:-1], **params, n_head=CONFIG.n_head)[1:]
+    assert error(np.stack(seen), expected) < 1e-13
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,9 @@ def test_top_p_keeps_the_token_that_crosses(top_p, ids):
 
 
 def test_top_p_tells_equal_tokens_apart_by_id():
-    assert kept(keep_top_p(np.zeros(100, np.float32), 0.105)) == [*range(11)]
+    logits = np.tile(np.float32([0, 1, 0]), 100)
+    ones = np.flatnonzero(logits)  # together e / (e + 2), or 0.576
+    assert kept(keep_top_p(logits, 0.3)) == ones[:53].tolist()
 
 
 def test_top_p_counts_only_what_top_k_left():
