@@ -1,0 +1,84 @@
+"""From text files to batches of tokens.
+
+A file holds documents with <|endoftext|> between them. Every document becomes <|endoftext|> and
+its own tokens, and all of them follow each other in one array, which is kept on disk and mapped
+into memory. So whatever the model writes after <|endoftext|> is the beginning of a document.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+
+from ..bpe import Tokenizer
+from ..bpe.tokenizer import ENDOFTEXT
+from .randomness import generator
+
+
+def split_documents(text: str) -> list[str]:
+    """The documents of a text: "One.\\n<|endoftext|>\\nTwo.\\n" -> ["One.", "Two."].
+
+    The line ends around <|endoftext|>, which mostly stands on a line of its own, belong to
+    neither document: a model that learned them would begin and end its texts with blank lines.
+    """
+    documents = (document.strip("\r\n") for document in text.split(ENDOFTEXT))
+    return [document for document in documents if document.strip()]
+
+
+def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
+    """The documents in two, those to learn from and those held out, both in their old order.
+
+    A document is never divided: its second half would be too easy for who has read the first.
+    Raises ValueError if there are not two documents, one for each part.
+    """
+    n_held = max(1, round(fraction * len(documents)))
+    if n_held >= len(documents):
+        raise ValueError(
+            f"the text has {len(documents)} documents with {ENDOFTEXT} between them, "
+            f"too few to hold out {n_held}: name a file with --valid"
+        )
+    held = set(generator(seed, "held out").permutation(len(documents))[:n_held].tolist())
+    learn = [document for i, document in enumerate(documents) if i not in held]
+    return learn, [documents[i] for i in sorted(held)]
+
+
+def encode_documents(documents: Iterable[str], tokenizer: Tokenizer) -> np.ndarray:
+    """All documents as one array of ids, <|endoftext|> before each: -> [n_tokens].
+
+    uint16 where the vocabulary allows it, else uint32.
+    """
+    dtype = np.uint16 if tokenizer.n_vocab <= 1 << 16 else np.uint32
+    return np.concatenate(
+        [np.array([tokenizer.endoftext, *tokenizer.encode(text)], dtype) for text in documents]
+    )
+
+
+@lru_cache(maxsize=2)  # a batch may begin in one epoch and end in the next
+def epoch_windows(n_tokens: int, n_ctx: int, seed: int, epoch: int) -> np.ndarray:
+    """Where the windows of an epoch begin, in shuffled order: -> [n_tokens // n_ctx].
+
+    The tokens are laid in a ring and cut every n_ctx of them. In one epoch, so, every token is
+    predicted once (all but the fewer than n_ctx that are left over); drawing each window at
+    random would show a third of the text not at all, and some of it three times. The first cut
+    is elsewhere in every epoch, which gives a token another context each time it comes back.
+    """
+    rng = generator(seed, "windows", epoch)
+    first = rng.integers(n_tokens)
+    return (first + n_ctx * rng.permutation(n_tokens // n_ctx)) % n_tokens
+
+
+def batch(
+    tokens: np.ndarray, n_ctx: int, n_batch: int, seed: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of a step, counted from 0, and their targets: each [n_batch, n_ctx].
+
+    tokens: [n_tokens], more than n_ctx. The target of an id is the id that follows it.
+    """
+    n_windows = len(tokens) // n_ctx
+    starts = []
+    for number in range(step * n_batch, (step + 1) * n_batch):
+        epoch, place = divmod(number, n_windows)
+        starts.append(epoch_windows(len(tokens), n_ctx, seed, epoch)[place])
+    window = np.array(starts)[:, None] + np.arange(n_ctx + 1)
+    ids = tokens[window % len(tokens)].astype(np.int64)
+    return ids[:, :-1], ids[:, 1:]

@@ -1,0 +1,183 @@
+"""The training loop: guess the next tokens, see how wrong it was, change the weights a little.
+
+`update` is one step; `train` repeats it and looks, now and then, how well the model does on text
+that it does not learn from. What a step draws at random depends on the seed and the number of
+the step alone (see randomness.py), so a run can stop after any step and go on later.
+"""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..bpe import Tokenizer
+from ..config import Config, flatten
+from ..weights.huggingface import save_huggingface
+from .adamw import adamw, clip_gradients
+from .data import batch
+from .evaluate import Windows, score, token_lengths
+from .folder import CHECKPOINT, LOG, State, append_to_log, write_checkpoint
+from .parallel import parallel_loss_and_gradients
+from .randomness import generator
+from .recipe import Recipe
+from .report import Clock, line, write_sample
+from .schedule import learning_rate
+
+SAMPLE_EVERY = 5  # evaluations
+
+
+@dataclass
+class Run:
+    """A training run: what it is given, and, at the end, what it changes."""
+
+    out: Path  # see folder.py
+    recipe: Recipe
+    config: Config
+    tokenizer: Tokenizer
+    tokens: np.ndarray  # to learn from: [n_tokens]
+    held_out: Windows  # to be evaluated with
+    params: dict
+    moments: dict  # of the trainable parameters
+    state: State
+
+
+def trainable(params: dict, freeze: int | None) -> dict:
+    """path -> array of the parameters that learn: all but the embeddings and `freeze` blocks."""
+    frozen = () if freeze is None else ("wte", "wpe", *(f"h.{i}." for i in range(freeze)))
+    return {path: x for path, x in flatten(params).items() if not path.startswith(frozen)}
+
+
+def threads(n: int) -> Executor:
+    """n threads to compute with. Overflow is not warned of: what comes of it is found by `update`
+    and `evaluate`, which look whether the results are finite."""
+    return ThreadPoolExecutor(n, initializer=np.seterr, initargs=("ignore",))
+
+
+def update(run: Run, pool: Executor) -> float:
+    """One step: change run.params and run.moments in place. Returns the loss before the change.
+
+    Raises ValueError, and changes nothing, if the loss or the gradient is not finite.
+    """
+    recipe, step = run.recipe, run.state.step
+    ids, targets = batch(run.tokens, run.config.n_ctx, recipe.batch, recipe.seed, step)
+    loss, grads = parallel_loss_and_gradients(
+        ids,
+        targets,
+        run.params,
+        run.config.n_head,
+        pool=pool,
+        n_parts=recipe.accumulate,
+        dropout=recipe.dropout,
+        rng=generator(recipe.seed, "dropout", step),
+    )
+    learning = trainable(run.params, recipe.freeze)
+    grads = {path: grads[path] for path in learning}
+    norm = clip_gradients(grads, recipe.clip)
+    for what, value in (("loss", loss), ("length of the gradient", norm)):
+        if not math.isfinite(value):
+            raise diverged(run, what, value)
+    rate = learning_rate(
+        step, steps=recipe.steps, warmup=recipe.warmup, peak=recipe.lr, least=recipe.min_lr
+    )
+    adamw(
+        learning,
+        grads,
+        run.moments,
+        step + 1,
+        lr=rate,
+        betas=(0.9, recipe.beta2),
+        weight_decay=recipe.weight_decay,
+    )
+    return loss
+
+
+@np.errstate(all="ignore")  # see threads
+def train(run: Run, pool: Executor, stop_asked: Callable[[], bool] = lambda: False) -> None:
+    """Take steps until all are done, or patience is at an end; run goes along, in place.
+
+    Raises KeyboardInterrupt, with a checkpoint written, once stop_asked() is true.
+    """
+    recipe, state = run.recipe, run.state
+    clock = Clock(state.step, state.seconds)
+    if state.best_loss is None:
+        evaluate(run, pool, clock)
+    while state.step < recipe.steps and not out_of_patience(run):
+        state.losses.append(update(run, pool))
+        state.step += 1
+        if state.step % recipe.eval_every == 0 or state.step == recipe.steps:
+            evaluate(run, pool, clock)
+        if stop_asked():
+            save_checkpoint(run, clock)
+            raise KeyboardInterrupt
+
+
+def out_of_patience(run: Run) -> bool:
+    return run.recipe.patience is not None and run.state.worse >= run.recipe.patience
+
+
+def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
+    """Score the held-out windows, keep the weights if they are the best, report, save.
+
+    In this order, so that a run killed in between does again, from the last checkpoint, what it
+    had done, and comes to the same files.
+    """
+    recipe, state = run.recipe, run.state
+    times = clock.read(state.step, recipe.steps, recipe.batch * run.config.n_ctx)
+    windows = run.held_out.spread(recipe.eval_windows)
+    result = score(windows, run.params, run.config.n_head, token_lengths(run.tokenizer), pool.map)
+    if not math.isfinite(result.nats):
+        raise diverged(run, "held-out loss", result.nats)
+    best = keep_if_best(run, result.nats_per_token)
+    record = {
+        "step": state.step,
+        "loss": sum(state.losses) / len(state.losses) if state.losses else None,
+        "valid_loss": result.nats_per_token,
+        "valid_bits_per_byte": result.bits_per_byte,
+        "valid_windows": f"{len(windows.ids)} of {len(run.held_out.ids)}",
+        "best": best,
+        **times,
+    }
+    if state.step // recipe.eval_every % SAMPLE_EVERY == 0 or state.step == recipe.steps:
+        rng = generator(recipe.seed, "sample", state.step)
+        record["sample"] = write_sample(recipe.sample, run.params, run.config, run.tokenizer, rng)
+    print(line(record, recipe.steps), flush=True)
+    state.log_bytes = append_to_log(run.out / "run" / LOG, record)
+    state.losses = []
+    save_checkpoint(run, clock)
+    clock.resume(state.step)
+
+
+def keep_if_best(run: Run, loss: float) -> bool:
+    """Write the weights into the model folder if no held-out loss before was as low."""
+    state = run.state
+    best = state.best_loss is None or loss < state.best_loss
+    if best:
+        state.best_loss, state.best_step, state.worse = loss, state.step, 0
+        save_weights(run)
+    else:
+        state.worse += 1
+    return best
+
+
+def save_weights(run: Run) -> None:
+    """Write the model folder."""
+    save_huggingface(run.out, run.config, run.params, run.tokenizer)
+
+
+def save_checkpoint(run: Run, clock: Clock) -> None:
+    run.state.seconds = clock.seconds()
+    path = run.out / "run" / CHECKPOINT
+    write_checkpoint(path, flatten(run.params), run.moments, run.state)
+
+
+def diverged(run: Run, what: str, value: float) -> ValueError:
+    """The error for a number that is infinite or not a number."""
+    kept = f"the weights of step {run.state.best_step}, the best so far, are kept in {run.out}"
+    if run.state.best_loss is None:
+        kept = "no weights were written"
+    return ValueError(
+        f"the {what} became {value} at step {run.state.step}; {kept}; a lower --lr may help"
+    )

@@ -1,0 +1,111 @@
+"""Making a run ready: a new one from texts, or an old one from its folder."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..bpe import Tokenizer
+from ..config import Config, flatten
+from . import folder
+from .adamw import zero_moments
+from .data import encode_documents, hold_out, split_documents
+from .evaluate import cut_documents
+from .loop import Run, trainable
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What there is to learn from and to evaluate with."""
+
+    learn: list[str]  # the files' contents
+    valid: str | None  # a file's contents; None: a fraction of the documents is held out
+    held_out: float  # that fraction
+
+
+def token_arrays(
+    texts: Texts, config: Config, tokenizer: Tokenizer, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The tokens to learn from and those held out: [n_tokens] each.
+
+    Raises ValueError if there is too little text for either.
+    """
+    learn = [document for text in texts.learn for document in split_documents(text)]
+    if not learn:
+        raise ValueError("there is nothing in the texts to learn from")
+    if texts.valid is None:
+        learn, valid = hold_out(learn, texts.held_out, seed)
+    else:
+        valid = split_documents(texts.valid)
+        if not valid:
+            raise ValueError("there is nothing in the text of --valid")
+    tokens = encode_documents(learn, tokenizer)
+    if len(tokens) <= config.n_ctx:
+        raise ValueError(
+            f"the texts to learn from make {len(tokens)} tokens, expected at least "
+            f"{config.n_ctx + 1}: one window of n_ctx = {config.n_ctx}, and the token after it"
+        )
+    return tokens, encode_documents(valid, tokenizer)
+
+
+def all_settings(
+    texts: Texts, recipe: Recipe, config: Config, tokenizer: Tokenizer, init: str | None
+) -> dict:
+    """Everything that decides what a run computes, by the names that the user knows."""
+
+    def digest(*parts: str) -> str:
+        digests = [hashlib.sha256(part.encode()).digest() for part in parts]
+        return hashlib.sha256(b"".join(digests)).hexdigest()
+
+    vocabulary = sorted(tokenizer.encoder, key=tokenizer.encoder.__getitem__)
+    merges = [" ".join(pair) for pair in tokenizer.ranks]
+    return {
+        "SHA-256 of the texts": digest(*texts.learn),
+        "SHA-256 of --valid": None if texts.valid is None else digest(texts.valid),
+        "SHA-256 of the vocabulary": digest(*vocabulary, *merges),
+        "--held-out": texts.held_out,
+        "--init": init,
+        **asdict(config),
+        **{f"--{name.replace('_', '-')}": value for name, value in asdict(recipe).items()},
+    }
+
+
+@contextmanager
+def open_run(
+    out: Path,
+    resume: bool,
+    settings: dict,
+    texts: Texts,
+    recipe: Recipe,
+    config: Config,
+    tokenizer: Tokenizer,
+    params: dict,
+) -> Iterator[Run]:
+    """A run in the folder `out`, which no other process can use meanwhile.
+
+    resume: go on from the checkpoint, whose values replace those of params. Otherwise all bad
+    input is found before anything is written.
+    Raises ValueError for too little text, other settings than those of the run, damaged files.
+    """
+    if (recipe.freeze or 0) > config.n_layer:
+        raise ValueError(f"--freeze is {recipe.freeze}, and the model has {config.n_layer} blocks")
+    arrays = None if resume else token_arrays(texts, config, tokenizer, recipe.seed)
+    state, weights = folder.State(), flatten(params)
+    moments = zero_moments(trainable(params, recipe.freeze))
+    place = out / "run"
+    with folder.alone(out):
+        if resume:
+            folder.check_settings(place, settings)
+            state = folder.read_checkpoint(place / folder.CHECKPOINT, weights, moments)
+            folder.cut_log(place / folder.LOG, state.log_bytes)
+        else:
+            folder.write_tokens(place, *arrays)
+            folder.write_checkpoint(place / folder.CHECKPOINT, weights, moments, state)
+            folder.write_settings(place, settings)
+        tokens, valid = folder.read_tokens(place)
+        held_out = cut_documents(valid, config.n_ctx, tokenizer.endoftext)
+        yield Run(out, recipe, config, tokenizer, tokens, held_out, params, moments, state)

@@ -1,0 +1,16 @@
+"""Where a training run gets its random numbers.
+
+A generator that went along with the run would have a state to save and to restore. Here every
+need has a generator of its own, made afresh from the seed, the purpose and a number such as the
+step: what step 700 draws depends on nothing that happened before, so a run that was killed
+needs only to know its step to go on exactly as if it had never stopped.
+"""
+
+import numpy as np
+
+PURPOSES = ("weights", "held out", "windows", "dropout", "sample")
+
+
+def generator(seed: int, purpose: str, number: int = 0) -> np.random.Generator:
+    """The generator for one of PURPOSES. seed, number: at least 0."""
+    return np.random.default_rng([seed, PURPOSES.index(purpose), number])

@@ -1,0 +1,74 @@
+"""What a run says about itself: a record for each evaluation, and the line that shows it."""
+
+import time
+from datetime import timedelta
+
+import numpy as np
+
+from ..bpe import StreamDecoder, Tokenizer
+from ..config import Config
+from ..generate import pieces_of_text, token_steps
+from ..sampling import choose_token
+
+
+class Clock:
+    """Speed and time left. Nothing else in a run depends on how long things take."""
+
+    def __init__(self, step: int, seconds: float):
+        """step, seconds: where the run is, and what it has spent before this process."""
+        self.first_step = self.last_step = step
+        self.began = self.resumed = time.monotonic()
+        self.spent_before = seconds
+
+    def seconds(self) -> float:
+        """Spent by the run so far, in all its processes."""
+        return self.spent_before + time.monotonic() - self.began
+
+    def read(self, step: int, steps: int, tokens_per_step: int) -> dict:
+        """The fields of a record that depend on time; None before there is anything to tell."""
+        now = time.monotonic()
+        per_second = left = None
+        if step > self.last_step:  # of the steps alone, without the evaluations between them
+            per_second = round((step - self.last_step) * tokens_per_step / (now - self.resumed))
+            left = round((steps - step) * (now - self.began) / (step - self.first_step))
+        return {
+            "tokens_per_second": per_second,
+            "seconds_left": left,
+            "seconds": round(self.seconds(), 1),
+        }
+
+    def resume(self, step: int) -> None:
+        """An evaluation is over, and the steps go on."""
+        self.last_step, self.resumed = step, time.monotonic()
+
+
+def line(record: dict, steps: int) -> str:
+    """A record as a line for people, and its sample, if it has one, below."""
+    loss = "     -" if record["loss"] is None else f"{record['loss']:6.4f}"
+    text = (
+        f"step {record['step']:>{len(str(steps))}}/{steps}  loss {loss}  "
+        f"valid {record['valid_loss']:6.4f} nats/token {record['valid_bits_per_byte']:6.4f} "
+        f"bits/byte {'*' if record['best'] else ' '}"
+    )
+    if record["tokens_per_second"] is not None:
+        left = timedelta(seconds=record["seconds_left"])
+        text += f" {record['tokens_per_second']:7,} tokens/s  {left} left"
+    for sample_line in record.get("sample", "").splitlines():
+        # what a model makes up might otherwise ring the terminal's bell, or worse
+        text += "\n    " + "".join(c if c.isprintable() else "?" for c in sample_line)
+    return text
+
+
+def write_sample(
+    prompt: str, params: dict, config: Config, tokenizer: Tokenizer, rng: np.random.Generator
+) -> str:
+    """The prompt, as the beginning of a document, and 60 tokens that the model adds."""
+    tokens = token_steps(
+        [tokenizer.endoftext, *tokenizer.encode(prompt)],
+        params,
+        config,
+        choose=lambda logits: choose_token(logits, rng, temperature=0.8, top_k=40),
+        max_new_tokens=60,
+        endoftext=tokenizer.endoftext,
+    )
+    return prompt + "".join(pieces_of_text(tokens, StreamDecoder(tokenizer)))
