@@ -30,7 +30,8 @@ def finish(work: Callable[[], None]) -> int:
         sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        # Python flushes standard output once more at exit, which must not fail again.
+        # Python may flush standard output once more at exit, which must not fail again (its
+        # documentation of the module signal, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
