@@ -44,6 +44,13 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     return merges
 
 
+def write_merges(path: Path, tokenizer: Tokenizer) -> None:
+    """Write the merges as vocab.bpe has them; Hugging Face's merges.txt is the same."""
+    lines = ["#version: 0.2", *map(" ".join, tokenizer.ranks)]
+    with replacing(path) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+
+
 def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
     """Write encoder.json and vocab.bpe to a folder, which is made if it does not exist.
 
@@ -54,9 +61,7 @@ def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "encoder.json") as file:
         file.write(json.dumps(tokenizer.encoder).encode("utf-8"))
-    lines = ["#version: 0.2", *map(" ".join, tokenizer.ranks)]
-    with replacing(folder / "vocab.bpe") as file:
-        file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+    write_merges(folder / "vocab.bpe", tokenizer)
 
 
 def check_free(folder: Path) -> None:

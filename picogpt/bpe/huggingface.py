@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from ..files import brief, read_json, replacing, write_json
-from .files import read_merges
+from .files import read_merges, write_merges
 from .tokenizer import ENDOFTEXT, Tokenizer
 
 # What tokenizer.json must say, by the path to it; None stands for null and for nothing at all.
@@ -178,8 +178,7 @@ def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -
     merges = [" ".join(pair) for pair in tokenizer.ranks]
     with replacing(folder / "vocab.json") as file:
         file.write(json.dumps(encoder, ensure_ascii=False).encode("utf-8"))
-    with replacing(folder / "merges.txt") as file:
-        file.write("".join(f"{line}\n" for line in ["#version: 0.2", *merges]).encode("utf-8"))
+    write_merges(folder / "merges.txt", tokenizer)
     write_json(folder / "tokenizer.json", tokenizer_json(encoder, merges))
     names = dict.fromkeys(("bos_token", "eos_token", "unk_token"), ENDOFTEXT)
     settings = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}
