@@ -17,11 +17,12 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 TINY = str(REFERENCE / "tiny")
 RIVER, MILLER, *_ = json.loads((REFERENCE / "tiny.json").read_text("utf-8"))
 COMMAND = [sys.executable, "-m", "picogpt"]
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 def run(*arguments: str, stdin: bytes = b"", home: Path | None = None) -> tuple[int, str, str]:
     """Exit status, standard output and standard error of the command."""
-    environment = os.environ | {"PICOGPT_HOME": str(home or REFERENCE / "no-such-home")}
+    environment = BUFFERED | {"PICOGPT_HOME": str(home or REFERENCE / "no-such-home")}
     environment["PYTHONIOENCODING"] = "ascii"  # a locale that cannot print what a model writes
     done = subprocess.run(
         [*COMMAND, *arguments],
@@ -140,6 +141,7 @@ def test_a_closed_pipe_ends_it_quietly():
         [*COMMAND, "-m", TINY, "-n", "60", "The river"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=BUFFERED,
     )
     process.stdout.close()
     assert process.stderr.read() == b""
@@ -160,6 +162,7 @@ def test_ctrl_c_ends_it_quietly(tmp_path):
         [sys.executable, "-c", slow, "-m", TINY, "-n", "60", "The river"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=BUFFERED,
     )
     watchdog = threading.Timer(60, process.kill)
     watchdog.start()
