@@ -1,7 +1,8 @@
-"""All figures in one table: `make bench`, about ten minutes on an otherwise idle machine.
+"""All figures in one table: `make bench`, about five minutes on an otherwise idle machine.
 
-Speeds are ratios against a peer measured in the same run, in alternating rounds. Encoding needs
-OpenAI's vocabulary and a corpus, in the folder that PICOGPT_TEST_DATA names.
+Speeds are ratios against a peer measured in the same run, in alternating rounds. Encoding and
+learning a vocabulary need OpenAI's vocabulary and a corpus, in the folder that PICOGPT_TEST_DATA
+names.
 """
 
 import datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 import bench_bpe
 import bench_crc32c
 import bench_generate
+import bench_learn_bpe
 import bench_train
 
 HEADINGS = ("measure", "picogpt", "peer", "ratio", "asked")
@@ -41,8 +43,12 @@ def main() -> None:
         rows += bench_generate.measure(Path(folder))
     if data := os.environ.get("PICOGPT_TEST_DATA"):
         rows += bench_bpe.measure(Path(data))
+        rows += bench_learn_bpe.measure(Path(data))
     else:
-        print("PICOGPT_TEST_DATA is not set: encoding is not measured\n", file=sys.stderr)
+        print(
+            "PICOGPT_TEST_DATA is not set: encoding and learning are not measured\n",
+            file=sys.stderr,
+        )
     rows += bench_crc32c.measure()
     rows += bench_train.measure()
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
