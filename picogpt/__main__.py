@@ -1,20 +1,28 @@
 """The command line: `python -m picogpt "prompt"` prints the prompt and what GPT-2 makes of it."""
 
 import argparse
+import contextlib
+import math
 import secrets
 import sys
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict
 
 from . import __version__, command
-from .config import SIZES
-from .gpt2 import load
-from .sampling import check_sampling
+from .bpe import StreamDecoder, Tokenizer
+from .generate import Step
+from .gpt2 import GPT2, NAMES, load
+from .sampling import Sampling
+from .stopping import pieces_of_text, until_stop
 
 DESCRIPTION = """\
 GPT-2, computed by NumPy alone: prints the prompt and goes on writing.
 
-  picogpt "Alan Turing theorized that computers would one day become"
+  picogpt "Once upon a time"
   picogpt -m 355M -n 100 -t 0 "The capital of France is"
-  picogpt -m path/to/a/model/folder --seed 7 "Once upon a time"
+  picogpt -m path/to/a/model/folder --seed 7 "There was once a king"
   head -n 20 story.txt | picogpt -"""
 
 EPILOG = """\
@@ -26,12 +34,17 @@ products use all cores; OPENBLAS_NUM_THREADS=1 in the environment limits them to
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The arguments of the command, checked. Exits with status 2 if they are wrong."""
     p = command.Parser(prog="picogpt", description=DESCRIPTION, epilog=EPILOG)
-    p.add_argument("prompt", help='the text to continue; "-" reads it from standard input')
+    p.add_argument(
+        "prompt",
+        nargs="?",
+        help='the text to continue; "-" reads it from standard input; without one, a terminal '
+        "is asked for prompts until Ctrl-D",
+    )
     p.add_argument(
         "-m",
         "--model",
-        default="124M",
-        help=f"{', '.join(SIZES)}, or a model folder, OpenAI's or Hugging Face's (default: 124M)",
+        help=f"{', '.join(NAMES)}, or a model folder, OpenAI's or Hugging Face's (default: 124M "
+        "from the cache or the network; without either fairytale, which comes with picogpt)",
     )
     p.add_argument(
         "-n",
@@ -62,6 +75,26 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="P",
         help="choose among the likeliest tokens that together have probability P",
     )
+    p.add_argument(
+        "--min-p",
+        type=float,
+        metavar="P",
+        help="choose among the tokens that are at least P times as likely as the likeliest",
+    )
+    p.add_argument(
+        "--repetition-penalty",
+        type=float,
+        default=1.0,
+        metavar="R",
+        help="above 1 avoids tokens that are in the text already (default: 1)",
+    )
+    p.add_argument(
+        "--num-samples",
+        type=int,
+        default=1,
+        metavar="N",
+        help="write N texts at the same time (default: 1)",
+    )
     p.add_argument("--seed", type=int, help="the same seed gives the same text (default: drawn)")
     p.add_argument(
         "--stop",
@@ -72,21 +105,45 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     p.add_argument("--offline", action="store_true", help="never touch the network")
     p.add_argument(
-        "-v", "--verbose", action="store_true", help="say on stderr which seed was drawn"
+        "--lookup",
+        action="store_true",
+        help="write faster where the text repeats itself (see picogpt/lookup.py)",
+    )
+    p.add_argument(
+        "--show-probs",
+        action="store_true",
+        help="instead of the text show each token, its probability, and the runners-up",
+    )
+    p.add_argument(
+        "-v", "--verbose", action="store_true", help="say on stderr the seed and the speed"
     )
     p.add_argument("--version", action="version", version=f"picogpt {__version__}")
     args = p.parse_args(argv)
     try:
-        check_sampling(args.temperature, args.top_k, args.top_p)
+        sampling_of(args)
     except ValueError as error:
         p.error(str(error))
     if args.max_new_tokens < 1:
         p.error(f"--max-new-tokens is {args.max_new_tokens}, expected at least 1")
+    if args.num_samples < 1:
+        p.error(f"--num-samples is {args.num_samples}, expected at least 1")
     if args.seed is not None and args.seed < 0:
         p.error(f"--seed is {args.seed}, expected a number of at least 0")
     if "" in args.stop:
         p.error("--stop needs a text that is not empty")
+    if args.show_probs and (args.stop or args.num_samples > 1):
+        p.error("--show-probs shows one text to its end: it takes no --stop and no --num-samples")
+    if args.lookup and args.num_samples > 1:
+        p.error("--lookup is for one text at a time: it takes no --num-samples")
+    if args.prompt is None and not sys.stdin.isatty():
+        p.error('no prompt is given; "-" reads it from standard input')
     return args
+
+
+def sampling_of(args: argparse.Namespace) -> Sampling:
+    """What the options say about choosing tokens. Raises ValueError if it makes no sense."""
+    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
+    return Sampling(**{name: getattr(args, name) for name in names})
 
 
 def read_stdin() -> str:
@@ -102,25 +159,88 @@ def read_stdin() -> str:
 
 
 def write(args: argparse.Namespace) -> None:
-    """Load the model, print the prompt, stream the continuation."""
+    """Load the model and do what is asked: one text, several, a table, or prompt after prompt."""
     prompt = read_stdin() if args.prompt == "-" else args.prompt
-    seed = secrets.randbits(32) if args.seed is None else args.seed
     model = load(args.model, offline=args.offline)
-    pieces = model.stream(
-        prompt,
-        args.max_new_tokens,
-        temperature=args.temperature,
-        top_k=args.top_k,
-        top_p=args.top_p,
-        seed=seed,
-        stop=args.stop,
-    )
+    if prompt is None:
+        ask(model, args)
+    else:
+        continue_text(model, prompt, args)
+
+
+def continue_text(model: GPT2, prompt: str, args: argparse.Namespace) -> None:
+    """Print the prompt, and what the model makes of it. What is to be said goes to stderr."""
+    seed = secrets.randbits(32) if args.seed is None else args.seed
+    options = asdict(sampling_of(args)) | {"seed": seed}
     if args.verbose:
         print(f"picogpt: seed {seed}", file=sys.stderr)
-    print(prompt, end="", flush=True)
-    for piece in pieces:
-        print(piece, end="", flush=True)
-    print()
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("once")
+        if args.num_samples > 1:
+            options |= {"num_samples": args.num_samples, "stop": args.stop}
+            (texts,) = model.generate_batch([prompt], args.max_new_tokens, **options)
+            for i, text in enumerate(texts, 1):
+                print(f"--- {i} of {len(texts)} ---\n{prompt}{text}", flush=True)
+        else:
+            write_one(model, prompt, args, options | {"lookup": args.lookup})
+    for notice in noticed:  # not while the text is being written, which it would tear apart
+        print(f"picogpt: {notice.message}", file=sys.stderr)
+
+
+def write_one(model: GPT2, prompt: str, args: argparse.Namespace, options: dict) -> None:
+    """Print one text while it is written, or the table of its tokens; with -v also the speed."""
+    start = time.perf_counter()
+    times = []
+
+    def steps():
+        for step in model.steps(prompt, args.max_new_tokens, **options):
+            times.append(time.perf_counter() - start)
+            yield step
+
+    if args.show_probs:
+        print_table(steps(), model.tokenizer)
+    else:
+        print(prompt, end="", flush=True)
+        decoder = StreamDecoder(model.tokenizer)
+        for piece in until_stop(pieces_of_text((step.id for step in steps()), decoder), args.stop):
+            print(piece, end="", flush=True)
+        print(flush=True)  # before what follows on stderr
+    if args.verbose and times:
+        line = f"picogpt: first token after {times[0]:.2f} s"
+        if len(times) > 1:
+            line += f", then {(len(times) - 1) / (times[-1] - times[0]):.1f} a second"
+        print(line, file=sys.stderr)
+
+
+def print_table(steps: Iterable[Step], tokenizer: Tokenizer) -> None:
+    """A line for each token: the probability that the model gave it, and the likeliest five."""
+    print("  prob  token            the likeliest")
+    for step in steps:
+        others = "  ".join(
+            f"{math.exp(logprob):4.0%} {tokenizer.decode([i])!r}"
+            for i, logprob in step.likeliest(5)
+        )
+        print(
+            f"{math.exp(step.logprob):6.1%}  {tokenizer.decode([step.id])!r:15}  {others}",
+            flush=True,
+        )
+
+
+def ask(model: GPT2, args: argparse.Namespace) -> None:
+    """Prompt after prompt from a terminal, until Ctrl-D. Ctrl-C ends the text being written."""
+    with contextlib.suppress(ImportError):  # Windows has none
+        import readline  # noqa: F401 - input() then edits the line and knows the earlier ones
+    print("Type the beginning of a text. Ctrl-C ends what is being written, Ctrl-D ends picogpt.")
+    while True:
+        try:
+            prompt = input("> ")
+        except EOFError:
+            print()
+            return
+        try:
+            continue_text(model, prompt, args)
+        except KeyboardInterrupt:
+            print()
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,86 +1,188 @@
-"""Writing text: one token after the other, each chosen from the logits for the next.
+"""Writing: one token after the other, each chosen from the logits for the next.
 
-`token_steps` is the loop. Everything else turns its tokens into text.
+`token_steps` is the loop, for one text or for several at once. Everything else that writes
+(GPT2.generate, stream, generate_batch, steps) maps over what it yields.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .config import Config
-from .model import KVCache, residual_stream, unembed
-
-# A long prompt goes through the model in chunks: the scores of a chunk take n_head x 256 x n_past
-# floats instead of n_head x n_seq x n_seq, and half of the latter would be masked anyway.
-PREFILL_CHUNK = 256
+from .model import KVCache, RowCaches, residual_stream, unembed
+from .ops import token_logprobs
 
 
-def next_logits(ids: Sequence[int], params: dict, config: Config, cache: KVCache) -> np.ndarray:
-    """Logits for the token after ids, which follow what the cache holds: [n_seq] -> [n_vocab]."""
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A token that was written, and what else the model had in mind.
+
+    id: the token; logits: what the model said about this place, float [n_vocab], before
+        temperature, top-k and the rest.
+    """
+
+    id: int
+    logits: np.ndarray
+
+    @cached_property
+    def logprob(self) -> float:
+        """The logarithm of the probability that the model gave to the token, in nats."""
+        return float(token_logprobs(self.logits, self.id))
+
+    def likeliest(self, n: int) -> list[tuple[int, float]]:
+        """The n likeliest tokens for this place, as (id, logprob), the likeliest first."""
+        ids = np.argsort(-self.logits, kind="stable")[:n]
+        logprobs = self.logits[ids] - self.logits[self.id] + self.logprob
+        return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
+
+
+@dataclass(eq=False)
+class Text:
+    """A text that grows.
+
+    ids: all its tokens so far, prompt included.
+    cache: keys and values of ids[start : start + cache.n_past]; start moves on when the text
+        outgrows the context.
+    logits: [n_new, n_vocab], what the last forward pass said.
+    """
+
+    ids: list[int]
+    start: int = 0
+    cache: KVCache | None = None
+    logits: np.ndarray | None = None
+
+    def outgrew(self, config: Config) -> bool:
+        """Whether there is no position left for the last token."""
+        return len(self.ids) - self.start > config.n_ctx
+
+
+@dataclass(eq=False, kw_only=True)
+class Sample(Text):
+    """A text that token_steps writes.
+
+    choose(logits [n_vocab], ids) picks the next token; end: how many tokens the text may have.
+    done: nothing more is to be written. Whoever reads the steps may set it, too.
+    """
+
+    choose: Callable[[np.ndarray, Sequence[int]], int]
+    end: int
+    done: bool = False
+
+
+def forward(
+    ids: Sequence[int], params: dict, config: Config, cache: KVCache, n_last: int = 1
+) -> np.ndarray:
+    """Logits for the token after each of the n_last last ids: [n_seq] -> [n_last, n_vocab].
+
+    The ids follow what the cache holds.
+    """
     wte, wpe, h, ln_f = params["wte"], params["wpe"], params["h"], params["ln_f"]
-    for start in range(0, len(ids), PREFILL_CHUNK):
-        chunk = ids[start : start + PREFILL_CHUNK]
-        x = residual_stream(chunk, wte, wpe, h, n_head=config.n_head, cache=cache)
-    # Only the last position's logits are wanted; the product with wte is a third of the
-    # parameters of the 124M model, too dear to compute for all.
-    return unembed(x[-1], wte, ln_f, params.get("lm_head"))
+    x = residual_stream(ids, wte, wpe, h, n_head=config.n_head, cache=cache)
+    # Only the logits that are wanted: the product with wte is a third of the parameters of the
+    # 124M model, too dear to compute for all positions.
+    return unembed(x[-n_last:], wte, ln_f, params.get("lm_head"))
+
+
+def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) -> None:
+    """Compute text.logits from the ids that the cache does not hold yet, and from a draft.
+
+    The window: when a text outgrows n_ctx, its older part is dropped, all but the last n_ctx / 2
+    tokens (rounded up). Their keys and values are computed again, since each token has moved to
+    another position, and there is room for the next n_ctx / 2.
+    """
+    if text.outgrew(config):
+        n_kept = (config.n_ctx + 1) // 2
+        if text.start == 0:
+            warnings.warn(
+                f"the text outgrew the context of {config.n_ctx} tokens: "
+                f"from here on the model sees only the last {n_kept} or more",
+                stacklevel=2,
+            )
+        text.start = len(text.ids) - n_kept
+        text.cache.n_past = 0
+    unread = text.ids[text.start + text.cache.n_past :]
+    text.logits = forward([*unread, *draft], params, config, text.cache, 1 + len(draft))
+
+
+def read_prompts(texts: Sequence[Text], params: dict, config: Config) -> None:
+    """Read all texts for the first time. Of equal ones only the first is computed."""
+    first = {}
+    for text in texts:
+        twin = first.setdefault(tuple(text.ids), text)
+        if twin is text:
+            text.cache = KVCache(config, dtype=params["wte"].dtype)
+            read(text, params, config)
+        else:
+            text.start, text.cache, text.logits = twin.start, twin.cache.copy(), twin.logits
+
+
+def read_last(texts: Sequence[Text], params: dict, config: Config) -> None:
+    """Read the last token of each text, in one pass, so that the weights are read once for all."""
+    for text in texts:
+        if text.outgrew(config):
+            read(text, params, config)
+    rest = [text for text in texts if text.cache.n_past + text.start < len(text.ids)]
+    if len(rest) == 1:
+        read(rest[0], params, config)
+    elif rest:
+        wte, wpe, h, ln_f = params["wte"], params["wpe"], params["h"], params["ln_f"]
+        ids = [text.ids[-1:] for text in rest]
+        caches = RowCaches([text.cache for text in rest])
+        x = residual_stream(ids, wte, wpe, h, n_head=config.n_head, cache=caches)
+        for text, logits in zip(rest, unembed(x, wte, ln_f, params.get("lm_head")), strict=True):
+            text.logits = logits
+
+
+def no_draft(ids: Sequence[int]) -> list[int]:
+    """For token_steps: guess nothing."""
+    return []
 
 
 def token_steps(
-    ids: Sequence[int],
+    texts: Sequence[Sample],
     params: dict,
     config: Config,
     *,
-    choose: Callable[[np.ndarray], int],
-    max_new_tokens: int,
     endoftext: int,
-) -> Iterator[int]:
-    """Yield the tokens that continue ids [n_seq], choose(logits [n_vocab]) picking each.
+    draft: Callable[[Sequence[int]], list[int]] = no_draft,
+) -> Iterator[tuple[Sample, Step]]:
+    """Write the texts, all at the same time, and yield each token as it is chosen.
 
-    Ends after max_new_tokens, before endoftext, or when the context of n_ctx positions is full.
+    A text ends when it has text.end tokens, before endoftext, or when text.done is set; those
+    that go on share each forward pass. What a text becomes does not depend on the others, but for
+    rounding: where two tokens are equally likely to the last digits, a product with several rows
+    may prefer another than a product with one.
+
+    draft(ids) guesses how a text goes on that is written alone. The model reads the guess with
+    the last token, in one pass, and as much of it is kept as `choose` agrees with: lookup.py.
     """
-    cache = KVCache(config, dtype=params["wte"].dtype)
-    for _ in range(max_new_tokens):
-        if cache.n_past + len(ids) > config.n_ctx:
+    read_prompts(texts, params, config)
+    guess = []
+    while True:
+        for text in texts:
+            # logits i are for the place of guess i, and hold if all guesses before it are right
+            for logits, guessed in zip(text.logits, [*guess, None], strict=True):
+                token = text.choose(logits, text.ids)
+                if token == endoftext:
+                    text.done = True
+                    break
+                text.ids.append(token)
+                yield text, Step(token, logits)
+                text.done |= len(text.ids) >= text.end
+                if text.done or token != guessed:
+                    break
+            text.cache.n_past = len(text.ids) - 1 - text.start  # forget the wrong guesses
+        texts = [text for text in texts if not text.done]
+        if len(texts) > 1:
+            guess = []
+            read_last(texts, params, config)
+        elif texts:
+            (text,) = texts
+            room = min(text.end - 1, text.start + config.n_ctx) - len(text.ids)
+            guess = draft(text.ids)[: max(room, 0)]
+            read(text, params, config, guess)
+        else:
             return
-        token = choose(next_logits(ids, params, config, cache))
-        if token == endoftext:
-            return
-        yield token
-        ids = [token]
-
-
-def pieces_of_text(tokens: Iterable[int], decoder) -> Iterator[str]:
-    """Yield the text of the tokens, never broken inside a character (see bpe.StreamDecoder)."""
-    for token in tokens:
-        yield decoder.push(token)
-    yield decoder.flush()
-
-
-def until_stop(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
-    """Yield the pieces of text up to the stop string that is first complete; it may span pieces.
-
-    What might be the beginning of a stop string is held back until it is known not to be one. Of
-    two that end together the longer one counts.
-    """
-    text = ""
-    for piece in pieces:
-        text += piece
-        found = [(text.index(s) + len(s), text.index(s)) for s in stop if s in text]
-        if found:
-            _, begin = min(found)
-            text = text[:begin]
-            break
-        held = held_back(text, stop)
-        if len(text) > held:
-            yield text[: len(text) - held]
-            text = text[len(text) - held :]
-    if text:
-        yield text
-
-
-def held_back(text: str, stop: Sequence[str]) -> int:
-    """Length of the longest end of text that begins a stop string."""
-    longest = max((len(s) - 1 for s in stop), default=0)
-    ends = range(min(longest, len(text)), 0, -1)
-    return next((n for n in ends if any(s.startswith(text[-n:]) for s in stop)), 0)

@@ -30,7 +30,7 @@ def gelu(x: np.ndarray) -> np.ndarray:
     y += 1.0
     y *= x
     y *= math.sqrt(2.0 / math.pi)
-    y = np.tanh(y)
+    np.tanh(y, out=y)
     y += 1.0
     y *= x
     y *= 0.5
@@ -107,18 +107,28 @@ def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_
     # A dot product of n_head_dim independent terms of size 1 has size sqrt(n_head_dim). Without
     # the scale the softmax would saturate: one weight near 1, and no gradient to learn from.
     scores = (q * (1.0 / math.sqrt(n_head_dim))) @ k.swapaxes(-1, -2)
-    # The mask comes before the softmax, so that the weights of what may be seen sum to 1.
-    scores += causal_mask(n_seq, n_past, scores.dtype)
+    # The mask comes before the softmax, so that the weights of what may be seen sum to 1. A query
+    # that is alone stands at the end, and may see everything.
+    if n_seq > 1:
+        scores += causal_mask(n_seq, n_past, scores.dtype)
     scores = tap("scores", scores)
     weights = tap("weights", softmax(scores))
     return weights @ v
 
 
-def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
-    """How surprised the model is by the targets: the mean of -log(softmax(logits)[target]), nats.
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """The logarithm of softmax, in nats, along the last axis: [..., n] -> [..., n]."""
+    # log(e / sum) is written log(e) - log(sum): where the quotient is too small for a float, its
+    # logarithm would be minus infinity. The maximum is subtracted for the reason given in softmax.
+    y = x - x.max(axis=-1, keepdims=True)
+    y -= np.log(np.exp(y).sum(axis=-1, keepdims=True))
+    return y
 
-    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq]. It is log(n_vocab) for a model
-    that knows nothing, 0 for one that knows everything.
+
+def token_logprobs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """How likely the model held each target, log(softmax(logits)[target]) in nats: -> [..., n_seq].
+
+    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq].
     Raises ValueError if the targets have another shape or are not in the vocabulary.
     """
     targets = np.asarray(targets)
@@ -128,12 +138,17 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     if targets.min() < 0 or targets.max() >= n_vocab:
         wrong = targets[(targets < 0) | (targets >= n_vocab)][0]
         raise ValueError(f"target {wrong} is not in the vocabulary (0 to {n_vocab - 1})")
-    # log(e / sum) is written log(e) - log(sum): where the quotient is too small for a float, its
-    # logarithm would be minus infinity. The maximum is subtracted for the reason given in softmax.
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    chosen = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]
-    np.exp(shifted, out=shifted)
-    return float((np.log(shifted.sum(axis=-1)) - chosen).mean())
+    return np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1)[..., 0]
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
+    """How surprised the model is by the targets: the mean of -log(softmax(logits)[target]), nats.
+
+    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq]. It is log(n_vocab) for a model
+    that knows nothing, 0 for one that knows everything.
+    Raises ValueError as token_logprobs does.
+    """
+    return -float(token_logprobs(logits, targets).mean())
 
 
 # Where GPT-2 drops: the sum of the embeddings, the attention weights, and what each branch adds.

@@ -1,22 +1,99 @@
 """From logits to a token: pure functions on logits [n_vocab], and the draw at the end.
 
-A token that may not be chosen has the logit minus infinity, so that its probability is 0.
+Each function returns new logits (or the same, where it has nothing to do), so they compose:
+`process_logits` applies those that the settings ask for, in the order in which transformers
+does. A token that may not be chosen has the logit minus infinity: its probability is then 0.
 """
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .ops import softmax
 
+LARGEST = 1e6  # factors and biases up to here keep logits within the range of float32
 
-def check_sampling(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    """Raises ValueError for a bad temperature, top_k below 1, or top_p outside (0, 1]."""
-    # logits divided by less than a millionth might leave the range of float32
-    if not (temperature == 0 or 1e-6 <= temperature < float("inf")):
-        raise ValueError(f"temperature is {temperature}, expected 0 (greedy) or more")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}, expected at least 1")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p is {top_p}, expected more than 0 and at most 1")
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose a token. The default is greedy: always the likeliest.
+
+    temperature: 0 takes the likeliest token; 1 draws from the model's own distribution; in
+        between, likely tokens are favoured more than the model does; above 1 less.
+    top_k: draw from the k likeliest tokens only.
+    top_p: draw from the fewest likeliest tokens that together have this probability.
+    min_p: draw from the tokens that are at least this many times as likely as the likeliest.
+    repetition_penalty: above 1 makes tokens less likely that are in the text already.
+    logit_bias: token id -> number to be added to its logit.
+    banned: ids of tokens that are never chosen.
+
+    Raises ValueError if a setting is out of range.
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    banned: Collection[int] = ()
+
+    def __post_init__(self):
+        if not (self.temperature == 0 or 1 / LARGEST <= self.temperature <= LARGEST):
+            raise ValueError(
+                f"temperature is {self.temperature}, expected 0 (greedy), or 1e-6 to 1e6"
+            )
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}, expected at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}, expected more than 0 and at most 1")
+        if self.min_p is not None and not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p is {self.min_p}, expected 0 to 1")
+        if not 1 / LARGEST <= self.repetition_penalty <= LARGEST:
+            raise ValueError(
+                f"repetition_penalty is {self.repetition_penalty}, expected 1e-6 to 1e6"
+            )
+        for i, bias in self.logit_bias.items():
+            if not (abs(bias) <= LARGEST or bias == -math.inf):
+                raise ValueError(
+                    f"logit_bias of token {i} is {bias}, expected -1e6 to 1e6, or -inf to ban it"
+                )
+
+    def check_ids(self, n_vocab: int) -> None:
+        """Raise ValueError if logit_bias or banned name a token that is not in the vocabulary."""
+        for i in (*self.logit_bias, *self.banned):
+            if not 0 <= i < n_vocab:
+                raise ValueError(f"token {i} is not in the vocabulary (0 to {n_vocab - 1})")
+
+
+def add_bias(logits: np.ndarray, logit_bias: Mapping[int, float]) -> np.ndarray:
+    """Add a number to the logits of some tokens, which multiplies their odds by its exponential."""
+    logits = logits.copy()
+    logits[list(logit_bias)] += np.fromiter(logit_bias.values(), logits.dtype)
+    return logits
+
+
+def penalize_repetition(logits: np.ndarray, ids: Sequence[int], penalty: float) -> np.ndarray:
+    """Make the tokens in ids less likely: a positive logit is divided, a negative one multiplied.
+
+    How often a token has been there does not matter.
+    Source: Keskar et al. 2019 (CTRL), section 4.1; the two cases are transformers'.
+    """
+    logits = logits.copy()
+    seen = logits[ids]
+    logits[ids] = np.where(seen < 0, seen * penalty, seen / penalty)
+    return logits
+
+
+def ban(logits: np.ndarray, banned: Collection[int]) -> np.ndarray:
+    """Forbid some tokens. Raises ValueError if that leaves none."""
+    logits = logits.copy()
+    logits[list(banned)] = -np.inf
+    if logits.max() == -np.inf:
+        raise ValueError("every token is banned")
+    return logits
 
 
 def keep_top_k(logits: np.ndarray, top_k: int) -> np.ndarray:
@@ -37,9 +114,12 @@ def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
     probability at the threshold are told apart by id: the lower one is kept.
     Source: Holtzman et al. 2020, section 3.1 (nucleus sampling).
     """
+    if top_p == 1:
+        return logits
     allowed = np.flatnonzero(logits > -np.inf)  # after keep_top_k these are few, and quick to sort
     allowed = allowed[np.argsort(-logits[allowed], kind="stable")]
-    before = np.cumsum(softmax(logits[allowed]))[:-1]  # the mass of all likelier tokens
+    # the mass of all likelier tokens, in float64 for the reason given in draw
+    before = np.cumsum(softmax(logits[allowed]), dtype=np.float64)[:-1]
     crossing = np.searchsorted(before, top_p)
     kept = allowed[: crossing + 1]
     nucleus = np.full_like(logits, -np.inf)
@@ -47,32 +127,56 @@ def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
     return nucleus
 
 
+def keep_min_p(logits: np.ndarray, min_p: float) -> np.ndarray:
+    """Forbid tokens less likely than min_p times the likeliest: [n_vocab].
+
+    Where the model is sure few tokens are left, where it is not many.
+    Source: Nguyen et al. 2024, section 3.
+    """
+    probabilities = softmax(logits)
+    return np.where(probabilities < min_p * probabilities.max(), -np.inf, logits)
+
+
+def process_logits(logits: np.ndarray, ids: Sequence[int], sampling: Sampling) -> np.ndarray:
+    """The logits after everything the settings ask for, in transformers' order: [n_vocab] -> same.
+
+    ids: the text so far, prompt included. At temperature 0 nothing after the bans can change
+    which token is the likeliest, so the rest is left out.
+    """
+    if sampling.logit_bias:
+        logits = add_bias(logits, sampling.logit_bias)
+    if sampling.repetition_penalty != 1:
+        logits = penalize_repetition(logits, ids, sampling.repetition_penalty)
+    if sampling.banned or sampling.logit_bias:  # a bias of minus infinity bans, too
+        logits = ban(logits, sampling.banned)
+    if sampling.temperature == 0:
+        return logits
+    if sampling.temperature != 1:
+        logits = logits / sampling.temperature
+    if sampling.top_k is not None:
+        logits = keep_top_k(logits, sampling.top_k)
+    if sampling.top_p is not None:
+        logits = keep_top_p(logits, sampling.top_p)
+    if sampling.min_p is not None:
+        logits = keep_min_p(logits, sampling.min_p)
+    return logits
+
+
 def draw(logits: np.ndarray, rng: np.random.Generator) -> int:
     """One token id, drawn with the probabilities softmax(logits): [n_vocab] -> id."""
     # Stack the probabilities on a line from 0 to 1, and see on whose piece a random point falls.
     # In float64, since a sum of 50257 numbers in float32 would shave off the rarest tokens.
-    ends = np.cumsum(softmax(logits), dtype=np.float64)
+    allowed = np.flatnonzero(logits > -np.inf)
+    ends = np.cumsum(softmax(logits[allowed]), dtype=np.float64)
     ends /= ends[-1]
-    return int(np.searchsorted(ends, rng.random(), side="right"))
+    return int(allowed[np.searchsorted(ends, rng.random(), side="right")])
 
 
 def choose_token(
-    logits: np.ndarray,
-    rng: np.random.Generator,
-    temperature: float,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    logits: np.ndarray, ids: Sequence[int], sampling: Sampling, rng: np.random.Generator
 ) -> int:
-    """The next token id from logits [n_vocab].
-
-    Temperature 0 takes the likeliest token (greedy). Any other divides the logits first: below 1
-    it favours the likely tokens more than the model does, above 1 less.
-    """
-    if temperature == 0:
+    """The next token's id, from logits [n_vocab] and the text so far, ids [n_seq]."""
+    logits = process_logits(logits, ids, sampling)
+    if sampling.temperature == 0:
         return int(logits.argmax())
-    logits = logits / temperature
-    if top_k is not None:
-        logits = keep_top_k(logits, top_k)
-    if top_p is not None:
-        logits = keep_top_p(logits, top_p)
     return draw(logits, rng)

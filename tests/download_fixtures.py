@@ -1,5 +1,7 @@
 """Fixtures of the tests of the download."""
 
+import socket
+
 import pytest
 from download_release import FILES, KNOWN
 from download_server import DownloadServer
@@ -31,3 +33,18 @@ def release(monkeypatch, tmp_path, server):
 def folder(tmp_path):
     """Where the model will be."""
     return tmp_path / "home" / "models" / "124M"
+
+
+@pytest.fixture
+def closed_port():
+    """The address of a port on which nobody listens."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))  # bound, not listening, so that nobody else takes it
+        yield f"http://127.0.0.1:{s.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent_port():
+    """The address of a port that accepts connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        yield f"http://127.0.0.1:{s.getsockname()[1]}"

@@ -53,3 +53,39 @@ def torch_greedy(model: GPT2LMHeadModel, ids: list[int], n: int) -> list[int]:
         pad_token_id=0,
     )
     return out[0, len(ids) :].tolist()
+
+
+@torch.no_grad()
+def torch_beams(
+    model: GPT2LMHeadModel,
+    ids: list[int],
+    n: int,
+    n_beams: int,
+    length_penalty: float,
+    early_stopping: bool,
+) -> list[tuple[list[int], float]]:
+    """What beam search finds after ids: at most n ids, without the end of text, and the scores."""
+    prompt = torch.tensor([ids])
+    end = model.config.eos_token_id
+    out = model.generate(
+        prompt,
+        attention_mask=torch.ones_like(prompt),
+        max_new_tokens=n,
+        num_beams=n_beams,
+        num_return_sequences=n_beams,
+        length_penalty=length_penalty,
+        early_stopping=early_stopping,
+        do_sample=False,
+        pad_token_id=end,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    found = [row[len(ids) :] for row in out.sequences.tolist()]
+    found = [new[: new.index(end)] if end in new else new for new in found]
+    if n_beams == 1:  # that is greedy decoding there, which gives no score
+        logprobs = model.compute_transition_scores(
+            out.sequences, out.scores, normalize_logits=True
+        )[0]
+        n_scored = min(len(found[0]) + 1, n)
+        return [(found[0], logprobs[:n_scored].sum().item() / n_scored**length_penalty)]
+    return list(zip(found, out.sequences_scores.tolist(), strict=True))

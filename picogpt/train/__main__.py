@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import command
 from ..bpe import Tokenizer, load_tokenizer
-from ..config import SIZES, Config, flatten, unflatten
+from ..config import Config, flatten, unflatten
 from ..files import read_text
-from ..gpt2 import load
+from ..gpt2 import NAMES, load
+from ..score import score, token_lengths
 from . import folder
-from .evaluate import score, token_lengths
 from .init import initial_params
 from .loop import Run, threads, train
 from .prepare import Texts, all_settings, open_run
@@ -120,7 +120,7 @@ def add_model_options(p) -> None:
     p.add_argument(
         "--init",
         metavar="MODEL",
-        help=f"go on with a model instead of a new one: {', '.join(SIZES)}, or a folder",
+        help=f"go on with a model instead of a new one: {', '.join(NAMES)}, or a folder",
     )
     p.add_argument(
         "--freeze",

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..bpe import Tokenizer
 from ..config import Config, flatten
+from ..score import Windows, score, token_lengths
 from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
 from .data import batch
-from .evaluate import Windows, score, token_lengths
 from .folder import CHECKPOINT, LOG, State, append_to_log, write_checkpoint
 from .parallel import parallel_loss_and_gradients
 from .randomness import generator
@@ -128,8 +128,8 @@ def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
     times = clock.read(state.step, recipe.steps, recipe.batch * run.config.n_ctx)
     windows = run.held_out.spread(recipe.eval_windows)
     result = score(windows, run.params, run.config.n_head, token_lengths(run.tokenizer), pool.map)
-    if not math.isfinite(result.nats):
-        raise diverged(run, "held-out loss", result.nats)
+    if not math.isfinite(result.nats_per_token):
+        raise diverged(run, "held-out loss", result.nats_per_token)
     best = keep_if_best(run, result.nats_per_token)
     record = {
         "step": state.step,

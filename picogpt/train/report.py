@@ -2,13 +2,14 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 
-from ..bpe import StreamDecoder, Tokenizer
+from ..bpe import Tokenizer
 from ..config import Config
-from ..generate import pieces_of_text, token_steps
-from ..sampling import choose_token
+from ..generate import Sample, token_steps
+from ..sampling import Sampling, choose_token
 
 
 class Clock:
@@ -62,13 +63,10 @@ def line(record: dict, steps: int) -> str:
 def write_sample(
     prompt: str, params: dict, config: Config, tokenizer: Tokenizer, rng: np.random.Generator
 ) -> str:
-    """The prompt, as the beginning of a document, and 60 tokens that the model adds."""
-    tokens = token_steps(
-        [tokenizer.endoftext, *tokenizer.encode(prompt)],
-        params,
-        config,
-        choose=lambda logits: choose_token(logits, rng, temperature=0.8, top_k=40),
-        max_new_tokens=60,
-        endoftext=tokenizer.endoftext,
-    )
-    return prompt + "".join(pieces_of_text(tokens, StreamDecoder(tokenizer)))
+    """The prompt, as the beginning of a document, and up to 60 tokens that the model adds."""
+    ids = [tokenizer.endoftext, *tokenizer.encode(prompt)]
+    end = min(len(ids) + 60, config.n_ctx)
+    choose = partial(choose_token, sampling=Sampling(temperature=0.8, top_k=40), rng=rng)
+    sample = Sample(ids, choose=choose, end=end)
+    steps = token_steps([sample], params, config, endoftext=tokenizer.endoftext)
+    return prompt + tokenizer.decode(step.id for _, step in steps)

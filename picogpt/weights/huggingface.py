@@ -198,12 +198,13 @@ def save_huggingface(
 
     dtype: that of the file, "float32" or "float16". Files of the same names are replaced, each at
     once, and config.json, without which the folder is none, comes last.
+    Raises ValueError, before any file is there, as write_safetensors does.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
     tensors = {huggingface_name(path): x for path, x in flatten(params).items()}
     write_safetensors(folder / "model.safetensors", tensors, dtype)
+    save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
     options = {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from generation import NO_END, sample
 from support import error, random_params
 from torch_gpt2 import torch_gpt2, torch_greedy, torch_logits
 
@@ -17,10 +18,8 @@ SMALL = [
 
 
 def greedy(config: Config, params: dict, ids: list[int], n: int) -> list[int]:
-    choose = lambda logits: int(logits.argmax())
-    no_end = -1
-    steps = token_steps(ids, params, config, choose=choose, max_new_tokens=n, endoftext=no_end)
-    return list(steps)
+    steps = token_steps([sample(ids, n)], params, config, endoftext=NO_END)
+    return [step.id for _, step in steps]
 
 
 @pytest.mark.parametrize("config", SMALL)

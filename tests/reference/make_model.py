@@ -38,9 +38,14 @@ def op_values(rng: np.random.Generator) -> dict[str, np.ndarray]:
             "v": draw(2, 3, 9, 8),
         },
     }
+    # of the same numbers, and of some whose quotients no float32 could hold
+    inputs["log_softmax"] = {
+        "x": inputs["softmax"]["x"] * np.float32([1, 10, 100]).reshape(3, 1, 1)
+    }
     judges = {
         "gelu": lambda x: F.gelu(x, approximate="tanh"),
         "softmax": lambda x: torch.softmax(x, dim=-1),
+        "log_softmax": lambda x: torch.log_softmax(x, dim=-1),
         "layer_norm": lambda x, g, b: F.layer_norm(x, x.shape[-1:], g, b, eps=1e-5),
         "linear": lambda x, w, b: F.linear(x, w.T, b),
         "causal_attention": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),

@@ -1,7 +1,10 @@
-"""The command line, run as its user would run it."""
+"""The command line, run as its user would run it, or, where that is the same, called."""
 
+import contextlib
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import picogpt
+from picogpt.__main__ import main
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 TINY = str(REFERENCE / "tiny")
@@ -33,6 +37,20 @@ def run(*arguments: str, stdin: bytes = b"", home: Path | None = None) -> tuple[
         timeout=60,
     )
     return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+
+@pytest.fixture
+def call(capsys):
+    """As run, but without a process of its own."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            status = main([*arguments])
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return call
 
 
 def test_prints_prompt_and_continuation():
@@ -70,8 +88,82 @@ def test_samples_by_default_and_repeats_with_a_seed():
 
 def test_the_drawn_seed_is_shown_and_repeats_the_text():
     _, out, err = run("-m", TINY, "-n", "30", "-v", "The river")
-    seed = err.removeprefix("picogpt: seed ").strip()
+    seed = err.splitlines()[0].removeprefix("picogpt: seed ")
     assert run("-m", TINY, "-n", "30", "--seed", seed, "The river")[1] == out
+
+
+def test_verbose_says_the_seed_and_the_speed(call):
+    speed = r"picogpt: first token after (\d+\.\d\d) s"
+    _, out, err = call("-m", TINY, "-n", "30", "-v", "--seed", "7", "The river")
+    rate = re.fullmatch(rf"picogpt: seed 7\n{speed}, then (\d+\.\d) a second\n", err)
+    assert float(rate[1]) < 60
+    assert float(rate[2]) > 1
+    _, _, err = call("-m", TINY, "-n", "1", "-v", "--seed", "7", "The river")
+    assert re.fullmatch(rf"picogpt: seed 7\n{speed}\n", err)
+    assert call("-m", TINY, "-n", "30", "--seed", "7", "The river")[1:] == (out, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["--top-p", "0.5"], {"top_p": 0.5}),
+        (["--min-p", "0.2"], {"min_p": 0.2}),
+        (["--repetition-penalty", "1.5"], {"repetition_penalty": 1.5}),
+        (["--lookup", "-t", "0", "--top-k", "1"], {"temperature": 0, "top_k": 1}),
+    ],
+)
+def test_options_of_sampling(call, arguments, options):
+    options = {"temperature": 0.8, "top_k": 40, "seed": 5} | options
+    text = picogpt.load(TINY).generate("The river", 30, **options)
+    _, out, _ = call("-m", TINY, "-n", "30", "--seed", "5", *arguments, "The river")
+    assert out == f"The river{text}\n"
+
+
+def test_num_samples(call):
+    status, out, err = call(
+        "-m", TINY, "-n", "9", "--seed", "5", "--num-samples", "3", "--stop", "e", "The river"
+    )
+    options = {"temperature": 0.8, "top_k": 40, "seed": 5, "num_samples": 3, "stop": "e"}
+    (texts,) = picogpt.load(TINY).generate_batch(["The river"], 9, **options)
+    assert len({*texts}) == 3
+    expected = [f"--- {i} of 3 ---\nThe river{text}\n" for i, text in enumerate(texts, 1)]
+    assert (status, out, err) == (0, "".join(expected), "")
+
+
+def test_show_probs(call):
+    status, out, err = call("-m", TINY, "-t", "0", "-n", "7", "--show-probs", "The river")
+    header, *lines = out.splitlines()
+    model = picogpt.load(TINY)
+    decode = model.tokenizer.decode
+    steps = list(model.steps("The river", 7))
+    assert (status, err, header) == (0, "", "  prob  token            the likeliest")
+    assert len(lines) == len(steps) == 7
+    for line, step in zip(lines, steps, strict=True):
+        probability, token, others = re.fullmatch(
+            r" *(\d+\.\d)%  ('.*?'|\".*?\") +(\d.*)", line
+        ).groups()
+        assert float(probability) == pytest.approx(100 * math.exp(step.logprob), abs=0.06)
+        assert token == repr(decode([step.id]))
+        likeliest = [f"{math.exp(p):.0%} {decode([i])!r}" for i, p in step.likeliest(5)]
+        assert re.split(r"  +", others) == likeliest
+        assert likeliest[0].endswith(token)  # at temperature 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--num-samples", "3"], ["--show-probs"], ["--lookup"]])
+def test_the_notice_comes_once_and_after_the_text(arguments):
+    done = subprocess.run(
+        [*COMMAND, "-m", TINY, "-n", "70", "--seed", "1", *arguments, "The river"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
+        env=BUFFERED,
+        timeout=60,
+    )
+    out = done.stdout.decode("utf-8")
+    notice = "picogpt: the text outgrew the context of 64 tokens: "
+    assert out.count(notice) == 1
+    *_, last = out.splitlines()
+    assert last == f"{notice}from here on the model sees only the last 32 or more"
 
 
 def test_stop():
@@ -93,17 +185,24 @@ def test_prompt_that_begins_with_a_dash():
 def test_help_and_version():
     status, out, _ = run("--help")
     assert status == 0
-    assert all(word in out for word in ("--temperature", "--seed", "PICOGPT_HOME", "124M"))
+    words = ("--temperature", "--seed", "--num-samples", "--show-probs", "PICOGPT_HOME", "124M")
+    assert all(word in out for word in words)
     assert run("--version")[1] == f"picogpt {picogpt.__version__}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: prompt"),
+        ([], 'no prompt is given; "-" reads it from standard input'),
         (["-t", "-1", "x"], "temperature is -1.0"),
         (["--top-k", "0", "x"], "top_k is 0"),
         (["--top-p", "2", "x"], "top_p is 2.0"),
+        (["--min-p", "-1", "x"], "min_p is -1.0"),
+        (["--repetition-penalty", "0", "x"], "repetition_penalty is 0.0"),
+        (["--num-samples", "0", "x"], "--num-samples is 0"),
+        (["--num-samples", "2", "--lookup", "x"], "--lookup is for one text at a time"),
+        (["--num-samples", "2", "--show-probs", "x"], "--show-probs shows one text to its end"),
+        (["--stop", "a", "--show-probs", "x"], "it takes no --stop and no --num-samples"),
         (["-n", "0", "x"], "--max-new-tokens is 0"),
         (["-n", "many", "x"], "invalid int value: 'many'"),
         (["--seed", "-1", "x"], "--seed is -1"),
@@ -111,8 +210,8 @@ def test_help_and_version():
         (["--no-such-option", "x"], "unrecognized arguments"),
     ],
 )
-def test_wrong_usage(arguments, message):
-    status, out, err = run("-m", TINY, *arguments)
+def test_wrong_usage(call, arguments, message):
+    status, out, err = call("-m", TINY, *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("picogpt: ")
     assert message in err
@@ -124,8 +223,7 @@ def test_wrong_usage(arguments, message):
     [
         (["-m", "no-such-folder", "x"], "no model 'no-such-folder'"),
         (["-m", str(REFERENCE), "x"], "has no file hparams.json"),
-        (["--offline", "x"], "124M is not in the cache"),
-        (["-m", TINY, "cat " * 100], "leaves no room"),
+        (["-m", "124M", "--offline", "x"], "124M is not in the cache"),
     ],
 )
 def test_other_failures(arguments, message):
@@ -173,3 +271,124 @@ def test_ctrl_c_ends_it_quietly(tmp_path):
     watchdog.cancel()
     assert process.returncode == 130
     assert err.strip() == b""
+
+
+# Runs a command with a terminal as its standard input, output and error, where Ctrl-C is a signal
+# (background jobs of a shell, and what they start, ignore it).
+ON_TERMINAL = """
+import os, signal, sys
+os.login_tty(int(sys.argv[1]))
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Terminal:
+    """The command on a terminal of its own, and somebody who types."""
+
+    def __init__(self, *arguments: str):
+        self.master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", ON_TERMINAL, str(slave), *COMMAND, "-m", TINY, *arguments],
+            env=BUFFERED | {"TERM": "dumb", "INPUTRC": os.devnull},
+            pass_fds=[slave],
+        )
+        os.close(slave)
+        self.watchdog = threading.Timer(60, self.process.kill)
+
+    def __enter__(self):
+        self.watchdog.start()
+        return self
+
+    def __exit__(self, *_):
+        self.watchdog.cancel()
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def type(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def wait_for(self, pattern: str) -> str:
+        """What is shown from now on until it ends in the pattern (or, for "", until the end)."""
+        shown = b""
+        while not (pattern and re.search(f"{pattern}$", shown.decode("utf-8", "replace"))):
+            try:
+                data = os.read(self.master, 4096)
+            except OSError:  # Linux's way to say that nobody writes to it any more
+                data = b""
+            if not data:
+                assert not pattern, shown
+                break
+            shown += data
+        return shown.decode("utf-8").replace("\r\n", "\n")
+
+
+terminal = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+CTRL_C, CTRL_D, CTRL_P = "\x03", "\x04", "\x10"
+
+
+@terminal
+def test_prompt_after_prompt():
+    model = picogpt.load(TINY)
+    with Terminal("-t", "0", "-n", "5") as user:
+        assert user.wait_for("> ").startswith("Type the beginning of a text. Ctrl-C ends")
+        for prompt in ("The river", "cat", ""):
+            user.type(f"{prompt}\n")
+            text = model.generate(prompt, 5)
+            assert user.wait_for("\n> ") == f"{prompt}\n{prompt}{text}\n> "
+        user.type(CTRL_D)
+        assert user.wait_for("").strip() == ""
+        assert user.process.wait() == 0
+
+
+@terminal
+def test_the_prompt_loop_knows_earlier_prompts():
+    pytest.importorskip("readline")
+    with Terminal("-t", "0", "-n", "2") as user:
+        user.wait_for("> ")
+        user.type("The river\n")
+        first = user.wait_for("\n> ")
+        user.type(f"{CTRL_P}\n")
+        assert user.wait_for("\n> ") == first
+
+
+@terminal
+def test_ctrl_c_goes_back_to_the_prompt():
+    with Terminal("-t", "0", "-n", "1000000") as user:
+        user.wait_for("> ")
+        user.type("The river\n")
+        user.wait_for("The river.{50}(?s:.*)")  # it is writing
+        user.type(CTRL_C)
+        user.wait_for("\n> ")
+        user.type("A bird\n")
+        assert "A bird\nA bird" in user.wait_for("A bird.{9}(?s:.*)")
+        user.type(CTRL_C)
+        user.wait_for("\n> ")
+        user.type(CTRL_D)
+        user.wait_for("")
+        assert user.process.wait() == 0
+
+
+@terminal
+def test_ctrl_c_at_the_prompt_ends_it():
+    with Terminal() as user:
+        user.wait_for("> ")
+        while user.process.poll() is None:  # Python overlooks a signal just before it waits
+            user.type(CTRL_C)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                user.process.wait(5)
+        assert "Traceback" not in user.wait_for("")
+        assert user.process.wait() == 130
+
+
+@terminal
+def test_notices_in_the_prompt_loop():
+    with Terminal("-t", "0", "-n", "70", "-v", "--seed", "3") as user:
+        user.wait_for("> ")
+        for _ in range(2):
+            user.type("The river\n")
+            *_, speed, notice, prompt = user.wait_for("\n> ").split("\n")
+            assert speed.startswith("picogpt: first token after ")
+            assert notice.startswith("picogpt: the text outgrew the context of 64 tokens")
+            assert prompt == "> "

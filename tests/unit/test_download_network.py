@@ -34,21 +34,6 @@ pytestmark = pytest.mark.usefixtures("release")
 # Mirrors and the absent network
 
 
-@pytest.fixture
-def closed_port():
-    """The address of a port on which nobody listens."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))  # bound, not listening, so that nobody else takes it
-        yield f"http://127.0.0.1:{s.getsockname()[1]}"
-
-
-@pytest.fixture
-def silent_port():
-    """The address of a port that accepts connections and never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        yield f"http://127.0.0.1:{s.getsockname()[1]}"
-
-
 def use_mirrors(monkeypatch, *addresses):
     monkeypatch.delenv("PICOGPT_WEIGHTS_URL")
     monkeypatch.setattr("picogpt.weights.download.MIRRORS", addresses)

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generation import choice, float64_params, plain_steps, record_passes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support import error
 
 import picogpt
-from picogpt.config import activation_shapes
+from picogpt.bpe import Tokenizer
+from picogpt.bpe.pretokenize import ALPHABET
+from picogpt.bpe.tokenizer import ENDOFTEXT
+from picogpt.config import Config, activation_shapes
+from picogpt.gpt2 import GPT2
+from picogpt.sampling import Sampling
+from picogpt.stopping import until_stop
 from picogpt.tap import record
 from picogpt.weights import cache
 
@@ -33,6 +42,13 @@ def test_greedy_text_equals_transformers(model, expected):
     assert model.prompt_ids(expected["prompt"]) == expected["ids"]
     assert model.generate(expected["prompt"], max_new_tokens=40) == expected["text"]
     assert "".join(model.stream(expected["prompt"], max_new_tokens=40)) == expected["text"]
+    steps = model.steps(expected["prompt"], max_new_tokens=40)
+    assert [step.id for step in steps] == expected["new_ids"]
+
+
+def test_greedy_batch_equals_transformers(model):
+    texts = model.generate_batch([expected["prompt"] for expected in EXPECTED], 40)
+    assert texts == [[expected["text"]] for expected in EXPECTED]
 
 
 def test_config_and_params(model):
@@ -67,7 +83,19 @@ def test_sampling_arguments_are_used(model):
     greedy = model.generate("The river", 20)
     assert model.generate("The river", 20, temperature=2.0, top_k=1, seed=1) == greedy
     assert model.generate("The river", 20, temperature=2.0, top_p=1e-9, seed=1) == greedy
+    assert model.generate("The river", 20, temperature=2.0, min_p=1, seed=1) == greedy
     assert model.generate("The river", 20, temperature=2.0, seed=1) != greedy
+    first, *_ = EXPECTED[0]["new_ids"]
+    assert not model.generate("The river", 20, banned=[first]).startswith(greedy[:2])
+    assert model.generate("The river", 3, logit_bias={65: 1e6}) == 3 * model.tokenizer.decode([65])
+    assert model.generate("The river", 20, repetition_penalty=1e6) != greedy
+
+
+def test_lookup_changes_nothing_but_the_work(model, monkeypatch):
+    plain = model.generate("cat cat cat cat", 60)
+    passes = record_passes(monkeypatch)
+    assert model.generate("cat cat cat cat", 60, lookup=True) == plain
+    assert max(shape[0] for shape in passes[1:]) > 1
 
 
 def test_stop_strings(model):
@@ -90,18 +118,128 @@ def test_endoftext_in_a_prompt_is_text(model):
     assert model.tokenizer.endoftext not in model.prompt_ids("<|endoftext|>")
 
 
-def test_writes_until_the_context_is_full(model):
-    n_prompt = len(model.prompt_ids("The river"))
-    pieces = []
-    model.tokenizer.decode_bytes, original = (
-        lambda ids: pieces.append(ids) or original(ids),
-        model.tokenizer.decode_bytes,
+@pytest.mark.parametrize("prompt", ["The river", "cat " * 64])
+def test_goes_on_beyond_the_context(model, prompt):
+    ids = model.prompt_ids(prompt)
+    with pytest.warns(UserWarning, match="the text outgrew the context of 64 tokens") as record:
+        steps = [step.id for step in model.steps(prompt, 100)]
+    assert len(record) == 1
+    assert steps == [i for i, _ in plain_steps(ids, 100, model.params, model.config)]
+
+
+def test_closing_a_stream_stops_the_work(model, monkeypatch):
+    passes = record_passes(monkeypatch)
+    for write in (model.stream, model.steps):
+        writing = write("The river", 40)
+        next(writing)
+        writing.close()
+        n_passes = len(passes)
+        assert n_passes < 10
+        assert list(writing) == []
+        assert len(passes) == n_passes
+        passes.clear()
+
+
+BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+SMALL = Config(n_vocab=257, n_ctx=12, n_embd=16, n_head=2, n_layer=2)
+LETTERS = GPT2(SMALL, float64_params(SMALL, seed=0), BYTES)
+# a model of a few letters, which soon writes a stop string or the end
+FEW = {"logit_bias": {i: 12.0 for i in [*BYTES.encode("abcé"), BYTES.endoftext]}}
+
+
+def alone(prompt: str, n_new: int, i: int, stop, seed: int, sampling: dict) -> str:
+    """What sample i of a prompt should be."""
+    choose = choice(Sampling(**sampling), [seed, i])
+    ids = LETTERS.prompt_ids(prompt)
+    steps = plain_steps(ids, n_new, LETTERS.params, SMALL, choose, BYTES.endoftext)
+    return "".join(until_stop([BYTES.decode([token for token, _ in steps])], stop))
+
+
+@pytest.mark.filterwarnings("ignore:the text outgrew")
+@given(
+    prompts=st.lists(st.sampled_from(["", "a", "abc", "é", "long" * 4, "longer" * 9]), max_size=4),
+    num_samples=st.integers(1, 3),
+    n_new=st.integers(1, 20),
+    stop=st.sampled_from([(), ("ab",), ("ca", "bba"), ("c",)]),
+    seed=st.integers(0, 9),
+    sampling=st.sampled_from([FEW, FEW | {"temperature": 1.0}, {"temperature": 0.7, "top_k": 5}]),
+)
+@settings(max_examples=40)
+def test_every_batch_gives_what_each_gives_alone(prompts, num_samples, n_new, stop, seed, sampling):
+    texts = LETTERS.generate_batch(
+        prompts, n_new, num_samples=num_samples, stop=stop, seed=seed, **sampling
     )
-    try:
-        model.generate("The river", max_new_tokens=1000)
-    finally:
-        del model.tokenizer.decode_bytes
-    assert len(pieces) == 64 - n_prompt + 1
+    assert texts == [
+        [alone(prompt, n_new, i, stop, seed, sampling) for i in range(num_samples)]
+        for prompt in prompts
+    ]
+    for prompt, (first, *_) in zip(prompts, texts, strict=True):
+        assert LETTERS.generate(prompt, n_new, stop=stop, seed=seed, **sampling) == first
+
+
+def test_some_of_these_texts_end_early():
+    options = {"num_samples": 40, "seed": 0, "temperature": 1.0, "max_new_tokens": 9} | FEW
+    (plain,) = LETTERS.generate_batch(["a"], **options)
+    (stopped,) = LETTERS.generate_batch(["a"], stop="b", **options)
+    assert sum(len(text.encode()) < 9 for text in plain) > 5
+    assert sum(len(text.encode()) == 9 for text in plain) > 5
+    assert 5 < sum(text != cut for text, cut in zip(plain, stopped, strict=True)) < 35
+    assert stopped == [text.split("b")[0] for text in plain]
+
+
+def test_fewer_samples_are_the_first_of_more(model):
+    options = {"temperature": 1.0, "seed": 4, "max_new_tokens": 8}
+    (five,) = model.generate_batch(["The river"], num_samples=5, **options)
+    assert len({*five}) == 5
+    for n in range(1, 5):
+        assert model.generate_batch(["x", "The river"], num_samples=n, **options)[1] == five[:n]
+
+
+def test_samples_that_are_stopped_cost_no_more_work(model, monkeypatch):
+    passes = record_passes(monkeypatch)
+    options = {"num_samples": 6, "seed": 4, "temperature": 1.0, "max_new_tokens": 20}
+    (texts,) = model.generate_batch(["The river"], **options)
+    n_rows = [sum(shape[0] for shape in passes)]
+    stop = min(text[4] for text in texts)
+    passes.clear()
+    model.generate_batch(["The river"], stop=stop, **options)
+    n_rows.append(sum(shape[0] for shape in passes))
+    assert n_rows[1] < 0.8 * n_rows[0]
+
+
+def test_batches_of_nothing(model):
+    assert model.generate_batch([]) == []
+    with pytest.raises(TypeError, match="prompts is one string, expected a list of them"):
+        model.generate_batch("The river")
+    with pytest.raises(ValueError, match="num_samples is 0, expected at least 1"):
+        model.generate_batch(["The river"], num_samples=0)
+
+
+def test_beam_search(model):
+    four = model.beam_search("The river", 12, n_beams=4, n_best=4)
+    assert [score for _, score in four] == sorted((score for _, score in four), reverse=True)
+    assert model.beam_search("The river", 12) == four[:1]
+    assert model.beam_search("The river", 12, n_best=2) == four[:2]
+    ((text, score),) = model.beam_search("The river", 12, n_beams=1, length_penalty=0.0)
+    assert text == model.generate("The river", 12)
+    logprobs = [step.logprob for step in model.steps("The river", 12)]
+    assert score == pytest.approx(sum(logprobs), rel=1e-5)
+    assert four[0][1] > score / 12  # it found what greedy decoding misses
+    assert model.beam_search("The river", 12, length_penalty=2.0)[0][1] > four[0][1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_new_tokens": 0}, "max_new_tokens is 0"),
+        ({"n_best": 5}, "n_best is 5, expected 1 to n_beams, which is 4"),
+        ({"n_best": 0}, "n_best is 0, expected 1 to n_beams"),
+        ({"n_beams": 0}, "n_best is 1, expected 1 to n_beams, which is 0"),
+    ],
+)
+def test_bad_arguments_of_beam_search(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        model.beam_search("The river", **options)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +250,10 @@ def test_writes_until_the_context_is_full(model):
         ({"top_p": 1.5}, "top_p is 1.5"),
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"stop": ["a", ""]}, "a stop string is empty"),
-        ({"prompt": "cat " * 64}, r"the prompt has \d+ tokens and leaves no room .* n_ctx is 64"),
+        ({"min_p": 2}, "min_p is 2"),
+        ({"repetition_penalty": 0}, "repetition_penalty is 0"),
+        ({"logit_bias": {1000000: 1.0}}, "token 1000000 is not in the vocabulary"),
+        ({"banned": [-1]}, "token -1 is not in the vocabulary"),
     ],
 )
 def test_bad_arguments_are_refused_at_once(model, arguments, message):

@@ -10,7 +10,7 @@ from picogpt import ops
 from picogpt.tap import record
 
 GOLDEN = np.load(Path(__file__).parents[1] / "reference" / "model.npz")
-OPS = ["gelu", "softmax", "layer_norm", "linear", "causal_attention"]
+OPS = ["gelu", "softmax", "layer_norm", "linear", "causal_attention", "log_softmax"]
 
 
 def golden(op: str) -> tuple[dict, np.ndarray]:
@@ -46,12 +46,48 @@ def test_leaves_its_arguments_alone(op):
 
 def test_gelu_is_the_tanh_form():
     # At x = 3 the two forms differ by 2e-5 (tanh form 2.996363, erf form 2.995950).
-    assert ops.gelu(np.float64(3.0)) == pytest.approx(2.9963626, abs=1e-6)
+    assert ops.gelu(np.float64([3.0])) == pytest.approx([2.9963626], abs=1e-6)
 
 
 def test_softmax_of_large_numbers():
     weights = ops.softmax(np.float32([[1e4, 1e4, -1e4]]))
     assert weights.tolist() == [[0.5, 0.5, 0.0]]
+
+
+def test_log_softmax_is_finite_where_softmax_is_not():
+    logprobs = ops.log_softmax(np.float32([[1e4, 1e4, -1e4], [0, 0, 0]]))
+    expected = [[-np.log(2), -np.log(2), -2e4 - np.log(2)], [-np.log(3)] * 3]
+    assert logprobs == pytest.approx(np.array(expected), rel=1e-6)
+
+
+def test_token_logprobs():
+    arguments, expected = golden("log_softmax")
+    logits = arguments["x"]
+    targets = np.random.default_rng(0).integers(17, size=(3, 5))
+    logprobs = ops.token_logprobs(logits, targets)
+    picked = [[expected[i, j, targets[i, j]] for j in range(5)] for i in range(3)]
+    assert error(logprobs, np.array(picked)) < 1e-6
+    assert logprobs.dtype == np.float32
+    for target in range(17):  # no dimension but the vocabulary
+        assert ops.token_logprobs(logits[0, 0], target) == pytest.approx(
+            expected[0, 0, target], abs=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ([0, 17], r"target 17 is not in the vocabulary \(0 to 16\)"),
+        ([-1, 0], "target -1 is not in the vocabulary"),
+        ([0, 1, 2], r"targets are \[3\], expected \[2\]"),
+        ([[0, 1]], r"targets are \[1, 2\], expected \[2\]"),
+    ],
+)
+def test_bad_targets(targets, message):
+    with pytest.raises(ValueError, match=message):
+        ops.token_logprobs(np.zeros((2, 17), np.float32), targets)
+    with pytest.raises(ValueError, match="target 17 is not"):
+        ops.token_logprobs(np.zeros(17, np.float32), 17)
 
 
 def test_layer_norm_of_a_constant_vector_is_its_bias():

@@ -15,14 +15,8 @@ from picogpt.config import Config
 from picogpt.model import gpt2
 from picogpt.ops import softmax
 from picogpt.train.data import encode_documents
-from picogpt.train.evaluate import (
-    NOT_SCORED,
-    bits_per_byte,
-    cut_document,
-    cut_documents,
-    score,
-    token_lengths,
-)
+from picogpt.score import NOT_SCORED, cut_document, score, token_lengths
+from picogpt.train.evaluate import bits_per_byte, cut_documents
 
 # bytes, and one token of two letters, so that tokens and bytes are not the same
 BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")])
@@ -80,10 +74,12 @@ def probability_by_probability(tale: str) -> float:
 def test_score_is_that_of_the_probabilities():
     windows = cut_documents(encode_documents(TALES, BYTES), CONFIG.n_ctx, BYTES.endoftext)
     result = score(windows, PARAMS, CONFIG.n_head, token_lengths(BYTES))
-    assert result.nats == pytest.approx(sum(map(probability_by_probability, TALES)), rel=1e-5)
-    assert result.n_tokens == sum(len(BYTES.encode(tale)) for tale in TALES)
+    n_tokens = sum(len(BYTES.encode(tale)) for tale in TALES)
+    nats = sum(map(probability_by_probability, TALES))
+    assert len(result.ids) == len(result.logprobs) == n_tokens
+    assert result.nats_per_token == pytest.approx(nats / n_tokens, rel=1e-5)
     assert result.n_bytes == sum(len(tale.encode()) for tale in TALES)
-    assert result.n_tokens < result.n_bytes
+    assert n_tokens < result.n_bytes
 
 
 def test_bits_per_byte():
@@ -95,7 +91,7 @@ def test_bits_per_byte():
 
 def test_batches_do_not_matter(monkeypatch):
     expected = bits_per_byte(PARAMS, CONFIG, BYTES, TALES)
-    monkeypatch.setattr("picogpt.train.evaluate.TOKENS_AT_ONCE", 24)  # 3 windows
+    monkeypatch.setattr("picogpt.score.TOKENS_AT_ONCE", 24)  # 3 windows
     assert bits_per_byte(PARAMS, CONFIG, BYTES, TALES) == pytest.approx(expected, rel=1e-6)
 
 

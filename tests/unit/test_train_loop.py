@@ -15,7 +15,8 @@ from picogpt.config import Config, flatten
 from picogpt.train import loop, parallel
 from picogpt.train.adamw import zero_moments
 from picogpt.train.data import batch, encode_documents
-from picogpt.train.evaluate import cut_documents, score, token_lengths
+from picogpt.score import score, token_lengths
+from picogpt.train.evaluate import cut_documents
 from picogpt.train.folder import State
 from picogpt.train.init import initial_params
 from picogpt.train.loop import Run, threads, train, trainable, update

@@ -1,0 +1,105 @@
+"""How well a model predicts a text: the log-probability of every token, and what follows from it.
+
+The protocol: the text starts from <|endoftext|>. A long one is cut into windows of n_ctx tokens
+that overlap by half. The first window scores all its tokens, each later one only those that the
+window before did not have, so that every token is scored once, and with at least half a window of
+text before it wherever there is that much.
+
+The loss per token of two models can be compared only if they have the same tokens. Bits per byte
+is the same for any vocabulary: the bits that a perfect compressor would need with the model's
+predictions, for each byte of the text in UTF-8.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .bpe import Tokenizer
+from .model import residual_stream, unembed
+from .ops import token_logprobs
+
+NOT_SCORED = -1  # in place of a target
+TOKENS_AT_ONCE = 2048  # at GPT-2's sizes their logits take up to 400 MB
+
+
+class Score(NamedTuple):
+    """What a model made of a text: its tokens, the log-probability of each in nats, its bytes.
+
+    ids, logprobs: [n_tokens]
+    """
+
+    ids: np.ndarray
+    logprobs: np.ndarray
+    n_bytes: int
+
+    @property
+    def nats_per_token(self) -> float:
+        """The mean of -log(probability): cross-entropy."""
+        return -float(self.logprobs.mean(dtype=np.float64))
+
+    @property
+    def perplexity(self) -> float:
+        """Among how many equally likely tokens the model might as well have guessed each time."""
+        return math.exp(self.nats_per_token)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """See the module's introduction."""
+        return self.nats_per_token * len(self.ids) / math.log(2) / self.n_bytes
+
+
+class Windows(NamedTuple):
+    """Windows to be scored: ids and targets are [n_windows, n_ctx]."""
+
+    ids: np.ndarray
+    targets: np.ndarray  # the id after each, or NOT_SCORED
+
+    def spread(self, n: int) -> "Windows":
+        """n of the windows, at equal distances, or all if there are no more."""
+        chosen = np.arange(min(n, len(self.ids))) * len(self.ids) // min(n, len(self.ids))
+        return Windows(self.ids[chosen], self.targets[chosen])
+
+
+def cut_document(ids: np.ndarray, n_ctx: int) -> Windows:
+    """The windows of one document, ids [n_tokens] with <|endoftext|> first.
+
+    What a window at the end has too much is filled with <|endoftext|>: it comes later than all
+    tokens that are scored, and causal attention keeps it from mattering.
+    """
+    ids = ids.astype(np.int64)
+    n_targets = len(ids) - 1
+    overlap = n_ctx // 2
+    # A window begins while there are targets beyond what it shares with the one before.
+    starts = np.arange(0, max(n_targets - overlap, 1), n_ctx - overlap)
+    places = starts[:, None] + np.arange(n_ctx)
+    inside = places < n_targets
+    targets = np.where(inside, ids[np.minimum(places + 1, n_targets)], NOT_SCORED)
+    targets[1:, :overlap] = NOT_SCORED
+    return Windows(np.where(inside, ids[np.minimum(places, n_targets)], ids[0]), targets)
+
+
+def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
+    """How many bytes of text each token stands for: [n_vocab]."""
+    return np.array([len(tokenizer.decode_bytes([i])) for i in range(tokenizer.n_vocab)])
+
+
+def score(windows: Windows, params: dict, n_head: int, lengths: np.ndarray, map=map) -> Score:
+    """What the model makes of the windows.
+
+    lengths: of the tokens, see token_lengths; map: the built-in one, or that of a pool of threads.
+    """
+    at_once = max(1, TOKENS_AT_ONCE // windows.ids.shape[-1])
+
+    def logprobs(start: int) -> np.ndarray:
+        part = slice(start, start + at_once)
+        ids, targets = windows.ids[part], windows.targets[part]
+        x = residual_stream(ids, params["wte"], params["wpe"], params["h"], n_head=n_head)
+        scored = targets != NOT_SCORED
+        # the product with wte only for what is scored, about half
+        logits = unembed(x[scored], params["wte"], params["ln_f"], params.get("lm_head"))
+        return token_logprobs(logits, targets[scored])
+
+    parts = map(logprobs, range(0, len(windows.ids), at_once))
+    targets = windows.targets[windows.targets != NOT_SCORED]
+    return Score(targets, np.concatenate(list(parts)), int(lengths[targets].sum()))
