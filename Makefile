@@ -1,22 +1,28 @@
 # picogpt: every target makes the virtual environment it needs.
 #
-#   make run PROMPT="Once upon a time" MODEL=124M    write a text
+#   make run PROMPT="Once upon a time" MODEL=124M    write a text; the model may be left out
 #   make test                                        the tests; no network, no other libraries
 #   make test-reference                              the tests against PyTorch, TensorFlow, ...
 #   make test-gpt2                                   the tests on OpenAI's weights (downloads them)
 #   make bench                                       speed and memory beside transformers'
+#   make notebooks                                   run the notebooks, write them with their outputs
+#   make lab                                         open the notebooks in JupyterLab
+#   make assignments OUT=folder                      what a class is handed out
+#   make fairytale CORPUS=tales.txt HELDOUT=book.txt OUT=folder
+#                                                    train the bundled model anew (hours)
+#   make heldout HELDOUT=book.txt                    its bits per byte of a text
 
 PYTHON ?= python3
-PROMPT ?= Alan Turing theorized that computers would one day become
-MODEL ?= 124M
+PROMPT ?= Once upon a time
+MODEL ?=
 BIN = .venv/bin
 
-.PHONY: run test test-reference test-gpt2 bench clean
+.PHONY: run test test-reference test-gpt2 bench notebooks lab assignments fairytale heldout clean
 
 # $(value ...) and the environment carry a prompt with quotes or dollars to the program unharmed.
 run: export TEXT := $(value PROMPT)
 run: .venv/made
-	@$(BIN)/python -m picogpt --model "$(MODEL)" -- "$$TEXT"
+	@$(BIN)/python -m picogpt $(if $(MODEL),--model "$(MODEL)") -- "$$TEXT"
 
 test: .venv/made-test
 	$(BIN)/python -m pytest
@@ -30,6 +36,39 @@ test-gpt2: .venv/made-test
 bench: .venv/made-reference
 	PYTHONPATH=tests $(BIN)/python tests/bench/run.py
 
+# Only some of them: make notebooks ONLY="03 06"
+notebooks: .venv/made-notebooks
+	$(BIN)/python -m pytest tests/notebooks
+	$(BIN)/python notebooks/build.py $(ONLY)
+
+lab: .venv/made-notebooks
+	$(BIN)/python -m jupyterlab notebooks
+
+assignments: .venv/made
+	$(call needs,OUT)
+	@$(BIN)/python -m picogpt.course assignments --out "$(OUT)"
+
+# The recipe of the bundled model. Interrupted, it goes on where it stopped when it is called again.
+FAIRYTALE = --n-layer 6 --n-head 8 --n-embd 256 --n-ctx 256 --batch 16 --accumulate 4 \
+	--steps 4500 --lr 2e-3 --min-lr 2e-5 --warmup 200 --weight-decay 0.1 --beta2 0.99 \
+	--eval-every 250 --eval-windows 64 --sample "Once upon a time" --seed 1
+
+needs = $(if $($(1)),,$(error $(1)= is missing, see the top of the Makefile))
+
+fairytale: .venv/made
+	$(call needs,CORPUS)$(call needs,HELDOUT)$(call needs,OUT)
+	test -e "$(OUT)/vocabulary/vocab.bpe" || \
+	    $(BIN)/python -m picogpt.bpe learn "$(CORPUS)" --n-vocab 4096 --out "$(OUT)/vocabulary"
+	$(BIN)/python -m picogpt.train "$(CORPUS)" --valid "$(HELDOUT)" --resume $(FAIRYTALE) \
+	    --tokenizer "$(OUT)/vocabulary" --out "$(OUT)/training"
+	test -e "$(OUT)/fairytale/config.json" || \
+	    $(BIN)/python -m picogpt.weights export "$(OUT)/training" --dtype float16 \
+	    --out "$(OUT)/fairytale"
+
+heldout: .venv/made
+	$(call needs,HELDOUT)
+	@$(BIN)/python tests/bench/heldout.py "$(HELDOUT)"
+
 clean:
 	rm -rf .venv
 
@@ -42,6 +81,7 @@ clean:
 
 .venv/made-test: EXTRAS = test
 .venv/made-reference: EXTRAS = test,reference
+.venv/made-notebooks: EXTRAS = test,notebooks
 .venv/made-%: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]"
 	@touch $@ .venv/made

@@ -14,7 +14,9 @@ import tempfile
 from pathlib import Path
 
 import bench_bpe
+import bench_course
 import bench_crc32c
+import bench_fairytale
 import bench_generate
 import bench_learn_bpe
 import bench_train
@@ -41,6 +43,7 @@ def main() -> None:
     rows = [HEADINGS]
     with tempfile.TemporaryDirectory() as folder:
         rows += bench_generate.measure(Path(folder))
+    rows += bench_fairytale.measure()
     if data := os.environ.get("PICOGPT_TEST_DATA"):
         rows += bench_bpe.measure(Path(data))
         rows += bench_learn_bpe.measure(Path(data))
@@ -51,6 +54,7 @@ def main() -> None:
         )
     rows += bench_crc32c.measure()
     rows += bench_train.measure()
+    rows += bench_course.measure()
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
