@@ -1,0 +1,169 @@
+"""What is taken of a hand-in, and what is left out."""
+
+import json
+
+import pytest
+
+from picogpt.course.extract import extract, run, solution_imports
+
+
+def namespace(name: str, source: str) -> tuple[dict, list[str]]:
+    """What a file leaves behind, and all notes."""
+    statements, notes = extract(name, source.encode("utf-8"))
+    found = {}
+    notes += [note for x in statements if (note := run(x, found))]
+    found.pop("__builtins__", None)
+    return found, notes
+
+
+def notebook(*sources) -> str:
+    cells = [{"cell_type": "code", "source": source} for source in sources]
+    return json.dumps({"cells": [{"cell_type": "markdown", "source": "text"}, *cells]})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "x = 1",
+        "x: int = 1",
+        "x = y = 1",
+        "x, y = 1, (2, 3)",
+        "import math; x = math.sqrt(2.0 / math.pi)",
+        "import numpy as np; x = np.array([1, 2], np.float32)",
+        "x = [i * i for i in range(3)]",
+        "x = tuple(chr(i) for i in range(3))",
+        "x = lambda y: print(y)",
+        "x = input",
+        "x = {'a': 1, **{}}",
+        "def x(): print(1)",
+        "async def x(): pass",
+        "class x: pass",
+        "from math import pi as x",
+    ],
+)
+def test_imports_constants_and_definitions_are_taken(statement):
+    found, notes = namespace("a.py", statement)
+    assert "x" in found
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "x = print(1)",
+        "x = [train() for _ in range(3)]",
+        "x = train().loss",
+        "x = {'a': f'{train()}'}",
+        "x = (lambda: 1)()",
+        "for x in range(3): pass",
+        "while False: pass",
+        "with open('a') as x: pass",
+        "try: x = 1\nexcept: pass",
+        "if True: x = 1",
+        "assert True",
+        "del x",
+        "x += 1",
+        "x.y = 1",
+        "x[0] = 1",
+    ],
+)
+def test_anything_else_is_left_out_with_a_note(statement):
+    found, notes = namespace("a.py", f"\n{statement}")
+    assert found == {}
+    assert notes == ["a.py, line 2: left out, since it is no import, constant or definition"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        '"""Text."""',
+        "print('PASS')",
+        "main()",
+        "if __name__ == '__main__': main()",
+        "from picogpt.course import check",
+    ],
+)
+def test_what_nobody_expects_is_left_out_silently(statement):
+    assert namespace("a.py", statement) == ({}, [])
+
+
+def test_a_statement_that_fails_harms_no_other():
+    found, notes = namespace("a.py", "x = 1 / 0\nimport nothing_of_the_kind\ny = 2")
+    assert found == {"y": 2}
+    assert notes == [
+        "a.py, line 1: left out, ZeroDivisionError: division by zero",
+        "a.py, line 2: left out, ModuleNotFoundError: No module named 'nothing_of_the_kind'",
+    ]
+
+
+def test_a_later_definition_counts():
+    assert namespace("a.py", "x = 1\nx = 2")[0] == {"x": 2}
+
+
+def test_a_future_import_holds_for_all_that_follows():
+    source = "from __future__ import annotations\ndef f(x: Undefined): pass"
+    found, notes = namespace("a.py", source)
+    assert notes == []
+    assert found["f"].__annotations__ == {"x": "Undefined"}
+
+
+def test_a_syntax_error_costs_the_file():
+    found, notes = namespace("a.py", "x = 1\ndef (:")
+    assert found == {}
+    assert notes == ["a.py cannot be read, line 2: invalid syntax"]
+
+
+def test_a_syntax_error_or_a_magic_costs_its_cell_only():
+    cells = "x = 1", "def (:", "%%time\nz = 1", ["%matplotlib inline\n", "!ls\n", "y = 2"]
+    found, notes = namespace("a.ipynb", notebook(*cells))
+    assert found == {"x": 1, "y": 2}
+    assert notes == [
+        "code cell 2 cannot be read, line 1: invalid syntax",
+        "code cell 3 cannot be read, line 1: invalid syntax",
+    ]
+
+
+@pytest.mark.parametrize("source", ["-" * 100_000 + "1", "(" * 1000, "1" + "+1" * 100_000, "\0"])
+def test_sources_that_no_parser_can_take(source):
+    found, (note,) = namespace("a.ipynb", notebook("x = 1", source))
+    assert found == {"x": 1}
+    assert note.startswith("code cell 2 cannot be read, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.py", b"caf\xe9", "a.py is not UTF-8: .* at byte 3"),
+        ("a.ipynb", b"caf\xe9", "a.ipynb is not UTF-8"),
+        ("a.ipynb", b"x = 1", "a.ipynb is no Jupyter notebook"),
+        ("a.ipynb", b"[]", "a.ipynb is no Jupyter notebook"),
+        ("a.ipynb", b'{"cells": [1]}', "a.ipynb is no Jupyter notebook"),
+        ("a.ipynb", b'{"cells": [{"cell_type": "code"}]}', "a.ipynb is no Jupyter notebook"),
+        ("a.ipynb", b"[" * 100_000, "a.ipynb is no Jupyter notebook"),
+    ],
+)
+def test_files_that_cannot_be_read(name, data, message):
+    with pytest.raises(ValueError, match=message):
+        extract(name, data)
+
+
+def test_a_byte_order_mark_is_none_of_the_program():
+    statements, _ = extract("a.py", b"\xef\xbb\xbfx = 1")
+    assert len(statements) == 1
+
+
+def test_imports_of_the_solution_are_noticed():
+    source = """
+from picogpt.course import check
+from picogpt.ops import gelu, softmax
+def f():
+    import picogpt.model as m, picogpts
+    from picogpt import load
+"""
+    statements, _ = extract("a.py", source.encode())
+    rest = "is picogpt's own, and not there when a submission is graded"
+    assert list(solution_imports(statements, {"gelu"})) == [
+        f"a.py, line 3: softmax {rest}",
+        f"a.py, line 5: picogpt.model {rest}",
+        f"a.py, line 6: load {rest}",
+    ]

@@ -1,0 +1,249 @@
+"""Grading a class: who is graded, what is written, and that nothing is graded twice."""
+
+import csv
+import io
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from course_students import SOLUTIONS
+
+from picogpt.course.__main__ import main
+from picogpt.course.assignments import ASSIGNMENTS
+
+pytest.importorskip("resource", reason="grading needs POSIX")
+
+from picogpt.course import grading, handout
+
+A2 = ASSIGNMENTS["a2"]
+RIGHT = SOLUTIONS["a2"]
+WRONG = f"{RIGHT}\ndef linear(x, w, b):\n    raise ValueError('```<b>|')\n"
+
+
+@pytest.fixture
+def submissions(tmp_path):
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def grade(tmp_path, submissions, capsys):
+    """Grades, and returns (status, rows of the table by student, lines on stderr)."""
+
+    def run(*more: str) -> tuple[int, dict, list[str]]:
+        out = tmp_path / "grades"
+        status = main(["grade", "a2", str(submissions), "--out", str(out), *more])
+        err = capsys.readouterr().err.splitlines()
+        if not (out / "grades.csv").exists():
+            return status, {}, err
+        rows = csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8")))
+        return status, {row["student"]: row for row in rows}, err
+
+    return run
+
+
+def test_a_class(tmp_path, submissions, grade):
+    (submissions / "alice.py").write_text(RIGHT)
+    (submissions / "j.doe").mkdir()
+    notebook = {"cells": [{"cell_type": "code", "source": WRONG}]}
+    (submissions / "j.doe" / "a2 (1).ipynb").write_text(json.dumps(notebook))
+    (submissions / "empty").mkdir()
+    status, rows, err = grade("--jobs", "2")
+    assert status == 0
+    assert {name: row["total (20)"] for name, row in rows.items()} == {
+        "alice": "20",
+        "empty": "0",
+        "j.doe": "18",
+    }
+    assert rows["j.doe"]["linear: x @ w + b (2)"] == "0"
+    assert rows["j.doe"]["softmax: Each row sums to 1 (2)"] == "2"
+    assert rows["empty"]["remarks"] == (
+        "expected one .py or .ipynb file, or one named a2, found nothing"
+    )
+    assert sorted(line.split("] ")[1] for line in err) == [
+        *("alice: 20 of 20", "empty: 0 of 20", "j.doe: 18 of 20"),
+    ]
+    assert [line.split("] ")[0] for line in err] == [f"picogpt: [{i}/3" for i in (1, 2, 3)]
+
+    feedback = (tmp_path / "grades" / "students" / "j.doe" / "feedback.md").read_text("utf-8")
+    assert feedback.startswith("# a2: the operations\n\n18 of 20 points\n")
+    assert "| linear | x @ w + b | 0/2 | see below |" in feedback
+    # a fence that what stands in it cannot close
+    assert "````text\nit raises ValueError: ```<b>| (code cell 1, line " in feedback
+
+
+@pytest.mark.parametrize("make", [handout.as_script, handout.as_notebook])
+def test_the_handout_itself_gets_no_points_and_no_remarks(submissions, grade, make):
+    suffix = ".ipynb" if make is handout.as_notebook else ".py"
+    (submissions / f"alice{suffix}").write_text(make(A2), "utf-8")
+    _, rows, _ = grade()
+    assert (rows["alice"]["total (20)"], rows["alice"]["remarks"]) == ("0", "")
+
+
+def test_what_gradescope_reads(tmp_path, submissions, grade):
+    (submissions / "bob.py").write_text(WRONG)
+    grade()
+    results = json.loads((tmp_path / "grades" / "students" / "bob" / "results.json").read_bytes())
+    assert results["score"] == 18
+    assert [test["max_score"] for test in results["tests"]] == [q.points for q in A2.questions]
+    (failed,) = [test for test in results["tests"] if test["status"] == "failed"]
+    assert (failed["name"], failed["score"]) == ("linear: x @ w + b", 0)
+    assert failed["output"].startswith("it raises ValueError: ```<b>| (bob.py, line ")
+    assert results["extra_data"]["seed"] == int((tmp_path / "grades" / "seed.txt").read_text())
+
+
+def test_only_what_changed_is_graded_again(tmp_path, submissions, grade, monkeypatch):
+    graded = []
+    honest = grading.grade_one
+
+    def grade_one(assignment, submission, seed, limits):
+        graded.append(submission.name)
+        return honest(assignment, submission, seed, limits)
+
+    monkeypatch.setattr(grading, "grade_one", grade_one)
+    (submissions / "alice.py").write_text("def gelu(x): return 0")
+    (submissions / "bob.py").write_text("def softmax(x): return 0 * x")
+    _, first, _ = grade()
+    assert sorted(graded) == ["alice.py", "bob.py"]
+    graded.clear()
+
+    _, again, err = grade()
+    assert graded == []
+    assert again == first
+    assert sorted(line.split("] ")[1] for line in err) == [
+        *("alice: 0 of 20, as before", "bob: 1 of 20, as before"),
+    ]
+
+    (submissions / "bob.py").write_text("def softmax(x): return x")
+    (submissions / "carol.py").write_text("")
+    grade()
+    assert sorted(graded) == ["bob.py", "carol.py"]
+    graded.clear()
+
+    results = tmp_path / "grades" / "students" / "bob" / "results.json"
+    results.write_bytes(results.read_bytes()[:-9])  # an interrupted copy, say
+    grade()
+    assert graded == ["bob.py"]
+    graded.clear()
+
+    grade("--seed", "1")
+    assert len(graded) == 3
+    graded.clear()
+
+    grade("--seed", "1")
+    assert graded == []
+    monkeypatch.setattr(grading, "grader_version", lambda: "another")
+    grade("--seed", "1")
+    assert len(graded) == 3
+
+
+def test_the_seed_is_drawn_once_and_is_not_the_students(tmp_path, submissions, grade):
+    (submissions / "alice.py").write_text("")
+    grade()
+    seed = (tmp_path / "grades" / "seed.txt").read_text()
+    assert int(seed) != 0
+    grade()
+    assert (tmp_path / "grades" / "seed.txt").read_text() == seed
+
+
+def test_the_version_of_the_grader(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("1")
+    monkeypatch.setattr(grading, "PACKAGE", tmp_path)
+    first = grading.grader_version()
+    assert grading.grader_version() == first
+    (tmp_path / "a.py").write_text("2")
+    assert grading.grader_version() != first
+
+
+def found(submissions) -> dict:
+    return {x: p.name for x, p in grading.find_submissions(submissions).items()}
+
+
+def test_who_has_handed_in(submissions):
+    for name in ("a.py", "b.py", "b.ipynb", "c.txt", ".hidden.py", "_x.py"):
+        (submissions / name).write_text("")
+    for name in ("d", "e.f", "__MACOSX", ".git"):
+        (submissions / name).mkdir()
+    os.symlink("/etc/passwd", submissions / "g.py")
+    names = {"a": "a.py", "b.py": "b.py", "b.ipynb": "b.ipynb", "d": "d", "e.f": "e.f"}
+    assert found(submissions) == names
+
+
+@pytest.mark.parametrize(
+    ("files", "counts"),
+    [
+        (["x.py"], "x.py"),
+        (["x.ipynb", "notes.txt"], "x.ipynb"),
+        (["x.py", "a2.py"], "a2.py"),
+        (["x.py", "y.py"], None),
+        (["a2.py", "a2.ipynb"], None),
+        ([".x.py"], None),
+    ],
+)
+def test_which_file_counts(tmp_path, files, counts):
+    for name in files:
+        (tmp_path / name).write_text("x = 1")
+    submission, notes = grading.read_submission(tmp_path, "a2")
+    if counts:
+        assert (submission.name, submission.data, notes) == (counts, b"x = 1", [])
+    else:
+        assert submission.data == b""
+        assert notes[0].startswith("expected one .py or .ipynb file, or one named a2, found ")
+
+
+def test_a_file_that_is_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "MOST_BYTES", 4)
+    (tmp_path / "x.py").write_text("x = 1")
+    submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
+    assert (submission.data, notes) == (b"", ["x.py has 5 bytes, too many to be read"])
+
+
+def test_no_cell_is_a_formula():
+    marks = {"tests": [{"score": 1}], "extra_data": {"remarks": ["=1", "-1"]}}
+    (_, row) = grading.as_csv(A2, {"=HYPERLINK(1)": marks}).splitlines()
+    assert row == "'=HYPERLINK(1),1,1,'=1; -1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["grade", "a2", "nowhere", "--out", "x"], 1, "there is no folder nowhere"),
+        (["grade", "a2", ".", "--out", "x"], 1, ". holds no .py or .ipynb files, and no folders"),
+        (["grade", "a9", ".", "--out", "x"], 1, "there is no assignment 'a9', expected a"),
+        (["grade", "a2", ".", "--out", "x", "--jobs", "0"], 2, "--jobs is 0, expected at least 1"),
+        (["grade", "a2", ".", "--out", "x", "--seed", "-1"], 2, "--seed is -1, expected a number"),
+        (["grade", "a2", "."], 2, "arguments are required: --out"),
+        ([], 2, "the following arguments are required: command"),
+    ],
+)
+def test_wrong_usage(tmp_path, monkeypatch, capsys, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert main(arguments) == status
+    except SystemExit as end:
+        assert end.code == status
+    err = capsys.readouterr().err
+    assert err.startswith("picogpt: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_seed(tmp_path, submissions, grade):
+    (submissions / "alice.py").write_text("")
+    (tmp_path / "grades").mkdir()
+    (tmp_path / "grades" / "seed.txt").write_text("x")
+    status, _, (line,) = grade()
+    assert status == 1
+    assert line.endswith("seed.txt holds 'x', expected a number")
+
+
+def test_elsewhere_than_on_posix(submissions, grade, monkeypatch):
+    monkeypatch.setattr("picogpt.course.__main__.os", SimpleNamespace(name="nt"))
+    status, _, (line,) = grade()
+    assert (status, line) == (
+        1,
+        "picogpt: grading needs a POSIX system, such as Linux, macOS or WSL",
+    )
