@@ -1,0 +1,418 @@
+# %% [markdown]
+# # 0. Quick start
+#
+# **Goal:** load a model, let it write, look at what it almost wrote, and let it judge a text.
+#
+# GPT-2 does one thing: given the beginning of a text, it says how likely each possible next piece is.
+# Everything else, the writing, the judging, the answers to questions, is made from that. This
+# notebook shows what can be done with it in a few lines; the others take it apart. You need some
+# Python, and no knowledge of language models. About 20 minutes.
+#
+# To run the cells yourself, type `make lab` in the project's folder. The order is from top to bottom,
+# with Shift + Enter.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+import drawings
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, ORANGE, TALE, attempt, token_labels
+
+import picogpt
+from picogpt.config import flatten
+from picogpt.ops import cross_entropy, softmax, token_logprobs
+from picogpt.tap import edit, record
+
+model = picogpt.load(MODEL)
+
+# %% [markdown]
+# ## 0.1 What a model is
+#
+# `fairytale` is a small GPT-2 that comes with picogpt. It has read 28 books of fairy tales and nothing
+# else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI published
+# in 2019, and runs in the same code; it only has fewer and smaller ones. Three things are all there
+# is to it: its sizes, its parameters (numbers that were learned), and its tokenizer.
+
+# %%
+print(model.config)
+n_params = sum(x.size for x in flatten(model.params).values())
+print(f"{n_params:,} parameters")
+print(f"{model.tokenizer.n_vocab:,} tokens in the vocabulary")
+
+# %% [markdown]
+# ## 0.2 Text becomes numbers
+#
+# The tokenizer cuts a text into pieces from a fixed vocabulary, the **tokens**: words, parts of words,
+# punctuation. A space belongs to the word after it, and is shown as `·` here. Each token has a number,
+# its id, and ids are all that the model ever sees.
+
+# %%
+sentence = "Once upon a time there was a princess who lived in a gingerbread house."
+ids = model.tokenizer.encode(sentence)
+drawings.token_boxes(token_labels(model.tokenizer, ids), ids)
+plt.show()
+assert model.tokenizer.decode(ids) == sentence
+
+# %% [markdown]
+# ## 0.3 Ask it
+#
+# Called with ids, the model gives for every position a row of scores, the **logits**: one for each
+# token of the vocabulary, as the token that may come next. `softmax` turns a row of logits into
+# probabilities.
+
+# %%
+prompt = "The king had three"
+ids = model.tokenizer.encode(prompt)
+logits = model(ids)
+print(f"{len(ids)} ids -> logits {list(logits.shape)}")
+
+probabilities = softmax(logits[-1])  # after the last token
+best = np.argsort(-probabilities)[:12]
+fig, ax = plt.subplots(figsize=(7.5, 3))
+ax.bar(token_labels(model.tokenizer, best), 100 * probabilities[best], color=BLUE)
+ax.tick_params(axis="x", rotation=60)
+ax.set(ylabel="probability, %", title=f"{prompt} ...")
+plt.show()
+
+# %% [markdown]
+# ## 0.4 Let it write
+#
+# Take a token, append it, ask again. `generate` does that, as often as you say. Without further
+# settings it always takes the likeliest token, and writes the same text every time:
+
+# %%
+print(prompt + model.generate(prompt, 60))
+
+# %% [markdown]
+# That is rather dull. With a **temperature** it draws the token at random, with the probabilities that
+# the model gives (at temperature 1) or with ones that favour the likely tokens (below 1). `top_k=40`
+# keeps it from ever drawing one that is not among the forty likeliest. A **seed** makes the draw
+# repeatable; without one, every text is another.
+
+# %%
+for seed in (1, 2, 3):
+    text = model.generate(prompt, 60, temperature=0.8, top_k=40, seed=seed)
+    print(f"seed {seed}: {prompt}{text}\n")
+
+# %% [markdown]
+# It writes sentences. Whether they make a story is another matter, and depends on the model's size.
+# `stop` ends the text before a string of your choice, and `stream` gives the text as it is written,
+# piece by piece, as in the program `python -m picogpt`:
+
+# %%
+for piece in model.stream("'Good morning,' said the", 60, temperature=0.8, seed=4, stop="\n"):
+    print(piece, end="|")
+
+# %% [markdown]
+# ## 0.5 What almost happened
+#
+# `steps` gives more than the text. Each step knows what the model had in mind: all the logits, the
+# log-probability of the token that was drawn, and the likeliest ones. Each column of the picture is
+# a step; what was drawn has an orange frame, and stands above the column.
+
+# %%
+columns = []
+for step in model.steps(prompt, 10, temperature=1.0, top_k=6, seed=3):
+    candidates = step.likeliest(6)
+    names = token_labels(model.tokenizer, [i for i, _ in candidates])
+    shares = [np.exp(logprob) for _, logprob in candidates]
+    (written,) = token_labels(model.tokenizer, [step.id])
+    columns.append((written, list(zip(names, shares, strict=True))))
+
+drawings.alternatives(columns)
+plt.show()
+
+# %% [markdown]
+# Every text that a language model writes is one path out of very many. In some places there is hardly
+# a choice, in others the whole story turns on a draw. `python -m picogpt --show-probs` prints the
+# same as a table.
+#
+# ## 0.6 Let it judge
+#
+# The model can read as well as write. `score` goes through a text and notes for each token how likely
+# the model held it, when it had seen what comes before. The logarithm, with the opposite sign, is
+# called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a chance of
+# one in a thousand.
+
+# %%
+score = model.score(TALE)
+drawings.surprise_text(token_labels(model.tokenizer, score.ids), -score.logprobs)
+plt.show()
+
+# %% [markdown]
+# Beginnings of sentences are open, ends of phrases are not. The mean surprise is the measure by which
+# language models are trained and compared:
+
+# %%
+assert np.isclose(score.nats_per_token, -score.logprobs.mean())
+assert np.isclose(score.perplexity, np.exp(score.nats_per_token))
+print(f"{score.nats_per_token:.2f} nats per token")
+print(f"{score.perplexity:.1f} perplexity: as if it had to guess among so many tokens each time")
+print(
+    f"{score.bits_per_byte:.2f} bits per byte: what the text would take if it were compressed with it"
+)
+
+# %% [markdown]
+# What makes no sense surprises more. Here is one sentence, made worse step by step:
+
+# %%
+sentences = {
+    "as it is": "The old woman gave the boy a piece of bread.",
+    "one wrong word": "The old woman gave the boy a piece of yellow.",
+    "two words swapped": "The old woman gave a piece the boy of bread.",
+    "words shuffled": "Piece boy the the a bread gave of woman old.",
+    "letters shuffled": "Eht dol nawmo vage eht oyb a ceiep fo daber.",
+}
+nats = [model.score(text).nats_per_token for text in sentences.values()]
+fig, ax = plt.subplots(figsize=(8.5, 2.6))
+bars = ax.barh([f"{name}:  {text}" for name, text in sentences.items()], nats, color=ORANGE)
+bars[0].set_color(BLUE)
+ax.bar_label(bars, fmt="%.1f", padding=3)
+ax.invert_yaxis()
+ax.set(xlabel="surprise, nats per token")
+plt.show()
+
+# %% [markdown]
+# ## 0.7 Look inside, and change what you see
+#
+# Nothing in picogpt is hidden. A **tap** sees every intermediate result under its name; `record` keeps
+# them, `edit` replaces them. Here are their names, for the first of the blocks:
+
+# %%
+activations = {}
+model(ids, tap=record(activations))
+print(len(activations), "arrays, among them")
+for name, x in activations.items():
+    if name.startswith("h.0."):
+        print(f"    {name:20} {list(x.shape)}")
+
+# %% [markdown]
+# And here is how much more the text surprises if a part is silenced, one block at a time: its
+# attention, which looks at other tokens, or its feed-forward part, which works on each token alone.
+# (The axis is logarithmic: each line is ten times the one below.)
+
+# %%
+parts = {"attention": "attn.c_proj", "feed-forward": "mlp.c_proj"}
+tale = np.array([model.tokenizer.endoftext, *model.tokenizer.encode(TALE)])
+fig, ax = plt.subplots(figsize=(7.5, 3))
+for (part, name), colour, shift, hatch in zip(
+    parts.items(), (BLUE, ORANGE), (-0.2, 0.2), ("", "//"), strict=True
+):
+    added = []
+    for block in range(model.config.n_layer):
+        tap = edit({f"h.{block}.{name}": np.zeros_like})
+        loss = cross_entropy(model(tale[:-1], tap=tap), tale[1:])
+        added.append(max(loss - score.nats_per_token, 0.01))
+    places = np.arange(model.config.n_layer) + shift
+    ax.bar(places, added, 0.4, color=colour, hatch=hatch, ec="white", label=f"without {part}")
+ax.set_xticks(range(model.config.n_layer))
+ax.set(xlabel="block", ylabel="added surprise, nats per token", yscale="log", ylim=(0.01, None))
+ax.set_yticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
+ax.grid(axis="y", alpha=0.4)
+ax.set_axisbelow(True)
+ax.legend(ncols=2, loc="upper right")
+plt.show()
+
+# %% [markdown]
+# ## 0.8 Without Python
+#
+#     python -m picogpt -m fairytale "The king had three"
+#     python -m picogpt -m fairytale --show-probs -n 20 "The king had three"
+#     python -m picogpt -m fairytale
+#
+# The last one asks for one beginning after another. `python -m picogpt --help` says the rest. To get
+# the real GPT-2 (498 MB), leave `-m fairytale` out, or change the first line of a notebook to
+# `MODEL = "124M"`.
+#
+# ## 0.9 Where to go
+#
+# | notebook | the question it answers |
+# |---|---|
+# | [1. From text to tokens](01_tokens.ipynb) | How does a text become numbers, and why not letters or words? |
+# | [2. Embeddings, layer norm, GELU](02_embeddings_norm_gelu.ipynb) | What is done to these numbers at each position? |
+# | [3. Attention](03_attention.ipynb) | How does a position learn what stands before it? |
+# | [4. The whole forward pass](04_forward_pass.ipynb) | How do the parts make GPT-2, and what does it cost? |
+# | [5. Generation](05_generation.ipynb) | How is a text made from probabilities, and made fast? |
+# | [6. Reading a checkpoint](06_checkpoint.ipynb) | What do OpenAI's files look like, byte by byte? |
+# | [7. The backward pass and training](07_training.ipynb) | How did the numbers get there? |
+# | [8. Looking inside](08_looking_inside.ipynb) | What do the parts of a trained model do? |
+# | [9. GPT-2 at work, and its limits](09_at_work.ipynb) | What is it good for, and what not? |
+#
+# 1 to 5 build on each other. 6, 7, 8 and 9 can be read in any order after that; 9 needs little more
+# than what you have seen here.
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt that ends in
+# >   one has already spent it, and asks for a word that begins without.
+# > - *A text where ids are expected*, or the row of the wrong position: row $t$ of the logits is about
+# >   token $t + 1$.
+# > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It goes on with a
+# >   text, and an order is the beginning of a text about orders.
+# > - *Comparing sums.* Every further token makes a text less likely. Compare means per token, or per
+# >   byte if the models have different vocabularies.
+# > - *Believing it.* A high probability says that a text is like those that the model has read; it does
+# >   not say that the text is true.
+
+# %% [markdown]
+# **The space.** Three prompts that look nearly the same, and what the model expects after each. In
+# the second one " sons" can no longer come, since its space has been used up; "sons" alone is a token
+# that hardly ever stood there.
+
+
+# %%
+def chance(before, after):
+    """How likely the model holds it that the tokens of `after` follow those of `before`."""
+    start, end = model.tokenizer.encode(before), model.tokenizer.encode(after)
+    logits = model([*start, *end[:-1]])[len(start) - 1 :]
+    return np.exp(token_logprobs(logits, end).sum())
+
+
+for before, after in (("", " sons"), (" ", "sons"), ("  ", "sons")):
+    row = model(model.tokenizer.encode(prompt + before))[-1]
+    best = token_labels(model.tokenizer, np.argsort(-row)[:5])
+    print(
+        f"{prompt + before!r}: {after!r} has {100 * chance(prompt + before, after):.2g} %; {best}"
+    )
+
+# %% [markdown]
+# **A text where ids are expected:**
+
+# %% tags=["stable"]
+try:
+    model("The king had three")
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# **An order.** Look whether it is obeyed:
+
+# %%
+order = "Tell me a story about a dragon, and let it end well."
+print(order + model.generate(order, 50, temperature=0.8, top_k=40, seed=1))
+
+# %% [markdown]
+# **Sums and means.** The beginning of a text cannot be less likely than all of it:
+
+# %%
+for name, text in {"the first sentence": TALE[: TALE.index(".") + 1], "all of it": TALE}.items():
+    s = model.score(text)
+    print(f"{name:19} e^{s.logprobs.sum():.0f}, {s.nats_per_token:.2f} nats per token")
+
+# %% [markdown]
+# **Believing it.** Whichever of these it prefers, it has not looked at the moon:
+
+# %%
+for text in (
+    "The moon is made of stone.",
+    "The moon is made of silver.",
+    "The moon is made of cheese.",
+):
+    print(f"{text:28} {model.score(text).nats_per_token:.2f} nats per token")
+
+# %% [markdown]
+# ## Exercises
+#
+# Each is a cell to be filled in, and a cell that checks it. Solutions stand at the end; JupyterLab
+# hides them until you click on the three dots.
+#
+# **Exercise 1.** Write a function that finds the token of a text that surprised the model most, and
+# returns it as a string.
+
+
+# %%
+def most_surprising(model, text):
+    return ""  # your lines
+
+
+# %% tags=["stable"]
+def check_1(function):
+    for text in ("The king sat on his refrigerator and wept.", TALE):
+        s = model.score(text)
+        expected = model.tokenizer.decode([s.ids[s.logprobs.argmin()]])
+        found = function(model, text)
+        assert isinstance(found, str), "not a string: the tokenizer decodes lists of ids"
+        assert found == expected, f"{found!r} is not what surprised most in {text[:20]!r} ..."
+
+
+attempt(check_1, most_surprising)
+
+# %% [markdown]
+# **Exercise 2.** The model as a reader of riddles: given a beginning and some possible endings, return
+# the ending that the model holds likeliest. (Mind the sums and means: the endings may have several
+# tokens, and it is the whole ending that shall be likely.)
+
+
+# %%
+def likeliest_ending(model, beginning, endings):
+    return endings[0]  # your lines
+
+
+# %% tags=["stable"]
+def check_2(function):
+    for beginning, endings in (
+        ("Once upon a", [" mountain of glass", " time", " throne"]),
+        ("The queen was so beautiful that every one", [" dog", " the loved her", " loved her"]),
+        ("The cat ran after the mouse, and the mouse ran into its", [" sky", " said", " hole"]),
+    ):
+        chances = [chance(beginning, ending) for ending in endings]
+        expected = endings[int(np.argmax(chances))]
+        found = function(model, beginning, endings)
+        assert found == expected, f"after {beginning!r} it is not {found!r}"
+
+
+attempt(check_2, likeliest_ending)
+
+# %% [markdown]
+# **Exercise 3.** In 0.7 one part was silenced at a time. Silence the attention of *all* blocks at once, so
+# that every token is read as if it stood alone, and return the mean surprise on TALE.
+
+# %%
+alone = None  # your answer, a number
+
+
+# %% tags=["stable"]
+def check_3(answer):
+    assert answer is not None, "no answer yet"
+    edits = {f"h.{block}.attn.c_proj": np.zeros_like for block in range(model.config.n_layer)}
+    expected = cross_entropy(model(tale[:-1], tap=edit(edits)), tale[1:])
+    assert np.isclose(answer, expected, rtol=1e-3), "not the mean surprise without attention"
+
+
+attempt(check_3, alone)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def surprising_solution(model, text):
+    score = model.score(text)
+    return model.tokenizer.decode([score.ids[score.logprobs.argmin()]])
+
+
+check_1(surprising_solution)
+
+
+# %% tags=["solution"]
+def ending_solution(model, beginning, endings):
+    # The beginning is the same for all, so the sums of the whole texts differ by the endings alone.
+    return max(endings, key=lambda ending: model.score(beginning + ending).logprobs.sum())
+
+
+check_2(ending_solution)
+
+
+# %% tags=["solution"]
+silent = {f"h.{block}.attn.c_proj": np.zeros_like for block in range(model.config.n_layer)}
+check_3(cross_entropy(model(tale[:-1], tap=edit(silent)), tale[1:]))
+
+# %% [markdown]
+# ## To go on
+#
+# - Read the code: the README lists the files in the order in which they build on each other, and shows
+#   all of GPT-2 on one screen.
+# - Next: notebook 1, on how a text becomes numbers.

@@ -1,0 +1,440 @@
+# %% [markdown]
+# # 1. From text to tokens
+#
+# **Goal:** follow a text by hand to the numbers that a model reads, and know where this surprises.
+#
+# A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text must
+# be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are long, and the
+# model has to learn again and again that k-i-n-g is a king. *Words* would be short, but there is no
+# end of them, and a name that is not on the list could not even be read. GPT-2 takes the road
+# between: frequent pieces of words, found by counting, and single bytes for all the rest. About 30
+# minutes.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+from collections import Counter
+from itertools import islice, pairwise
+
+import drawings
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, GREEN, ORANGE, TALE, attempt, token_labels
+
+import picogpt
+from picogpt.bpe import StreamDecoder
+from picogpt.bpe.learn import count_words, learn_merges_plainly
+from picogpt.bpe.merges import merge
+from picogpt.bpe.pretokenize import split, to_symbols
+from picogpt.ops import cross_entropy, softmax
+
+model = picogpt.load(MODEL)
+tokenizer = model.tokenizer
+
+# %% [markdown]
+# ## 1.1 Bytes
+#
+# A text is stored as bytes, in the encoding UTF-8: one byte for the letters of English, two, three or
+# four for all others. With a token for each of the 256 bytes, every text in the world can be written.
+
+# %% tags=["stable"]
+for character in "kéж猫🙂":
+    print(f"{character}  {len(character.encode())} bytes: {character.encode().hex(' ')}")
+
+# %% [markdown]
+# Tokens are kept in text files, and bytes such as the space or the line feed would be hard to see
+# there. So each byte gets a visible character as its symbol: itself if it is one, or else one from
+# the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes becomes
+# several strange symbols. Nothing is lost, it is only a way to write bytes down.
+
+# %% tags=["stable"]
+for text in ("king", " king", "\n", "é", " 猫"):
+    print(f"{text!r:8} -> {to_symbols(text)}")
+
+# %% [markdown]
+# ## 1.2 Words
+#
+# First the text is cut into words, and no token will ever reach from one word into the next. A word
+# takes the space *before* it along; digits, letters and punctuation are never in the same word.
+
+# %% tags=["stable"]
+print(list(split("The king's daughter was 17 years old, and   brave.")))
+
+# %% [markdown]
+# Joined, the words are the text again, spaces and all. (The rule is one regular expression, in
+# `picogpt/bpe/pretokenize.py`.)
+#
+# ## 1.3 Merges
+#
+# Now each word is a row of symbols, and neighbours are joined, again and again, until no more can be.
+# Which pairs may be joined is written in a list, which was learned: the first entries are pairs like
+# `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the word, the one that
+# stands first in the list goes first.** Its place in the list is called its rank.
+
+# %% tags=["stable"]
+print(tokenizer.explain(" shoemaker"))
+
+# %%
+drawings.merge_tree(to_symbols(" shoemaker"), tokenizer.merge_steps(" shoemaker"))
+plt.show()
+
+# %% [markdown]
+# That is the whole algorithm, and it fits in a few lines:
+
+
+# %%
+def encode_word(word):
+    symbols = list(to_symbols(word))
+    while True:
+        ranked = [
+            (tokenizer.ranks[p], i) for i, p in enumerate(pairwise(symbols)) if p in tokenizer.ranks
+        ]
+        if not ranked:
+            return [tokenizer.encoder[symbol] for symbol in symbols]
+        _, i = min(ranked)
+        symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+
+
+ids = tokenizer.encode(TALE)
+assert [i for word in split(TALE) for i in encode_word(word)] == ids
+
+# %% [markdown]
+# Here is the beginning of a tale as the model reads it. Boxes are tokens (`·` is a space), and below
+# each stands its id, its row in the model's table of vectors. Frequent words are one token, others
+# fall into pieces.
+
+# %%
+some = tokenizer.encode("\n\n".join(TALE.split("\n\n")[:2]))
+drawings.token_boxes(token_labels(tokenizer, some), some)
+plt.show()
+
+# %% [markdown]
+# Back from ids to text it is simple: write the tokens' bytes one after the other, and read them as
+# UTF-8. Every text comes back as it was.
+
+# %%
+for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+# %% [markdown]
+# ## 1.4 Learning the merges
+#
+# Where does the list come from? From counting. Take a text, count all pairs of neighbouring symbols,
+# join the most frequent pair everywhere to a new symbol, write it down, and begin again. The list is
+# as long as one has patience: 3,839 merges in the fairy-tale model, 50,000 in GPT-2.
+
+
+# %%
+def learn(text, n_merges):
+    """The merges that a text teaches, with how often each pair occurred."""
+    words = Counter(tuple(to_symbols(word)) for word in split(text))
+    merges = []
+    for _ in range(n_merges):
+        pairs = Counter()
+        for word, times in words.items():
+            for pair in pairwise(word):
+                pairs[pair] += times
+        best, count = max(pairs.items(), key=lambda item: item[1])
+        merges.append((best, count))
+        words = Counter({joined(word, best): times for word, times in words.items()})
+    return merges
+
+
+def joined(word, pair):
+    symbols = list(word)
+    for i in range(len(symbols) - 2, -1, -1):
+        if tuple(symbols[i : i + 2]) == pair:
+            symbols[i : i + 2] = ["".join(pair)]
+    return tuple(symbols)
+
+
+learned = learn(TALE, 20)
+for number, ((left, right), count) in enumerate(learned):
+    print(f"{number:3}  {left:>5} + {right:5} {count:4} times")
+
+# %% [markdown]
+# Our few lines leave open what happens when two pairs are equally frequent. The library has a rule for
+# it: the pair of the older symbols goes first. Where the counts differ, the merges are the same.
+
+# %%
+theirs = list(islice(learn_merges_plainly(count_words([TALE])), 3))
+assert theirs == [pair for pair, _ in learned[:3]]
+
+# %% [markdown]
+# Each merge makes texts shorter and the vocabulary longer by one. How much shorter? We encode the tale
+# with the first $n$ merges of the model's list only, and with merges learned from the tale itself.
+
+
+# %%
+def bytes_per_token(text, merges):
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    n_tokens = sum(len(merge(to_symbols(word), ranks)) for word in split(text))
+    return len(text.encode()) / n_tokens
+
+
+own = list(learn_merges_plainly(count_words([TALE])))
+models = list(tokenizer.ranks)
+counts = [0, 3, 10, 30, 100, 300, 1000, 3000, 10000, 30000]
+fig, ax = plt.subplots(figsize=(7.5, 3.3))
+for merges, style, label in (
+    (own, "s--", "learned from this very text"),
+    (models, "o-", f"those of the model ({len(models):,})"),
+):
+    x = [n for n in counts if n < len(merges)] + [len(merges)]
+    y = [bytes_per_token(TALE, merges[:n]) for n in x]
+    ax.plot(np.array(x) + 1, y, style, color=BLUE if merges is models else ORANGE, label=label)
+ax.set_xscale("log")
+ax.set_xticks([1, 11, 101, 1001, 10001], ["0", "10", "100", "1,000", "10,000"])
+ax.set(
+    xlabel="merges used", ylabel="bytes per token", title="A text becomes shorter with every merge"
+)
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# Merges learned from one short text are soon all its words, learned by heart, and no use for another.
+# Those of the model come from millions of words, and go on being useful. The price is paid in the
+# model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
+#
+# ## 1.5 Where it surprises
+#
+# **Space and case.** To the model these are different tokens, as different as "cat" and "tree". That
+# they mean the same it has to learn.
+
+# %% tags=["stable"]
+for text in ("king", " king", "King", " King", "KING", "  king"):
+    found = tokenizer.encode(text)
+    print(f"{text!r:9} {found!s:22} {token_labels(tokenizer, found)}")
+
+# %% [markdown]
+# **Spelling.** One wrong letter, and a word falls to pieces that have nothing to do with it.
+
+# %% tags=["stable"]
+for text in (" princess", " princesses", " prinecss"):
+    print(f"{text!r:14} {token_labels(tokenizer, tokenizer.encode(text))}")
+
+# %% [markdown]
+# **Numbers** are cut where the merges happen to leave off: digit by digit in a vocabulary that was
+# learned from fairy tales, which have few of them, and into groups of one to four digits in GPT-2's.
+# Nothing in it knows of tens and thousands, which makes arithmetic harder than it needs to be.
+
+# %% tags=["stable"]
+for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
+    print(f"{text!r:10} {token_labels(tokenizer, tokenizer.encode(text))}")
+
+# %% [markdown]
+# **Other languages.** The merges were learned from English. The same sentence, the first of the
+# Universal Declaration of Human Rights, costs other languages far more tokens: more to pay for, and
+# less room in the context. Where no merge fits, every byte is a token.
+
+# %%
+SENTENCES = {
+    "English": "All human beings are born free and equal in dignity and rights.",
+    "German": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",
+    "French": "Tous les êtres humains naissent libres et égaux en dignité et en droits.",
+    "Russian": "Все люди рождаются свободными и равными в своем достоинстве и правах.",
+    "Greek": "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα.",
+    "Chinese": "人人生而自由，在尊严和权利上一律平等。",
+}
+characters = [len(text) for text in SENTENCES.values()]
+n_bytes = [len(text.encode()) for text in SENTENCES.values()]
+n_tokens = [len(tokenizer.encode(text)) for text in SENTENCES.values()]
+
+fig, ax = plt.subplots(figsize=(7.5, 3.8))
+y = np.arange(len(SENTENCES))
+for offset, numbers, colour, hatch, label in (
+    (-0.27, characters, GREEN, "", "characters"),
+    (0.0, n_bytes, ORANGE, "//", "bytes"),
+    (0.27, n_tokens, BLUE, "", "tokens"),
+):
+    bars = ax.barh(y + offset, numbers, 0.25, color=colour, hatch=hatch, ec="white", label=label)
+    ax.bar_label(bars, padding=3, fontsize=8)
+ax.set_yticks(y, list(SENTENCES))
+ax.invert_yaxis()
+ax.set(xlabel="number", title="The same sentence in six languages")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# **Halves of characters.** A character may be cut in the middle, and a token that holds one of its
+# bytes is no text by itself. Decoding shows `�` for it. Who prints a text while it is being written
+# has to hold such bytes back until the rest has come, as `StreamDecoder` does.
+
+# %% tags=["stable"]
+cat = tokenizer.encode("猫")
+print("ids:           ", cat)
+print("one by one:    ", [tokenizer.decode([i]) for i in cat])
+print("together:      ", tokenizer.decode(cat))
+decoder = StreamDecoder(tokenizer)
+print("held back:     ", [decoder.push(i) for i in cat])
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>` either. It
+# >   has one special token, `<|endoftext|>`, which in training stood between two documents, so that it
+# >   is what comes before a beginning. A made-up `<bos>` is read as the characters that it is.
+# > - *A space at the end of a prompt.* The next word would bring its own.
+# > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of the
+# >   two texts joined.
+# > - *The longest token that fits*, instead of the merges by rank.
+# > - *Users who type `<|endoftext|>`*: they must not get the token, or they could end the document.
+# > - *One word, one token.* In English it is nearer to four tokens for three words.
+
+# %% [markdown]
+# **`<bos>`.** What the model loses on the tale (nats per token, not counting what was put in front):
+
+
+# %%
+def loss_after(prefix) -> float:
+    logits = model(np.array([*prefix, *ids]))
+    return cross_entropy(logits[len(prefix) : -1], np.array(ids[1:]))
+
+
+for name, prefix in {
+    "nothing in front": [],
+    "<|endoftext|>, the token": [tokenizer.endoftext],
+    '"<bos>", five characters': tokenizer.encode("<bos>"),
+    '"<s>", three characters': tokenizer.encode("<s>"),
+}.items():
+    print(f"{name:26} {len(prefix)} tokens, loss {loss_after(prefix):.3f}")
+
+# %% [markdown]
+# **A space at the end.** After "Once upon a" the model expects ` time`, with its space. After "Once
+# upon a ", where the space is a token of its own, ` time` would make two spaces, and `time` without a
+# space hardly ever stood after a single space in the texts it has learned from:
+
+# %%
+for prompt, word in (("Once upon a", " time"), ("Once upon a ", "time")):
+    row = softmax(model(tokenizer.encode(prompt))[-1])
+    p = row[tokenizer.encode(word)[0]]
+    best = token_labels(tokenizer, np.argsort(-row)[:4])
+    print(f"{prompt!r:14} {word!r:8} with probability {p:.4%}; first guesses: {'  '.join(best)}")
+
+# %% [markdown]
+# **Pieces one by one**, and **who types `<|endoftext|>`**:
+
+# %% tags=["stable"]
+print(tokenizer.encode(" prin") + tokenizer.encode("cess"), tokenizer.encode(" princess"))
+print(tokenizer.encode("<|endoftext|>"), tokenizer.encode("<|endoftext|>", allow_endoftext=True))
+
+# %% [markdown]
+# **The longest token that fits**, from the left, is a way of encoding too, but not the one that the
+# model has learned with. It often cuts a word better, and the model has still never seen it so.
+
+
+# %% tags=["stable"]
+def longest_first(word):
+    symbols, tokens = to_symbols(word), []
+    while symbols:
+        n = next(n for n in range(len(symbols), 0, -1) if symbols[:n] in tokenizer.encoder)
+        tokens.append(tokenizer.encoder[symbols[:n]])
+        symbols = symbols[n:]
+    return tokens
+
+
+for word in (" princess", " dragons", " shoemakers", " stepdaughter", " feathered", " kingdoms"):
+    by_length = " ".join(token_labels(tokenizer, longest_first(word)))
+    by_rank = " ".join(token_labels(tokenizer, tokenizer.encode(word)))
+    print(f"{by_length:18}", "the same" if by_length == by_rank else f"instead of {by_rank}")
+
+# %% [markdown]
+# **Tokens and words** of the tale:
+
+# %% tags=["stable"]
+print(f"{len(ids)} tokens for {len(TALE.split())} words")
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are the
+# bytes of token `i`; leave out `<|endoftext|>`.)
+
+# %%
+longest = None  # your answer, an id
+
+
+# %% tags=["stable"]
+def check_1(answer):
+    assert answer is not None, "no answer yet"
+    assert answer != tokenizer.endoftext, "another one than <|endoftext|>"
+    sizes = [len(tokenizer.decode_bytes([i])) for i in range(tokenizer.n_vocab)]
+    sizes[tokenizer.endoftext] = 0
+    assert sizes[answer] == max(sizes), f"it has {sizes[answer]} bytes, and there is a longer one"
+
+
+attempt(check_1, longest)
+
+# %% [markdown]
+# **Exercise 2.** `decode(encode(text))` is always the text. The other way round it is not always true:
+# find a list of ids for which `encode(decode(ids))` gives other ids.
+
+# %%
+not_its_own = []  # your answer, a list of ids
+
+
+# %% tags=["stable"]
+def check_2(some_ids):
+    assert len(some_ids) > 0, "no answer yet"
+    assert tokenizer.encode(tokenizer.decode(some_ids)) != some_ids, "these come back as they were"
+
+
+attempt(check_2, not_its_own)
+
+# %% [markdown]
+# **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent one?
+# Words are given with the number of times that they occur.
+
+
+# %%
+def most_frequent_pair(words):
+    """words: {tuple of symbols: how often} -> (symbol, symbol)"""
+    pair = None  # your lines
+    return pair
+
+
+# %% tags=["stable"]
+def check_3(function):
+    words = {("l", "o", "w"): 5, ("l", "o", "w", "er"): 2, ("n", "e", "w"): 6, ("w", "er"): 1}
+    assert function(words) is not None, "no answer yet"
+    assert function(words) == ("l", "o"), "l o occurs 7 times, o w too; take the one seen first"
+    assert function({("a", "a", "a"): 1, ("b", "c"): 1}) == ("a", "a"), "a a a has the pair twice"
+
+
+attempt(check_3, most_frequent_pair)
+
+# %% [markdown]
+# ## Solutions
+
+# %% tags=["solution"]
+everything = [i for i in range(tokenizer.n_vocab) if i != tokenizer.endoftext]
+answer = max(everything, key=lambda i: len(tokenizer.decode_bytes([i])))
+check_1(answer)
+print(repr(tokenizer.decode([answer])))
+
+# %% tags=["solution"]
+check_2(tokenizer.encode("k") + tokenizer.encode("ing"))
+
+
+# %% tags=["solution"]
+def pair_solution(words):
+    pairs = Counter()
+    for word, times in words.items():
+        for pair in pairwise(word):
+            pairs[pair] += times
+    return max(pairs, key=pairs.get)
+
+
+check_3(pair_solution)
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/bpe/pretokenize.py`, `merges.py`, `tokenizer.py` and `learn.py`, in this order.
+#   To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
+# - Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, where byte-pair
+#   encoding comes from; Radford et al. 2019, section 2.2, on bytes.
+# - Next: notebook 2, what becomes of an id.

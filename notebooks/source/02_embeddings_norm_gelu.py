@@ -1,0 +1,567 @@
+# %% [markdown]
+# # 2. Embeddings, layer norm, GELU
+#
+# **Goal:** know what each of GPT-2's small parts does to real activations, and why it is there.
+#
+# A token enters the model as a number, its id. This notebook follows it to the vector that the
+# first block works on, and then looks at the two functions that every block uses again and again:
+# layer norm, which keeps vectors at a size that can be worked with, and GELU, without which a
+# hundred layers would be no more than one. You need to know what a vector, a mean and a standard
+# deviation are. About 30 minutes.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+import math
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, DIVERGING, GREY, ORANGE, RED, SKY, TALE, attempt, heatmap
+
+import picogpt
+from picogpt.model import embed
+from picogpt.ops import cross_entropy, gelu, layer_norm
+from picogpt.tap import edit, record
+
+model = picogpt.load(MODEL)
+tokenizer, params, config = model.tokenizer, model.params, model.config
+wte, wpe = params["wte"], params["wpe"]
+ids = np.array(tokenizer.encode(TALE))
+
+# %% [markdown]
+# ## 2.1 A token is a row of a table
+#
+# The model knows `n_vocab` tokens, and has for each a vector of `n_embd` numbers, learned like
+# everything else. The table of these vectors is called `wte` (weights, token embeddings).
+
+# %%
+print("wte:", list(wte.shape), "  one row per token")
+print("wpe:", list(wpe.shape), "  one row per position")
+
+# %% [markdown]
+# Books often write the lookup as a product: the token as a *one-hot* vector, all 0 but for a 1 at
+# its id, times the table. That is the same row, after `n_vocab` times the work:
+
+# %%
+one_hot = np.zeros(config.n_vocab, np.float32)
+one_hot[ids[0]] = 1
+assert np.array_equal(one_hot @ wte, wte[ids[0]])
+
+# %% [markdown]
+# Nobody told the model what the tokens mean. But tokens that occur among the same neighbours need
+# to do the same things in the model, and so training moves their vectors to similar directions.
+# The cosine of the angle between two vectors, $\cos(a, b) = a \cdot b \,/\, |a||b|$, is 1 for the
+# same direction and 0 for a right angle. Which tokens are nearest to these?
+
+# %%
+directions = wte / np.linalg.norm(wte, axis=-1, keepdims=True)
+for word in (" king", " princess", " said", " three", " cat", " gold"):
+    (i,) = tokenizer.encode(word)
+    cosines = directions @ directions[i]
+    nearest = np.argsort(-cosines)[1:7]
+    print(f"{word:10}", *(f"{tokenizer.decode([j])} {cosines[j]:.2f}" for j in nearest))
+
+# %% [markdown]
+# Here are the cosines between all of some words. They stand in groups, which the model was never
+# told; where a group shows as a dark square, it has found it by itself.
+
+# %%
+groups = {
+    "family": "king queen prince princess father mother brother sister son daughter",
+    "animals": "horse dog cat bird wolf fox bear fish lion",
+    "numbers": "one two three four five six seven",
+    "verbs": "said cried asked answered replied",
+    "colours": "red white black green golden blue",
+}
+words = [word for group in groups.values() for word in group.split()]
+rows = directions[[tokenizer.encode(" " + word)[0] for word in words]]
+
+fig, ax = plt.subplots(figsize=(6.8, 6))
+image = heatmap(ax, rows @ rows.T, words, words, cmap=DIVERGING, vmin=-1, vmax=1)
+ax.tick_params(labelsize=7)
+end = 0
+for group in groups.values():
+    start, end = end, end + len(group.split())
+    box = plt.Rectangle((start - 0.5, start - 0.5), end - start, end - start, fill=False)
+    ax.add_patch(box)
+ax.set_title("Cosine of token embeddings")
+fig.colorbar(image, label="cosine", shrink=0.7)
+plt.show()
+
+# %% [markdown]
+# ## 2.2 Where it stands
+#
+# Attention treats the tokens before it as a heap (notebook 3, exercise 3). So the order has to be
+# written into the vectors: a second table, `wpe`, has a row for each position, which is *added*.
+#
+# $$x_t = \mathrm{wte}[\mathrm{id}_t] + \mathrm{wpe}[t]$$
+
+# %%
+x = embed(ids, wte, wpe)
+assert np.array_equal(x, wte[ids] + wpe[: len(ids)])
+print(list(x.shape))
+
+# %% [markdown]
+# GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101, and
+# still neighbours tend to come out alike, because it rarely matters which of them a token has:
+
+# %%
+normed = wpe / np.linalg.norm(wpe, axis=-1, keepdims=True)
+step = config.n_ctx // 64
+few = normed[::step]  # 64 of them are enough for a picture
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6), width_ratios=[1, 1.2])
+corners = (0, config.n_ctx, config.n_ctx, 0)
+image = left.imshow(few @ few.T, cmap=DIVERGING, vmin=-1, vmax=1, extent=corners)
+left.set(xlabel="position", ylabel="position", title="Cosine of two positions' rows of wpe")
+fig.colorbar(image, ax=left, shrink=0.8)
+centred = wpe - wpe.mean(axis=0)
+_, _, components = np.linalg.svd(centred, full_matrices=False)
+for number, style in enumerate(("-", "--", ":")):
+    right.plot(centred @ components[number], style, label=f"component {number + 1}")
+right.set(xlabel="position", ylabel="size", title="Their first three principal components")
+right.legend()
+plt.show()
+
+# %% [markdown]
+# How can a sum of two vectors be of use, if nobody can tell what was added to what? Because in
+# hundreds of dimensions there is room: two directions drawn at random are nearly at right angles,
+# their cosine is of size $1/\sqrt{n_{\mathrm{embd}}}$. So the sum can be taken apart again. We add a
+# random position to a random token a thousand times, and look for the nearest row of each table:
+
+# %%
+rng = np.random.default_rng(0)
+some_ids = rng.integers(config.n_vocab, size=1000)
+some_positions = rng.integers(config.n_ctx, size=1000)
+sums = wte[some_ids] + wpe[some_positions]
+
+
+def nearest_row(x, table):
+    """|x - row|^2 = |x|^2 - 2 x . row + |row|^2 is least where this is largest."""
+    return (x @ table.T - (table**2).sum(axis=-1) / 2).argmax(axis=-1)
+
+
+found_tokens = (nearest_row(sums, wte) == some_ids).mean()
+distance = np.abs(nearest_row(sums, wpe) - some_positions)
+print(f"the token found again:    {found_tokens:.1%}")
+print(
+    f"the position found again: {(distance == 0).mean():.1%}, or one beside it: "
+    f"{(distance <= 1).mean():.1%}"
+)
+print(
+    f"median size of the cosine between a token and a position: "
+    f"{np.median(np.abs(directions[some_ids] @ normed.T)):.3f}, "
+    f"of two random directions: {0.67 / math.sqrt(config.n_embd):.3f}"
+)
+
+# %% [markdown]
+# ## 2.3 Layer norm
+#
+# From here on, the vectors of the positions are called the *residual stream*: each block reads it
+# and adds something to it. So it grows. Layer norm stands before each part that reads the stream,
+# and brings every vector to mean 0 and variance 1; then a gain $g$ and a bias $b$, learned for each
+# of the `n_embd` places, give it the size that suits the reader.
+#
+# $$y = \frac{x - \bar{x}}{\sqrt{\mathrm{var}(x) + \varepsilon}}\; g + b \qquad
+# \bar{x} = \frac{1}{n} \sum_i x_i \qquad \mathrm{var}(x) = \frac{1}{n} \sum_i (x_i - \bar{x})^2
+# \qquad \varepsilon = 10^{-5}$$
+#
+# All of this happens within one vector: no other position, and no other text, takes part.
+
+# %%
+activations = {}
+model(ids, tap=record(activations))
+vector = activations["h.1.resid"][20]  # what block 1 leaves at position 20
+ln = params["h"][2]["ln_1"]  # the norm that reads it
+
+centred = vector - vector.mean()
+standard = centred / np.sqrt((centred**2).mean() + 1e-5)
+rebuilt = standard * ln["g"] + ln["b"]
+
+print(f"{'':24}{'mean':>8} {'std':>7}")
+for name, v in (
+    ("the stream", vector),
+    ("mean subtracted", centred),
+    ("divided by the std", standard),
+    ("times gain, plus bias", rebuilt),
+):
+    print(f"{name:24}{v.mean():8.4f} {v.std():7.4f}")
+assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
+
+# %% [markdown]
+# Here is every position of the tale at every depth. The stream grows from block to block, and
+# differs from position to position. After the norm, before gain and bias, all are the same size.
+
+# %%
+names = ["embed"]
+for i in range(config.n_layer):
+    names += [f"h.{i}.resid_mid", f"h.{i}.resid"]
+spread = np.array([activations[name].std(axis=-1) for name in names])  # [depth, n_seq]
+ones, zeros = np.ones(config.n_embd, np.float32), np.zeros(config.n_embd, np.float32)
+after = np.array([layer_norm(activations[name], ones, zeros).std(axis=-1) for name in names])
+
+fig, ax = plt.subplots(figsize=(7.5, 3.2))
+depth = np.arange(len(names)) / 2
+ax.semilogy(depth, spread[:, 1:], color=SKY, lw=0.5)
+ax.semilogy(depth, np.median(spread, axis=1), "o-", color=BLUE, label="stream: median")
+ax.semilogy(depth, spread[:, 0], "^:", color=RED, label="stream: first position")
+ax.semilogy(depth, after.mean(axis=1), "s--", color=ORANGE, label="after the norm")
+ax.set(xlabel="blocks passed (halves: after attention)", ylabel="standard deviation of a vector")
+ax.set_title("The residual stream grows, what the blocks read does not")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# Layer norm forgets two things about a vector, its mean and its length. What is left is a
+# direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The small
+# $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for vectors as small
+# as $\sqrt{\varepsilon} \approx 0.003$ it is felt.
+
+# %% tags=["stable"]
+example = np.array([1.0, 2.0, 4.0, 9.0], np.float32)
+g, b = np.ones(4, np.float32), np.zeros(4, np.float32)
+for text, v in {
+    "x": example,
+    "100 x": 100 * example,
+    "x + 50": example + 50,
+    "x / 1000": example / 1000,
+    "0 x": 0 * example,
+}.items():
+    print(f"norm({text:8}) =", layer_norm(v, g, b).round(3))
+
+# %% [markdown]
+# ## 2.4 Why the norm comes first
+#
+# The first transformers normed the stream itself, after each addition: $x \leftarrow
+# \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads: $x \leftarrow x +
+# f(\mathrm{norm}(x))$ ("pre-norm"). Nothing then ever happens to the stream but additions, from the
+# embeddings to the last block, and one can write down the end as a sum:
+
+# %%
+total = activations["embed"].copy()
+for i in range(config.n_layer):
+    total += activations[f"h.{i}.attn.c_proj"] + activations[f"h.{i}.mlp.c_proj"]
+assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-3)
+
+# %% [markdown]
+# What does a norm in the stream do? Let the branches be random and give as much as they get. With
+# post-norm each addition is divided by about $\sqrt{2}$ again, so that after $n$ branches a share of
+# $2^{-n/2}$ of the embeddings is left; with pre-norm it is $1/\sqrt{n + 1}$. The gradient comes back
+# along the same path, and shrinks by the same factor: that is why deep post-norm models are hard to
+# train, and need a careful warm-up of the learning rate.
+
+# %%
+width, n_branches = 512, 48
+start = rng.standard_normal((64, width), np.float32)
+g, b = np.ones(width, np.float32), np.zeros(width, np.float32)
+
+
+def give(x, w1, w2):
+    """A random branch, whose result has the size of what it reads."""
+    y = gelu(x @ w1) @ w2
+    return y / y.std()
+
+
+def cosine(x, y):
+    lengths = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+    return np.sqrt(((np.vecdot(x, y) / lengths) ** 2).mean())
+
+
+pre = post = start
+kept = {"pre": [1.0], "post": [1.0]}
+for _ in range(n_branches):
+    w1, w2 = rng.standard_normal((2, width, width), np.float32) / math.sqrt(width)
+    pre = pre + give(layer_norm(pre, g, b), w1, w2)
+    post = layer_norm(post + give(post, w1, w2), g, b)
+    kept["pre"].append(cosine(pre, start))
+    kept["post"].append(cosine(post, start))
+
+fig, ax = plt.subplots(figsize=(7.5, 3.2))
+n = np.arange(n_branches + 1)
+ax.semilogy(n, 1 / np.sqrt(n + 1), color=GREY, lw=1, label=r"$1/\sqrt{n + 1}$ and $2^{-n/2}$")
+ax.semilogy(n, 2.0 ** (-n / 2), color=GREY, lw=1)
+ax.semilogy(n, kept["pre"], "o", color=BLUE, ms=4, label="pre-norm, as in GPT-2")
+ax.semilogy(n, kept["post"], "s", color=RED, ms=4, label="post-norm")
+ax.axhline(1 / math.sqrt(width), color=GREY, ls=":")
+ax.text(49, 0.9 / math.sqrt(width), "two random directions", ha="right", va="top", color=GREY)
+ax.set(xlabel="number $n$ of branches passed", ylabel="cosine with the start", ylim=(0.02, 1.2))
+ax.set_yticks([0.1, 1], ["0.1", "1"])
+ax.set_title("What is left of the embeddings in the stream")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# ## 2.5 GELU
+#
+# Between its two matrices, the feed-forward part of each block applies a function to every number
+# by itself. Without one, two matrices in a row would be one matrix, and all of the network's depth
+# would be for nothing: $(x W_1) W_2 = x (W_1 W_2)$. The function must therefore not be a straight
+# line; it should be quick, and have a slope that training can use.
+#
+# ReLU, $\max(0, x)$, lets a number pass or not. GELU lets it pass *with a probability*, that of a
+# standard normal number being smaller than it: $\mathrm{gelu}(x) = x\, \Phi(x)$. It is smooth, and a
+# little below zero for moderately negative $x$, so that there is a slope to learn from where ReLU
+# has none. $\Phi$ is an integral without a closed form. GPT-2 was made with an approximation,
+#
+# $$\Phi(x) \approx \tfrac{1}{2}\left(1 + \tanh\!\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
+#
+# because in 2018 the exact function, `erf`, was slow in TensorFlow and on graphics cards. Today it
+# is not; but GPT-2's weights were trained with this one, and expect it.
+
+
+# %%
+def exact_gelu(x):
+    phi = np.vectorize(lambda t: 0.5 * (1.0 + math.erf(t / math.sqrt(2.0))), otypes="d")
+    return (x * phi(x)).astype(x.dtype)
+
+
+z = np.linspace(-5, 5, 1001)
+assert np.allclose(gelu(z), z / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))))
+
+hidden = np.concatenate([activations[f"h.{i}.mlp.c_fc"].ravel() for i in range(config.n_layer)])
+fig, axes = plt.subplots(1, 3, figsize=(8.5, 2.9))
+axes[0].plot(z, np.maximum(z, 0), "--", color=GREY, label="ReLU")
+axes[0].plot(z, gelu(z), color=BLUE, label="GELU")
+axes[0].set(xlabel="x", xlim=(-4, 3), ylim=(-0.5, 3), title="Two ways to bend a line")
+axes[0].legend()
+axes[1].plot(z, 1e4 * (gelu(z) - exact_gelu(z)), color=RED)
+axes[1].set(xlabel="x", ylabel="difference, 1e-4", title="tanh form minus exact form")
+axes[2].hist(hidden, bins=np.linspace(-6, 4, 101), color=SKY)
+axes[2].axvline(0, color=GREY, ls="--")
+axes[2].set(xlabel="x", yticks=[], title="What GELU gets in this model")
+plt.show()
+print(f"largest difference {np.abs(gelu(z) - exact_gelu(z)).max():.1e}")
+print(f"{(hidden < 0).mean():.0%} of the numbers that GELU gets in this model are negative")
+
+# %% [markdown]
+# Each hidden number asks a question about the position's vector, and GELU keeps quiet where the
+# answer is no: what it lets through is mostly near zero.
+
+# %%
+shares = [(np.abs(activations[f"h.{i}.mlp.gelu"]) > 0.2).mean() for i in range(config.n_layer)]
+for i, share in enumerate(shares):
+    print(f"block {i}: {share:4.0%} of the outputs of GELU are larger than 0.2")
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > A model with one of these still runs. Some cost much; some cost so little that only a comparison
+# > with reference numbers finds them, and then one looks for days.
+# >
+# > - *The exact GELU*, with `erf`, which is the default in PyTorch.
+# > - *`ddof=1`*: the variance divided by $n - 1$, the default of PyTorch's `var` and of statistics
+# >   books. NumPy's `var` divides by $n$, as layer norm does.
+# > - *$\varepsilon$ added to the standard deviation*, outside the root.
+# > - *Gain or bias forgotten*; *the norm over the wrong axis*, over the positions of the text.
+# > - *The norm after the addition*, as in the paper of 2017; *the last norm*, `ln_f`, *left out*.
+# > - *Positions forgotten.*
+# > - *`x**3`*, which costs time, and *`np.sqrt(2 / np.pi)`*, which costs memory: see below.
+#
+# A tap puts each of them into the model. We compare the loss on the tale, in nats per token, and the
+# logits: the largest change of one, over the range of all of them.
+
+
+# %%
+def norm_by(rule):
+    """A tap under which every layer norm is rule(x, g, b) of the stream x before it."""
+    seen = {}
+
+    def tap(name, x):
+        *parents, last = name.split(".")
+        if last in ("ln_1", "ln_2", "ln_f"):
+            block = params["h"][int(parents[1])] if parents else params
+            return rule(seen["stream"], **block[last])
+        if last in ("embed", "resid_mid", "resid"):
+            seen["stream"] = x
+        return x
+
+    return tap
+
+
+def norm(x, g, b, axis=-1, ddof=0, inside=1e-5, outside=0.0):
+    std = np.sqrt(x.var(axis=axis, ddof=ddof, keepdims=True) + inside) + outside
+    return ((x - x.mean(axis=axis, keepdims=True)) / std * g + b).astype(x.dtype)
+
+
+def no_last_norm(name, x):
+    return activations[f"h.{config.n_layer - 1}.resid"][:-1] if name == "ln_f" else x
+
+
+def gelu_by(rule):
+    """A tap under which every GELU is rule(x)."""
+    seen = {}
+
+    def tap(name, x):
+        seen[name.split(".")[-1]] = x
+        return rule(seen["c_fc"]) if name.endswith(".gelu") else x
+
+    return tap
+
+
+def norm_after_adding(name, x):
+    *parents, last = name.split(".")
+    if last == "resid_mid":
+        return layer_norm(x, **params["h"][int(parents[1])]["ln_1"])
+    if last == "resid":
+        return layer_norm(x, **params["h"][int(parents[1])]["ln_2"])
+    return x
+
+
+mistakes = {
+    "none": norm_by(norm),
+    "GELU with erf": gelu_by(exact_gelu),
+    "ReLU instead of GELU": gelu_by(lambda x: np.maximum(x, 0)),
+    "variance with ddof=1": norm_by(lambda x, g, b: norm(x, g, b, ddof=1)),
+    "epsilon outside the root": norm_by(lambda x, g, b: norm(x, g, b, inside=0, outside=1e-5)),
+    "no gain": norm_by(lambda x, g, b: norm(x, 1, b)),
+    "no bias": norm_by(lambda x, g, b: norm(x, g, 0)),
+    "norm over the positions": norm_by(lambda x, g, b: norm(x, g, b, axis=0)),
+    "norm after the addition": norm_after_adding,
+    "no ln_f": no_last_norm,
+    "no positions": edit({"wpe": lambda x: 0 * x}),
+}
+right = model(ids[:-1])
+print(f"{'mistake':26}{'loss':>6}   change of the logits")
+for name, tap in mistakes.items():
+    wrong = model(ids[:-1], tap=tap)
+    change = np.abs(wrong - right).max() / np.ptp(right)
+    print(f"{name:26}{cross_entropy(wrong, ids[1:]):6.2f}   {change:.0e}")
+
+# %% [markdown]
+# The first line is what rounding does. `erf`, `ddof=1` and the $\varepsilon$ leave the loss as it
+# is, but not the logits; that is why this library is compared with others to the last digits.
+#
+# **`x**3`.** NumPy computes a power with a whole exponent above 2 by the general function for any
+# exponent. Two multiplications are many times as fast:
+
+# %%
+x = rng.standard_normal((256, 4 * config.n_embd), np.float32)
+
+
+def seconds(f, times=10):
+    start = time.perf_counter()
+    for _ in range(times):
+        f()
+    return (time.perf_counter() - start) / times
+
+
+power, product = seconds(lambda: x**3), seconds(lambda: x * x * x)
+print(
+    f"x**3: {1e3 * power:.2f} ms   x * x * x: {1e3 * product:.2f} ms   ratio {power / product:.0f}"
+)
+
+# %% [markdown]
+# **A NumPy scalar turns float32 into float64**, in NumPy 2, and every array after it as well: twice
+# the memory, half the speed, and nothing says so. A Python float does not.
+
+# %% tags=["stable"]
+x = np.ones(3, np.float32)
+print((x * np.sqrt(2 / np.pi)).dtype, (x * math.sqrt(2 / math.pi)).dtype)
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** Write layer norm for one vector, a list of numbers, in Python without NumPy.
+
+
+# %%
+def norm_of_list(x, g, b):
+    """x, g, b: lists of n numbers -> list of n numbers"""
+    return x  # your lines
+
+
+# %% tags=["stable"]
+def check_1(norm):
+    x, g, b = [3.0, 1.0, 4.0, 1.0, 5.0], [1.0, 2.0, 1.0, 2.0, 1.0], [0.0, 0.0, 0.5, 0.5, 0.0]
+    result = norm(x, g, b)
+    expected = layer_norm(*(np.array(numbers) for numbers in (x, g, b)))
+    ratio = np.std(result) / np.std(expected)
+    assert abs(ratio - 1) < 0.5, "not even nearly"
+    assert np.allclose(result, expected), "close; is the variance divided by n?"
+
+
+attempt(check_1, norm_of_list)
+
+# %% [markdown]
+# **Exercise 2.** Which gain and which bias, each one number for all places, make layer norm return
+# vectors of mean 5 and standard deviation 2?
+
+# %%
+gain, bias = None, None  # your answer
+
+
+# %% tags=["stable"]
+def check_2(gain, bias):
+    assert gain is not None, "no answer yet"
+    x = np.random.default_rng(2).standard_normal((4, 300)) * 7 + 1
+    y = layer_norm(x, np.full(300, float(gain)), np.full(300, float(bias)))
+    assert np.allclose(y.mean(axis=-1), 5), f"the mean is {y.mean():.1f}"
+    assert np.allclose(y.std(axis=-1), 2, atol=1e-3), f"the standard deviation is {y.std():.1f}"
+
+
+attempt(check_2, gain, bias)
+
+# %% [markdown]
+# **Exercise 3.** The model writes with the same table that it reads with: the logits are the dot
+# products of the last vector with all rows of `wte` (`ln_f` and `logits` in the activations). What
+# does the model guess if that last vector is the embedding of a token, $\mathrm{wte}[i]$ itself?
+# Write a function that finds for how many of the first `n` tokens it is the token itself.
+
+
+# %%
+def mirrored(wte, n):
+    """How many i < n have the largest dot product of wte[i] with all rows at row i."""
+    count = None  # your lines
+    return count
+
+
+# %% tags=["stable"]
+def check_3(f):
+    table = np.array([[3.0, 0.0], [0.0, 1.0], [0.0, 4.0], [1.0, 0.0], [-1.0, -1.0]])
+    assert f(table, 5) is not None, "no answer yet"
+    assert f(table, 2) == 1, "of the first two, only row 0: row 1 has a larger product with row 2"
+    assert f(table, 5) == 3, "rows 0, 2 and 4"
+    assert f(table, 4) == 2, "n says how many rows to ask about; all rows are candidates"
+
+
+attempt(check_3, mirrored)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def list_solution(x, g, b):
+    n = len(x)
+    mean = sum(x) / n
+    variance = sum((number - mean) ** 2 for number in x) / n
+    std = math.sqrt(variance + 1e-5)
+    return [(x_i - mean) / std * g_i + b_i for x_i, g_i, b_i in zip(x, g, b, strict=True)]
+
+
+check_1(list_solution)
+
+# %% tags=["solution"]
+check_2(gain=2, bias=5)
+
+
+# %% tags=["solution"]
+def mirrored_solution(wte, n):
+    return int(((wte[:n] @ wte.T).argmax(axis=-1) == np.arange(n)).sum())
+
+
+check_3(mirrored_solution)
+print(f"in this model: {mirrored_solution(wte, 1000)} of the first 1000")
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `gelu` and `layer_norm` in `picogpt/ops.py`, `embed` and `transformer_block` in
+#   `picogpt/model.py`.
+# - Ba et al. 2016, *Layer Normalization*; Hendrycks and Gimpel 2016, *Gaussian Error Linear Units*;
+#   Xiong et al. 2020, *On Layer Normalization in the Transformer Architecture*, on what the place of
+#   the norm does to gradients.
+# - Next: notebook 3, where the positions begin to look at each other.

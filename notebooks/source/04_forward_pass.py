@@ -1,0 +1,555 @@
+# %% [markdown]
+# # 4. The whole forward pass
+#
+# **Goal:** assemble GPT-2 from its parts in one cell, check it to the last digit, and count what it
+# costs.
+#
+# You have met the parts in notebooks 2 and 3; nothing new is needed but their order. After that we
+# count: parameters, multiplications, bytes. The sums are simple enough to be done on paper, and
+# explain most of what is said about the size and the speed of language models. About 35 minutes.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+import math
+import time
+from collections import Counter
+
+import drawings
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, GREEN, GREY, ORANGE, PINK, SKY, TALE, attempt, loss_bars, token_labels
+
+import picogpt
+from picogpt.config import SIZES, activation_shapes, flatten, param_shapes, unflatten
+from picogpt.model import gpt2, merge_heads, split_heads
+from picogpt.ops import causal_attention, cross_entropy, gelu, layer_norm, linear, softmax
+from picogpt.tap import edit, record
+
+model = picogpt.load(MODEL)
+tokenizer, params, config = model.tokenizer, model.params, model.config
+
+# %% [markdown]
+# ## 4.1 The plan
+#
+# Ids go in, and for each position a score for every token of the vocabulary comes out: what might
+# stand *next*. In between, every position has one vector, the residual stream. Each block reads it
+# twice and adds to it twice.
+
+# %%
+drawings.forward_pass(config)
+plt.show()
+
+# %% [markdown]
+# ## 4.2 GPT-2 in one cell
+#
+# The parameters are a tree of dictionaries with the names of OpenAI's files, so that a whole branch
+# can be handed to a function: `linear(x, **block["attn"]["c_attn"])`.
+
+
+# %%
+def forward(ids, wte, wpe, h, ln_f, n_head):
+    """ids [n_seq] -> logits [n_seq, n_vocab]"""
+    x = wte[ids] + wpe[: len(ids)]
+    for block in h:
+        attn, mlp = block["attn"], block["mlp"]
+        normed = layer_norm(x, **block["ln_1"])
+        parts = np.split(linear(normed, **attn["c_attn"]), 3, axis=-1)
+        q, k, v = (split_heads(part, n_head) for part in parts)
+        x = x + linear(merge_heads(causal_attention(q, k, v)), **attn["c_proj"])
+        normed = layer_norm(x, **block["ln_2"])
+        x = x + linear(gelu(linear(normed, **mlp["c_fc"])), **mlp["c_proj"])
+    return layer_norm(x, **ln_f) @ wte.T
+
+
+ids = np.array(tokenizer.encode("Once upon a time there was a king who had a beautiful"))
+logits = forward(ids, **params, n_head=config.n_head)
+assert np.array_equal(logits, model(ids))  # not nearly: every bit
+
+# %% [markdown]
+# Ten lines. The last one is worth a second look: the model says what comes next by comparing
+# its last vector with the embedding of every token, the same table with which it has read. OpenAI's
+# files have no other output matrix.
+#
+# ## 4.3 Is it GPT-2?
+#
+# That our cell agrees with our library proves little, if both were wrong in the same way. So the
+# tests ask others. `tests/reference/model.npz` holds a small GPT-2 with random parameters, and the
+# logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is random,
+# biases and gains included: a bias that is zero could be forgotten, and nobody would see.
+
+# %%
+golden = np.load("../tests/reference/model.npz")
+tree = unflatten({k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")})
+expected = golden["logits"]  # [2, 20, 80]
+computed = np.array([forward(row, **tree, n_head=3) for row in golden["ids"]])
+
+error = np.abs(computed - expected).max() / np.ptp(expected)
+print(f"largest difference, over the range of all logits: {error:.0e}")
+assert error < 2e-6
+
+# %% [markdown]
+# float32 has about seven decimal digits, and PyTorch adds up in another order, so that the last of
+# them differ. What is left is rounding. (Why over the range? An error of 0.001 is nothing if logits
+# go from -100 to 100, and a fault if they go from 0 to 0.01.)
+#
+# ## 4.4 Read the answer
+#
+# A softmax turns each row of logits into probabilities for the next token. At every position the
+# model makes its guess from the tokens up to there:
+
+# %%
+probabilities = softmax(logits)
+labels = token_labels(tokenizer, ids)
+print(f"{'after':>12}   {'it comes':12}{'with':>6}   the model's first guesses")
+for position, row in enumerate(probabilities):
+    best = np.argsort(-row)[:4]
+    guesses = "   ".join(f"{g} {row[i]:.0%}" for g, i in zip(token_labels(tokenizer, best), best))
+    comes, chance = "?", ""
+    if position + 1 < len(ids):
+        comes, chance = labels[position + 1], f"{row[ids[position + 1]]:.1%}"
+    print(f"{labels[position]:>12}   {comes:12}{chance:>6}   {guesses}")
+
+# %%
+last = probabilities[-1]
+best = np.argsort(-last)[:12][::-1]
+fig, ax = plt.subplots(figsize=(7.5, 3.4))
+bars = ax.barh(token_labels(tokenizer, best), 100 * last[best], color=BLUE)
+ax.bar_label(bars, fmt="%.1f", padding=3)
+ax.set(xlabel="probability, %", title=f"What may follow ... {tokenizer.decode(ids[-6:])}")
+plt.show()
+
+# %% [markdown]
+# ## 4.5 Shapes
+#
+# Everything the model computes has a name, under which a tap sees it. Here they are for our prompt,
+# the blocks being all alike. `config.activation_shapes` is a table of them that a test compares with
+# a real run, as we do here.
+
+# %%
+activations = {}
+model(ids, tap=record(activations))
+shapes = activation_shapes(config, n_seq=len(ids))
+assert {name: x.shape for name, x in activations.items()} == shapes
+for name, shape in shapes.items():
+    if name[:2] != "h." or name.startswith("h.0."):
+        print(f"{name:18} {list(shape)}")
+
+# %% [markdown]
+# ## 4.6 Counting parameters
+#
+# With $d$ for `n_embd`, one block has the matrices `c_attn` $[d, 3d]$, `c_proj` $[d, d]$, `c_fc`
+# $[d, 4d]$ and `c_proj` $[4d, d]$, together $12 d^2$, with biases $3d + d + 4d + d = 9d$, and two layer
+# norms with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
+#
+# $$n_\mathrm{layer}\,(12 d^2 + 13 d) + (n_\mathrm{vocab} + n_\mathrm{ctx})\, d + 2 d$$
+
+
+# %% tags=["stable"]
+def count(config) -> Counter:
+    """Number of parameters by part of the model."""
+    parts = Counter()
+    for path, shape in param_shapes(config).items():
+        kind = path.split(".")[2] if path.startswith("h.") else path
+        part = {"attn": "attention", "mlp": "feed-forward", "wte": "tokens", "wpe": "positions"}
+        parts[part.get(kind, "norms")] += math.prod(shape)
+    return parts
+
+
+for size, c in SIZES.items():
+    d, n = c.n_embd, count(c).total()
+    assert n == c.n_layer * (12 * d**2 + 13 * d) + (c.n_vocab + c.n_ctx) * d + 2 * d
+    print(f"GPT-2 {size:6} {n:13,} parameters, {4 * n / 1e6:6,.0f} MB as float32")
+
+# %%
+assert count(config).total() == sum(x.size for x in flatten(params).values())
+
+everyone = {MODEL: config} | SIZES
+fig, ax = plt.subplots(figsize=(7.5, 2.8))
+left = np.zeros(len(everyone))
+hatches = {"tokens": "", "positions": "//", "attention": "", "feed-forward": "", "norms": ""}
+for (part, hatch), colour in zip(hatches.items(), [BLUE, SKY, ORANGE, GREEN, PINK], strict=True):
+    share = np.array([100 * count(c)[part] / count(c).total() for c in everyone.values()])
+    ax.barh(list(everyone), share, left=left, color=colour, hatch=hatch, ec="white", label=part)
+    for i, (begin, width) in enumerate(zip(left, share, strict=True)):
+        if width > 5:
+            ax.text(begin + width / 2, i, f"{width:.0f}", ha="center", va="center")
+    left += share
+ax.invert_yaxis()
+ax.set(xlabel="share of all parameters, %", title="Where the parameters are")
+ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.25), handlelength=1)
+plt.show()
+
+# %% [markdown]
+# A small model with a large vocabulary is mostly a dictionary: in 124M, nearly a third of all
+# parameters are embeddings of tokens. With size the blocks take over, and in each of them the
+# feed-forward part is twice as large as attention. Norms and biases can hardly be seen.
+#
+# ## 4.7 Counting multiplications
+#
+# A product of matrices $[n, a] \cdot [a, b]$ takes $n \cdot a \cdot b$ multiplications and as many
+# additions: $2nab$ floating-point operations (FLOPs). Almost all of the work is in such products:
+#
+# - every matrix of every block is used once for each token: $2 \cdot 12 d^2$ per block;
+# - so is the table of tokens, for the logits: $2\, n_\mathrm{vocab}\, d$;
+# - in attention each query meets each of the $n$ keys, and each weight each value: $2 \cdot 2\,n\,d$ per
+#   block. Only this part grows with the length of the text. (Half of it is masked, but the masked
+#   half is computed as well.)
+
+
+# %%
+def flops_per_token(config, n_seq) -> dict[str, float]:
+    """Floating-point operations of one forward pass over n_seq tokens, divided by n_seq."""
+    d = config.n_embd
+    return {
+        "matrices of the blocks": config.n_layer * 2 * 12 * d**2,
+        "logits": 2 * config.n_vocab * d,
+        "scores and weighted means": config.n_layer * 4 * n_seq * d,
+    }
+
+
+def counted(config, n_seq) -> int:
+    """The same, from the shapes of all matrices and activations: 2 n a b for each product."""
+    shapes = activation_shapes(config, n_seq)
+    total = 0
+    for path, shape in param_shapes(config).items():
+        if path.endswith(".w") or path == "wte":
+            total += 2 * n_seq * math.prod(shape)
+    for name, shape in shapes.items():
+        if name.endswith((".scores", ".weights")):
+            total += 2 * math.prod(shape) * config.n_head_dim
+    return total / n_seq
+
+
+for c in everyone.values():
+    assert math.isclose(sum(flops_per_token(c, 200).values()), counted(c, 200))
+
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.2))
+for ax, (name, c) in zip(axes, {MODEL: config, "124M": SIZES["124M"]}.items(), strict=True):
+    lengths = np.arange(1, c.n_ctx + 1)
+    parts = [np.broadcast_to(x, lengths.shape) for x in flops_per_token(c, lengths).values()]
+    bands = ax.stackplot(lengths, np.array(parts) / 1e6, colors=[GREEN, BLUE, ORANGE])
+    bands[2].set_hatch("//")
+    ax.set(xlabel="tokens in the text", title=name, xlim=(1, c.n_ctx))
+fig.legend(bands, flops_per_token(config, 1), ncols=3, loc="outside lower center")
+axes[0].set_ylabel("million FLOPs per token")
+plt.show()
+
+# %% [markdown]
+# "Attention is quadratic" is true, and at GPT-2's lengths it is not yet what costs. As a rule of
+# thumb, one token takes two operations for each parameter of the blocks and of the output matrix.
+#
+# How fast is that here? We time forward passes of several lengths. The rate that comes out is not
+# the same for all: few tokens cannot keep the processor busy, as each weight has to be fetched from
+# memory to be used only a few times.
+
+
+# %%
+def seconds(f, times=20):
+    best = math.inf
+    for _ in range(times):
+        start = time.perf_counter()
+        f()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+rng = np.random.default_rng(0)
+lengths = [1, 4, 16, 64, 256]
+rates = []
+for n_seq in lengths:
+    some_ids = rng.integers(config.n_vocab, size=n_seq)
+    spent = seconds(lambda some_ids=some_ids: model(some_ids))
+    flops = n_seq * sum(flops_per_token(config, n_seq).values())
+    rates.append(flops / spent / 1e9)
+    print(f"{n_seq:4} tokens: {1e3 * spent:7.1f} ms, {rates[-1]:6.1f} billion FLOPs per second")
+a, b = rng.standard_normal((2, 1000, 1000), np.float32)
+peak = 2e9 / seconds(lambda: a @ b) / 1e9
+print(f"a product of two large matrices: {peak:6.1f} billion FLOPs per second")
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 3))
+ax.loglog(lengths, rates, "o-", color=BLUE, label="forward pass")
+ax.axhline(peak, color=GREY, ls="--", label="one large matrix product")
+ax.set_xticks(lengths, lengths)
+ax.set_yticks([1, 10, 100], [1, 10, 100])
+ax.minorticks_off()
+ax.set(xlabel="tokens at a time", ylabel="billion FLOPs per second", title="Speed on this machine")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# This is why a prompt is read much faster than an answer is written: the prompt's tokens go through
+# the model together, but each new token has to wait for the one before it.
+#
+# ## 4.8 Counting bytes
+#
+# A float32 number takes 4 bytes. Weights have to be there; activations can be thrown away as soon as
+# they have been used, unless somebody trains (the backward pass needs them all); and the keys and
+# values of earlier positions are kept, so that they are not computed again for each new token
+# (notebook 5).
+
+
+# %%
+def megabytes(n_numbers):
+    return 4 * n_numbers / 1e6
+
+
+def activation_numbers(config, n_seq):
+    return sum(math.prod(shape) for shape in activation_shapes(config, n_seq).values())
+
+
+print(f"{'MB of':12}{'weights':>9}{'keys, values':>14}{'logits':>9}{'all activations':>17}")
+for name, c in everyone.items():
+    n = c.n_ctx
+    numbers = [count(c).total(), 2 * c.n_layer * n * c.n_embd, n * c.n_vocab]
+    weights, cache, logits_of_all = map(megabytes, numbers)
+    everything = megabytes(activation_numbers(c, n))
+    print(f"{name:12}{weights:9,.0f}{cache:14,.1f}{logits_of_all:9,.1f}{everything:17,.0f}")
+
+# %% [markdown]
+# (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only the
+# last ones are needed: the library computes no others then.
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *"GPT-2 is an encoder and a decoder."* The Transformer of 2017 was, for translation: an encoder
+# >   reads the source, and each block of the decoder has a second attention that looks at it. GPT-2
+# >   is the decoder alone, without that second attention. The list of its tensors settles it.
+# > - *"GPT-2 is from Google."* The Transformer is (Vaswani et al. 2017), and BERT, an encoder alone
+# >   (Devlin et al. 2018). GPT-2 is from OpenAI (Radford et al. 2019).
+# > - *Logits taken for probabilities*, or the softmax taken twice.
+# > - *Off by one*: row $t$ of the logits is about token $t + 1$.
+# > - *Matrices transposed*: OpenAI's files hold $[n_\mathrm{in}, n_\mathrm{out}]$, a `Linear` of PyTorch
+# >   $[n_\mathrm{out}, n_\mathrm{in}]$. Where the matrix is square nothing complains.
+# > - *Queries, keys and values* taken from `c_attn` *in another order*.
+# > - *Negative ids*: in Python, row -1 of a table is its last row.
+
+# %% [markdown]
+# **Encoder and decoder.** All tensors of 124M, by name. A decoder that looks at an encoder would have
+# $4d^2$ more parameters in each block, and an encoder beside it:
+
+# %% tags=["stable"]
+names = Counter(".".join(path.split(".")[2:]) or path for path in param_shapes(SIZES["124M"]))
+print(", ".join(f"{n} x {name}" if n > 1 else name for name, n in names.items()))
+d, n_layer = 768, 12
+print(
+    f"\nGPT-2 124M:                      {count(SIZES['124M']).total() / 1e6:6.1f} million parameters"
+)
+print(
+    f"with attention to an encoder:    {(count(SIZES['124M']).total() + n_layer * 4 * d**2) / 1e6:6.1f}"
+)
+print(
+    f"and with the encoder's 12 blocks: {(count(SIZES['124M']).total() + n_layer * 16 * d**2) / 1e6:5.1f}"
+)
+
+# %% [markdown]
+# **The softmax twice.** The probabilities lie between 0 and 1, and a softmax of such numbers can
+# prefer none by more than a factor of $e$:
+
+# %%
+once, twice = probabilities[-1], softmax(probabilities[-1])
+print(f"the likeliest token: {once.max():.1%} after one softmax, {twice.max():.3%} after two")
+print(f"all equally likely:  {1 / config.n_vocab:.3%}")
+
+# %% [markdown]
+# **The others**, measured by what they do to the loss on a text (nats per token; notebook 3 has such a
+# table for attention, notebook 2 for the norm):
+
+# %%
+tale = np.array(tokenizer.encode(TALE))
+
+
+def loss(params, edits=()) -> float:
+    logits = gpt2(tale[:-1], **params, n_head=config.n_head, tap=edit(dict(edits)))
+    return cross_entropy(logits, tale[1:])
+
+
+def without(name) -> dict:
+    """Edits that replace an activation of every block by zeros."""
+    return {f"h.{i}.{name}": np.zeros_like for i in range(config.n_layer)}
+
+
+def with_blocks(change) -> dict:
+    """The parameters, with the function change applied to attn of every block."""
+    return params | {"h": [block | {"attn": change(block["attn"])} for block in params["h"]]}
+
+
+def transposed(attn):
+    w, b = attn["c_proj"]["w"], attn["c_proj"]["b"]
+    return attn | {"c_proj": {"w": w.T, "b": b}}
+
+
+def reordered(attn):
+    """Keys first, then queries, then values."""
+    new = {}
+    for name, x in attn["c_attn"].items():
+        q, k, v = np.split(x, 3, axis=-1)
+        new[name] = np.concatenate([k, q, v], axis=-1)
+    return attn | {"c_attn": new}
+
+
+results = {
+    "as it should be": loss(params),
+    "off by one: tokens guess themselves": cross_entropy(model(tale), tale),
+    "attn.c_proj transposed": loss(with_blocks(transposed)),
+    "keys before queries": loss(with_blocks(reordered)),
+    "attention left out": loss(params, without("attn.c_proj")),
+    "feed-forward left out": loss(params, without("mlp.c_proj")),
+    "blocks in reverse order": loss(params | {"h": params["h"][::-1]}),
+}
+loss_bars(results, config.n_vocab)
+
+# %% [markdown]
+# **Negative ids**, and texts that are too long, get a clear answer from the library:
+
+# %% tags=["stable"]
+for bad in ([3, -1], [0] * (config.n_ctx + 1)):
+    try:
+        model(bad)
+    except ValueError as error:
+        print(error)
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** In 4.2 we compute the logits of all positions. Change `forward` so that it returns
+# only the last row, without computing the others. (It is one small change in one place.)
+
+
+# %%
+def forward_last(ids, wte, wpe, h, ln_f, n_head):
+    """ids [n_seq] -> logits [n_vocab], for the token after the last"""
+    return forward(ids, wte, wpe, h, ln_f, n_head)  # your lines
+
+
+# %% tags=["stable"]
+class Spy:
+    """A table that remembers what it was multiplied with."""
+
+    __array_ufunc__ = None  # so that NumPy leaves products to __rmatmul__
+
+    def __init__(self, table):
+        self.table, self.T = table, self
+
+    def __getitem__(self, ids):
+        return self.table[ids]
+
+    def __rmatmul__(self, x):
+        self.seen = x.shape
+        return x @ self.table.T
+
+
+def check_1(function):
+    spy = Spy(params["wte"])
+    result = function(ids[:5], **(params | {"wte": spy}), n_head=config.n_head)
+    assert result.shape == (config.n_vocab,), f"the shape is {list(result.shape)}"
+    assert np.allclose(result, model(ids[:5])[-1], atol=1e-4), "not the last position's logits"
+    assert math.prod(spy.seen) == config.n_embd, "right, but the other rows were computed as well"
+
+
+attempt(check_1, forward_last)
+
+# %% [markdown]
+# **Exercise 2.** At which length of the text do scores and weighted means cost as many operations as
+# the matrices of the blocks? Write it as a function of `n_embd`.
+
+
+# %%
+def break_even(n_embd):
+    """n_seq at which both parts of the work are equal"""
+    n_seq = None  # your answer
+    return n_seq
+
+
+# %% tags=["stable"]
+def check_2(function):
+    for c in SIZES.values():
+        n_seq = function(c.n_embd)
+        assert n_seq is not None, "no answer yet"
+        parts = flops_per_token(c, n_seq)
+        ratio = parts["scores and weighted means"] / parts["matrices of the blocks"]
+        assert math.isclose(ratio, 1), f"for n_embd = {c.n_embd} the ratio is {ratio:.2f}"
+
+
+attempt(check_2, break_even)
+
+# %% [markdown]
+# **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is filled
+# up. With what, and where, so that GPT-2, which knows no filling, gives each the logits that it would
+# have got alone? Write a function that runs both in one call of the model and returns the logits
+# after the last token of each.
+
+
+# %%
+def both_at_once(model, short, long):
+    """short, long: lists of ids -> logits [n_vocab] for each"""
+    return None, None  # your lines
+
+
+# %% tags=["stable"]
+def check_3(function):
+    short, long = tale[:7].tolist(), tale[20:32].tolist()
+    calls = []
+
+    def counting_model(ids):
+        calls.append(np.asarray(ids))
+        return model(ids)
+
+    answers = function(counting_model, short, long)
+    assert answers[0] is not None, "no answer yet"
+    assert len(calls) == 1, f"the model was called {len(calls)} times"
+    for answer, text in zip(answers, (short, long), strict=True):
+        assert np.allclose(answer, model(text)[-1], atol=1e-3), "other logits than alone"
+
+
+attempt(check_3, both_at_once)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def last_solution(ids, wte, wpe, h, ln_f, n_head):
+    x = wte[ids] + wpe[: len(ids)]
+    for block in h:
+        attn, mlp = block["attn"], block["mlp"]
+        normed = layer_norm(x, **block["ln_1"])
+        parts = np.split(linear(normed, **attn["c_attn"]), 3, axis=-1)
+        q, k, v = (split_heads(part, n_head) for part in parts)
+        x = x + linear(merge_heads(causal_attention(q, k, v)), **attn["c_proj"])
+        normed = layer_norm(x, **block["ln_2"])
+        x = x + linear(gelu(linear(normed, **mlp["c_fc"])), **mlp["c_proj"])
+    return layer_norm(x[-1], **ln_f) @ wte.T  # x[-1] for x
+
+
+check_1(last_solution)
+
+
+# %% tags=["solution"]
+# 4 n d = 2 * 12 d^2: six times the width, 4608 tokens for 124M, whose context has 1024
+check_2(lambda n_embd: 6 * n_embd)
+
+
+# %% tags=["solution"]
+def both_solution(model, short, long):
+    # At the end, where no earlier position can see it, any token will do.
+    filled = short + [0] * (len(long) - len(short))
+    logits = model([filled, long])
+    return logits[0, len(short) - 1], logits[1, -1]
+
+
+check_3(both_solution)
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/model.py` has the same lines as our cell, cut into functions with a tap and a
+#   cache; the README shows all of them on one screen.
+# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3: the whole
+#   description of the architecture is half a page long.
+# - Next: notebook 5 writes with it; notebook 6 reads its weights from the file.

@@ -1,0 +1,561 @@
+# %% [markdown]
+# # 6. Reading a TensorFlow checkpoint, byte by byte
+#
+# **Goal:** open the files in which OpenAI published GPT-2 with nothing but Python, and understand each
+# of their bytes.
+#
+# Weights come in files, and files can be read. This one was written by TensorFlow, a library of some
+# hundred megabytes; what it takes to read it is two pages of Python. On the way you meet ideas that
+# are in many other files: varints, sorted tables, Protocol Buffers, checksums and memory maps. You
+# need to know what a byte and a hexadecimal number are. About 35 minutes.
+#
+# The example is a very small GPT-2 with random weights, written by TensorFlow for this project's
+# tests. The format is that of the real ones.
+
+# %%
+FOLDER = "../tests/reference/tiny"  # or that of 124M: picogpt.weights.cache.model_folder("124M")
+
+# %%
+import tempfile
+import time
+from pathlib import Path
+
+import drawings
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, ORANGE, attempt
+
+import picogpt
+from picogpt.config import flatten
+from picogpt.weights import CheckpointError
+from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
+from picogpt.weights.sstable import (
+    block_entries,
+    read_block,
+    read_footer,
+    read_handle,
+    read_restarts,
+    read_table,
+    read_varint,
+)
+from picogpt.weights.tf_bundle import read_entry, read_index
+
+folder = Path(FOLDER)
+
+# %% [markdown]
+# ## 6.1 The files
+
+# %% tags=["stable"]
+for path in sorted(folder.iterdir()):
+    print(f"{path.stat().st_size:10,}  {path.name}")
+
+# %% [markdown]
+# `hparams.json` holds the five sizes of the model, `encoder.json` and `vocab.bpe` the vocabulary
+# (notebook 1), and `checkpoint` says, in one line of text, what the other files' names begin with. The
+# two that matter here are
+#
+# - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing else;
+# - `model.ckpt.index`: a table that says which tensor lies where.
+
+# %%
+index = (folder / "model.ckpt.index").read_bytes()
+data = (folder / "model.ckpt.data-00000-of-00001").read_bytes()
+
+# %% [markdown]
+# ## 6.2 Begin at the end
+#
+# Who writes a table block by block does not know at the beginning where the blocks will lie. So the
+# index is written at the end, and the last 48 bytes, the *footer*, are the place where reading begins.
+
+# %% tags=["stable"]
+footer = index[-48:]
+for i in range(0, 48, 16):
+    print(footer[i : i + 16].hex(" "))
+
+# %% [markdown]
+# The last eight bytes are the *magic number*, by which a file of this kind is recognised. They are
+# written *little-endian*, the lowest byte first, as Intel and ARM processors keep numbers in memory:
+
+# %% tags=["stable"]
+print(hex(int.from_bytes(footer[-8:], "little")))
+
+# %% [markdown]
+# It is the beginning of the SHA-1 of the line `http://code.google.com/p/leveldb/`: the format is that
+# of LevelDB, a small database. Before it stand four numbers, and zeros that fill the space up.
+#
+# ## 6.3 Varints
+#
+# Most numbers in these files are small, some are large. A *varint* takes as many bytes as a number
+# needs: each byte holds seven bits of it, the lowest first, and its eighth bit says that another byte
+# follows. Here is $856 = 6 \cdot 128 + 88$:
+
+# %% tags=["stable"]
+for byte in bytes([0xD8, 0x06]):
+    more, bits = byte >> 7, byte & 0b1111111
+    print(f"{byte:08b}   more follow: {more}   seven bits: {bits:07b} = {bits}")
+print(88 + 6 * 128)
+
+
+# %%
+def varint(data, at):
+    """The number at a place, and the place after it."""
+    number, shift = 0, 0
+    while True:
+        byte = data[at]
+        number |= (byte & 0b1111111) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0b10000000:
+            return number, at
+
+
+for example in (b"\x00", b"\x7f", b"\x80\x01", b"\xd8\x06", b"\xff\xff\xff\xff\x0f"):
+    assert varint(example, 0) == read_varint(example, 0)
+
+# %% [markdown]
+# Two varints, an offset and a size, are a *handle*: they say where a block lies. The footer has two of
+# them, of the "metaindex", which is empty here, and of the index block.
+
+# %% tags=["stable"]
+metaindex, index_block = read_footer(index)
+print(metaindex)
+print(index_block)
+
+# %% [markdown]
+# ## 6.4 A table of tables
+#
+# The index block has one entry for each block of data: a key that is not before the block's last key,
+# and the block's handle. (In a large database one finds a key with two looks, without reading all.)
+
+# %% tags=["stable"]
+for key, value in block_entries(read_block(index, index_block)):
+    handle, _ = read_handle(value, 0)
+    print(f"keys up to {key}: {handle}")
+contents = read_block(index, handle)
+
+# %% [markdown]
+# Now for the entries. The keys are the tensors' names, in alphabetical order, so that neighbours begin
+# alike. An entry therefore says how many bytes its key *shares* with the key before it, and writes only
+# the rest: three varints (shared, rest, size of the value), the rest of the key, the value.
+
+# %% tags=["stable"]
+end_of_entries, restarts = read_restarts(contents)
+at, key = 0, b""
+for _ in range(6):
+    n_shared, at = varint(contents, at)
+    n_rest, at = varint(contents, at)
+    n_value, at = varint(contents, at)
+    rest = contents[at : at + n_rest]
+    key = key[:n_shared] + rest
+    print(f"{n_shared:2} shared, then {rest.decode():22} -> {key.decode()}")
+    at += n_rest + n_value
+
+# %% [markdown]
+# A reader who wants one key only must not be made to read all of them. So every sixteenth entry shares
+# nothing, and its place is noted at the end of the block: these are the *restart points*.
+
+# %% tags=["stable"]
+entries = block_entries(contents)
+print("restart points:", restarts, " of", len(entries), "entries")
+print(
+    "keys in full:", sum(len(key) for key, _ in entries), "bytes; the whole block:", len(contents)
+)
+
+# %% [markdown]
+# After its contents each block has five more bytes: one for the kind of compression (0 is none), and
+# four for a checksum. That was all. Here is the whole file, every byte of it:
+
+
+# %%
+def regions(file):
+    """(end, role) of every stretch of the index, in order."""
+    found = []
+    metaindex, index_block = read_footer(file)
+    blocks = [read_handle(value, 0)[0] for _, value in block_entries(read_block(file, index_block))]
+    for block in [*blocks, metaindex, index_block]:
+        contents = read_block(file, block)
+        at, (end, _) = 0, read_restarts(contents)
+        while at < end:
+            _, at = varint(contents, at)
+            n_rest, at = varint(contents, at)
+            n_value, at = varint(contents, at)
+            found.append((block.offset + at, "lengths"))
+            found.append((block.offset + at + n_rest, "rest of the key"))
+            at += n_rest + n_value
+            found.append((block.offset + at, "value"))
+        found.append((block.offset + block.size, "restart points"))
+        found.append((block.offset + block.size + 5, "compression, checksum"))
+    return [*found, (len(file) - 8, "footer"), (len(file), "magic number")]
+
+
+drawings.byte_map(index, regions(index))
+plt.show()
+
+# %% [markdown]
+# ## 6.5 Protocol Buffers
+#
+# The values are messages in the encoding of Protocol Buffers. A message is a list of fields, each with
+# a number instead of a name, and the names stand in a text that both sides know (here TensorFlow's
+# `tensor_bundle.proto`). A field begins with a varint, `number << 3 | wire_type`, where the wire type
+# says how its value is written: 0 for a varint, 2 for a varint with a size and as many bytes, 5 for
+# four bytes. Let us take one apart:
+
+# %% tags=["stable"]
+FIELDS = {1: "dtype", 2: "shape", 3: "shard_id", 4: "offset", 5: "size", 6: "crc32c"}
+name = "model/h0/attn/c_attn/w"
+message = dict(entries)[name.encode()]
+print(message.hex(" "), "\n")
+
+
+def fields(message):
+    """(number, value) of each field of a message."""
+    at, found = 0, []
+    while at < len(message):
+        tag, at = varint(message, at)
+        number, wire_type = tag >> 3, tag & 0b111
+        if wire_type == 0:
+            value, at = varint(message, at)
+        else:
+            size, at = varint(message, at) if wire_type == 2 else (4, at)
+            value, at = message[at : at + size], at + size
+        found.append((number, value))
+    return found
+
+
+for number, value in fields(message):
+    shown = value if isinstance(value, int) else value.hex(" ")
+    print(f"{number} {FIELDS[number]:7} {shown}")
+
+# %% [markdown]
+# The type 1 is float32. What is zero is not written at all, here the number of the file (`shard_id`).
+# The shape is a message of its own, with a field 2 for every dimension, which is a message with the
+# size in its field 1:
+
+# %% tags=["stable"]
+shape = [dict(fields(dimension))[1] for _, dimension in fields(dict(fields(message))[2])]
+print(shape)
+
+# %%
+entry = read_entry(message, num_shards=1)
+assert entry == read_index(folder / "model.ckpt")[name]
+assert list(entry.shape) == shape
+entry
+
+# %% [markdown]
+# ## 6.6 The numbers
+#
+# At last we have all that we need: the tensor's bytes begin at `offset` and are `size` long. Each
+# number takes four.
+
+# %% tags=["stable"]
+stored = data[entry.offset : entry.offset + entry.size]
+print(stored[:16].hex(" "), "...")
+
+# %% [markdown]
+# A float32 is one bit for the sign, eight for the exponent $e$ and 23 for the fraction $f$:
+# $\pm\, 2^{e - 127}\,(1 + f / 2^{23})$. The first number by hand:
+
+# %% tags=["stable"]
+bits = int.from_bytes(stored[:4], "little")
+sign, exponent, fraction = bits >> 31, (bits >> 23) & 0xFF, bits & 0x7FFFFF
+print(f"{sign:b} {exponent:08b} {fraction:023b}   e = {exponent}")
+number = (-1) ** sign * 2.0 ** (exponent - 127) * (1 + fraction / 2**23)
+print(f"{number:.6f}")
+
+# %% [markdown]
+# NumPy does that for all of them at once, without copying a byte: `frombuffer` only writes down where
+# they lie and what they are.
+
+# %%
+tensor = np.frombuffer(stored, "<f4").reshape(shape)  # "<" for little-endian
+assert tensor[0, 0, 0] == np.float32(number)
+
+model = picogpt.load(folder)
+assert np.array_equal(tensor[0], model.params["h"][0]["attn"]["c_attn"]["w"])
+print(tensor.shape, tensor.dtype, tensor[0, 0, :4])
+
+# %% [markdown]
+# The dimension of size 1 in front is there because OpenAI wrote these products as convolutions of
+# width 1. They mean the same.
+#
+# ## 6.7 Checksums
+#
+# Bits flip: on disks, in cables, in memory. So each tensor, and each block of the index, comes with a
+# CRC-32C. Take the bits of the message as the coefficients of a polynomial, divide it by a fixed one,
+# with coefficients that are added modulo 2, and keep the remainder. It is school division, one byte at a
+# time, with a table of what a byte leaves:
+
+
+# %%
+def crc(message):
+    register = 0xFFFFFFFF
+    for byte in message:
+        register = TABLE[(register ^ byte) & 0xFF] ^ (register >> 8)
+    return register ^ 0xFFFFFFFF
+
+
+assert crc(b"123456789") == 0xE3069283  # the value that the standard gives
+assert crc(stored) == unmask(entry.crc32c) == crc32c(stored)
+print(
+    f"computed {crc(stored):#010x}, stored {entry.crc32c:#010x}, unmasked {unmask(entry.crc32c):#010x}"
+)
+
+# %% [markdown]
+# Stored checksums are *masked*, rotated by 15 bits and increased by a constant, since a checksum of
+# bytes that contain their own checksum would say little.
+#
+# A remainder of 32 bits notices every single flipped bit, every odd number of them, and every damage
+# within 32 neighbouring bits; of all other damage, one case in four billion gets by. We try each bit
+# of the first 96 bytes, and as many random messages:
+
+# %%
+small = stored[:96]
+noticed = 0
+for bit in range(8 * len(small)):
+    damaged = bytearray(small)
+    damaged[bit // 8] ^= 1 << bit % 8
+    noticed += crc(damaged) != crc(small)
+print(f"{noticed} of {8 * len(small)} single flipped bits noticed")
+
+rng = np.random.default_rng(0)
+noticed = sum(crc(rng.bytes(96)) != crc(small) for _ in range(768))
+print(f"{noticed} of 768 random messages told apart")
+
+# %% [markdown]
+# Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short one
+# that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
+
+# %%
+message = rng.bytes(20_000_000)
+start = time.perf_counter()
+fast = crc32c(message)
+middle = time.perf_counter()
+slow = crc32c_plain(message[:200_000])
+end = time.perf_counter()
+assert crc32c(message[:200_000]) == slow
+print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start):6.0f} MB/s")
+
+# %% [markdown]
+# ## 6.8 Memory maps
+#
+# To *read* 498 MB of GPT-2's weights means to copy them from the disk into the operating system's
+# memory, and from there into Python's. A *memory map* asks for less: the file becomes a stretch of
+# addresses, and only when a number in it is looked at, its page of 4096 bytes is fetched. Opening
+# takes no time, nothing is there twice, and two programs that map the same file share it.
+
+
+# %%
+def milliseconds(f, times=3):
+    spent = []
+    for _ in range(times):
+        start = time.perf_counter()
+        f()
+        spent.append(time.perf_counter() - start)
+    return 1e3 * min(spent)
+
+
+with tempfile.TemporaryDirectory() as temporary:
+    path = Path(temporary) / "weights"
+    rng.standard_normal((16_000, 1000), np.float32).tofile(path)  # 64 MB
+
+    def mapped():
+        return np.memmap(path, np.float32, mode="r").reshape(-1, 1000)
+
+    times = {
+        "read the file": milliseconds(lambda: np.fromfile(path, np.float32)),
+        "map it": milliseconds(mapped),
+        "map it, use one row": milliseconds(lambda: mapped()[9000].sum()),
+        "map it, use all rows": milliseconds(lambda: mapped().sum()),
+    }
+
+fig, ax = plt.subplots(figsize=(7.5, 2.2))
+bars = ax.barh(list(times), list(times.values()), color=[ORANGE, BLUE, BLUE, BLUE])
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.set_xscale("log")
+ax.set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+ax.invert_yaxis()
+ax.set(xlabel="milliseconds, for 64 MB that the system has in memory already")
+plt.show()
+
+# %% [markdown]
+# All parameters of a float32 model are such views, of one map, which nobody can write to:
+
+# %%
+big = model.params["h"][0]["attn"]["c_attn"]["w"]
+print("has a copy of its own:", big.base is None, "  can be written to:", big.flags.writeable)
+assert np.shares_memory(big, model.params["wte"].base)
+
+# %% [markdown]
+# ## 6.9 The whole reader
+#
+# Everything together, and compared with the library's, tensor by tensor. (The library does the same and
+# checks every length on the way, since a file may be damaged or made to do damage.)
+
+
+# %%
+def read_checkpoint(index, data):
+    _, index_block = read_footer(index)
+    tensors = {}
+    for _, value in block_entries(read_block(index, index_block)):
+        handle, _ = read_handle(value, 0)
+        for key, message in block_entries(read_block(index, handle)):
+            if key:  # the empty key holds the number of files
+                found = dict(fields(message))
+                sizes = [dict(fields(dimension))[1] for _, dimension in fields(found[2])]
+                begin = found.get(4, 0)
+                stored = data[begin : begin + found[5]]
+                tensors[key.decode()] = np.frombuffer(stored, "<f4").reshape(sizes)
+    return tensors
+
+
+tensors = read_checkpoint(index, data)
+expected = flatten(model.params)
+for path, parameter in expected.items():
+    ours = tensors["model/" + path.replace("h.", "h", 1).replace(".", "/")]
+    assert np.array_equal(ours.reshape(parameter.shape), parameter)
+assert len(tensors) == len(expected)
+print(
+    len(tensors),
+    "tensors,",
+    sum(x.size for x in tensors.values()),
+    "numbers, all as they should be",
+)
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *The wrong byte order or type.* Any bytes are some float; nothing complains.
+# > - *Tensors in the order of the blocks.* Names are sorted as text, and `h10` comes before `h2`.
+# > - *The matrix transposed*: OpenAI's are $[n_\mathrm{in}, n_\mathrm{out}]$ (notebook 4).
+# > - *The masked checksum compared with the computed one.*
+# > - *A copy by accident*: `astype`, arithmetic or a list of rows is a new array, and with it the
+# >   memory map is for nothing.
+# > - *Trust.* A length in a file is a claim. And checkpoints that are *pickled*, as many are, are
+# >   programs: loading one runs it.
+
+# %% tags=["stable"]
+values = np.array([0.5, -1.25, 3.0], "<f4").tobytes()
+for name, dtype in (("<f4", "<f4"), (">f4", ">f4"), ("<f2", "<f2"), ("<i4", "<i4")):
+    print(f"as {name}: {np.frombuffer(values, dtype)}")
+
+# %% tags=["stable"]
+names = [f"model/h{i}/ln_1/b" for i in range(12)]
+print("as text:  ", *(name[6:9].strip("/") for name in sorted(names)))
+print("as numbers:", *(name[6:9].strip("/") for name in names))
+checksum = crc32c(b"123456789")
+print(f"masked {mask(checksum):#010x}, computed {checksum:#010x}")
+
+# %% [markdown]
+# What the library says to a damaged index: cut, with a flipped bit in a name, with another magic
+# number.
+
+# %% tags=["stable"]
+flipped = bytearray(index)
+flipped[20] ^= 1
+for wrong in (index[:-1], bytes(flipped), index[:-8] + b"8 bytes!", b"too short"):
+    try:
+        read_table(wrong)
+    except CheckpointError as error:
+        print(error)
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** Write a varint.
+
+
+# %%
+def write_varint(number):
+    """0 <= number -> bytes"""
+    return b""  # your lines
+
+
+# %% tags=["stable"]
+def check_1(function):
+    for number in (0, 1, 127, 128, 300, 856, 2**32, 2**63):
+        written = function(number)
+        assert len(written) > 0, "no answer yet"
+        assert read_varint(written + b"\xff", 0) == (number, len(written)), f"{number} is wrong"
+
+
+attempt(check_1, write_varint)
+
+# %% [markdown]
+# **Exercise 2.** Which tensor does the byte number 100,000 of the data file belong to?
+
+# %%
+owner = None  # your answer, a name such as "model/wpe"
+
+
+# %% tags=["stable"]
+def check_2(answer):
+    assert answer is not None, "no answer yet"
+    entry = read_index(folder / "model.ckpt")[answer]
+    assert entry.offset <= 100_000, "this one begins after it"
+    assert entry.offset + entry.size > 100_000, "this one ends before it"
+
+
+attempt(check_2, owner)
+
+# %% [markdown]
+# **Exercise 3.** In these bytes of the data file one bit was flipped. In which tensor?
+
+# %%
+flipped_data = bytearray(data)
+flipped_data[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+
+
+def damaged_tensor(data):
+    """The bytes of the data file -> the name of the tensor whose checksum is wrong"""
+    name = None  # your lines
+    return name
+
+
+# %% tags=["stable"]
+def check_3(function):
+    assert function(flipped_data) is not None, "no answer yet"
+    place = next(i for i, (a, b) in enumerate(zip(data, flipped_data, strict=True)) if a != b)
+    entry = read_index(folder / "model.ckpt")[function(flipped_data)]
+    assert entry.offset <= place < entry.offset + entry.size, "this tensor is as it should be"
+
+
+attempt(check_3, damaged_tensor)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def varint_solution(number):
+    written = []
+    while number >= 0b10000000:
+        written.append(0b10000000 | (number & 0b1111111))
+        number >>= 7
+    return bytes([*written, number])
+
+
+check_1(varint_solution)
+
+# %% tags=["solution"]
+known = read_index(folder / "model.ckpt")
+check_2(next(name for name, e in known.items() if e.offset <= 100_000 < e.offset + e.size))
+
+
+# %% tags=["solution"]
+def damaged_solution(data):
+    for name, e in read_index(folder / "model.ckpt").items():
+        if crc32c(data[e.offset : e.offset + e.size]) != unmask(e.crc32c):
+            return name
+
+
+check_3(damaged_solution)
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/weights/sstable.py`, `tf_bundle.py`, `crc32c.py` and `openai.py`; and
+#   `safetensors.py` for Hugging Face's format, which does the same with a header in JSON.
+# - LevelDB's `doc/table_format.md`; TensorFlow's `tensor_bundle.proto`; RFC 3720, appendix B.4, on
+#   CRC-32C.
+# - Next: notebook 7, where weights like these come from.

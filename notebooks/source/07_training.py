@@ -1,0 +1,909 @@
+# %% [markdown]
+# # 7. The backward pass and training
+#
+# **Goal:** derive the gradients that training needs, check them, train a small GPT-2 from nothing,
+# teach the bundled model a new style, and see where learning turns into learning by heart.
+#
+# Until now somebody else had found the weights. Here they learn. It takes one rule of calculus, the
+# chain rule, used some twenty times; and a loop of six lines, run some hundred times. You should
+# have read notebooks 2 to 4, and know what a derivative is. About 40 minutes to read, and one to
+# three to run.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself: then allow half an hour, and 6 GB of memory
+
+# %%
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported; see 7.8
+
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    TALE,
+    attempt,
+    loss_bars,
+    token_labels,
+)
+
+import picogpt
+from picogpt.backward import (
+    d_cross_entropy,
+    d_gelu,
+    d_layer_norm,
+    d_linear,
+    loss_and_gradients,
+)
+from picogpt.bpe.learn import learn_bpe
+from picogpt.config import Config, flatten, unflatten
+from picogpt.model import gpt2
+from picogpt.ops import cross_entropy, dropout_tap, gelu, layer_norm, linear, softmax
+from picogpt.score import score, token_lengths
+from picogpt.train.adamw import adamw, clip_gradients, zero_moments
+from picogpt.train.data import batch, encode_documents, hold_out, split_documents
+from picogpt.train.evaluate import cut_documents
+from picogpt.train.folder import State
+from picogpt.train.init import initial_params
+from picogpt.train.loop import Run, threads, update
+from picogpt.train.recipe import Recipe
+from picogpt.train.report import write_sample
+from picogpt.train.schedule import learning_rate
+
+model = picogpt.load(MODEL)
+tokenizer, params = model.tokenizer, model.params
+tale = np.array(tokenizer.encode(TALE))
+
+# %% [markdown]
+# ## 7.1 Which way is down?
+#
+# The loss says how surprised the model is by a text. It depends on the text, and on every single
+# weight. Take one weight, change it, leave all others as they are, and compute the loss again and
+# again: that is a curve. Its slope at the weight's present value is what we want to know: it says
+# in which direction the loss falls, and how fast. The slopes for all weights together are the
+# *gradient*, a number for every weight.
+#
+# `loss_and_gradients` computes it, for all weights at once. Below is the curve for one of them, a
+# gain of the first layer norm, made of 21 runs of the model; and the slope, which comes from the
+# gradient.
+
+# %%
+ids, targets = tale[:64], tale[1:65]
+loss, grads = loss_and_gradients(ids, targets, params, model.config.n_head)
+
+path = "h.0.ln_1.g"
+flat = flatten(params)
+gradient = flatten(grads)[path]
+place = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)  # where it is steepest
+
+
+def loss_at(shift: float) -> float:
+    """The loss with one weight changed by shift."""
+    w = flat[path].copy()
+    w[place] += shift
+    changed = unflatten(flat | {path: w})
+    return cross_entropy(gpt2(ids, **changed, n_head=model.config.n_head), targets)
+
+
+shifts = np.linspace(-4, 4, 21)
+fig, ax = plt.subplots(figsize=(6.5, 2.8))
+ax.plot(shifts, [loss_at(shift) for shift in shifts], "o", color=BLUE, label="the loss, computed")
+ax.plot(shifts, loss + gradient[place] * shifts, "--", color=ORANGE, label="slope by the gradient")
+ax.plot(0, loss, "s", color="black", ms=7, label="as it is")
+ax.set(xlabel=f"change of one number of {path}", ylabel="loss, nats per token")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# ## 7.2 Ask the function itself
+#
+# A slope can be measured without any theory. Go a small step $h$ forwards, the same backwards, and
+# divide:
+#
+# $$\frac{\partial f}{\partial x} \approx \frac{f(x + h) - f(x - h)}{2h}$$
+#
+# With six million weights that would be twelve million runs of the model for a single gradient, and
+# nobody trains like that. But it is the perfect judge of a formula: it knows nothing of how the
+# formula was derived.
+
+
+# %%
+def numerical_gradient(f, x, h=1e-6):
+    """The slope of f, which returns a number, for each number of x: [...] -> [...]."""
+    x, gradient = x.copy(), np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        before = x[i]
+        x[i] = before + h
+        above = f(x)
+        x[i] = before - h
+        below = f(x)
+        x[i] = before
+        gradient[i] = (above - below) / (2 * h)
+    return gradient
+
+
+def assert_same(computed, expected):
+    """That two gradients agree, up to a millionth of the largest number."""
+    assert np.abs(computed - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+# %% [markdown]
+# How small a step? If it is too large, the curve bends within it. If it is too small, the two
+# values agree in nearly all their digits, and the difference is nothing but rounding. float32 has 7
+# digits, float64 has 16: **gradients are checked in float64**, or not at all. Here is the error,
+# for the small model of the tests, with the step in the direction of the gradient itself:
+
+# %%
+golden = np.load("../tests/reference/backward.npz")  # a tiny GPT-2, and PyTorch's gradients
+small = {k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")}
+small_ids, small_targets = golden["ids"], golden["targets"]
+
+
+def error_of_slope(dtype, h: float) -> float:
+    """The relative error of the measured slope, with weights of the given type."""
+    x = {path: w.astype(dtype) for path, w in small.items()}
+    _, g = loss_and_gradients(small_ids, small_targets, unflatten(x), n_head=2)
+    g = flatten(g)
+    length = np.sqrt(sum((v.astype(np.float64) ** 2).sum() for v in g.values()))  # the true slope
+
+    def f(t):
+        moved = {path: w + (t / length * g[path]).astype(dtype) for path, w in x.items()}
+        return cross_entropy(gpt2(small_ids, **unflatten(moved), n_head=2), small_targets)
+
+    return abs((f(h) - f(-h)) / (2 * h) / length - 1)
+
+
+steps = 10.0 ** np.arange(-12, 1)
+fig, ax = plt.subplots(figsize=(6.5, 2.8))
+for dtype, style in ((np.float32, "s--"), (np.float64, "o-")):
+    errors = [max(error_of_slope(dtype, h), 1e-12) for h in steps]
+    ax.loglog(steps, errors, style, label=dtype.__name__)
+ax.set(xlabel="step $h$", ylabel="relative error of the slope", ylim=(1e-11, 1e3))
+ax.set_title("Too small a step drowns in rounding, too large a one misses the bend")
+ax.legend(loc="lower left")
+plt.show()
+
+# %% [markdown]
+# ## 7.3 The chain rule, and the gradient of a linear layer
+#
+# The model is a long composition: embeddings, then a norm, then a linear layer, and so on; at the
+# end one number, the loss. The chain rule takes it apart. If we know how the loss changes with each
+# number of a layer's *output* $y$, written $dy$ (short for $\partial L / \partial y$), we can find
+# how it changes with each number of its *input* $x$:
+#
+# $$dx_i = \sum_j \frac{\partial y_j}{\partial x_i}\, dy_j$$
+#
+# and that is the $dy$ of the layer before. So the gradient goes through the model from the end to
+# the beginning, and each layer needs to know nothing of the others. This is all of
+# *backpropagation*.
+#
+# For a linear layer, $y = xW + b$, with rows $n$, inputs $i$ and outputs $o$:
+#
+# $$y_{no} = \sum_i x_{ni} W_{io} + b_o$$
+#
+# - $W_{io}$ takes part in $y_{no}$ for every row $n$, each time with the factor $x_{ni}$. So
+#   $dW_{io} = \sum_n x_{ni}\, dy_{no}$, which is a matrix product: $dW = x^\top dy$.
+# - $b_o$ takes part in each row with the factor 1: $db_o = \sum_n dy_{no}$.
+# - $x_{ni}$ takes part in all outputs of its row, with the factors $W_{io}$: $dx = dy\, W^\top$.
+#
+# (If you forget which side to transpose: there is only one way in which the shapes fit.) To check
+# it, we need a number to differentiate. We take random $dy$, and $L = \sum_{no} y_{no}\, dy_{no}$,
+# whose derivatives by $y$ are just these.
+
+# %%
+rng = np.random.default_rng(0)
+x, w, b = rng.standard_normal((5, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
+dy = rng.standard_normal((5, 3))
+
+dx, dw, db = dy @ w.T, x.T @ dy, dy.sum(axis=0)
+
+assert_same(dx, numerical_gradient(lambda x: (linear(x, w, b) * dy).sum(), x))
+assert_same(dw, numerical_gradient(lambda w: (linear(x, w, b) * dy).sum(), w))
+assert_same(db, numerical_gradient(lambda b: (linear(x, w, b) * dy).sum(), b))
+for mine, library in zip((dx, dw, db), d_linear(dy, x, w), strict=True):
+    assert np.array_equal(mine, library)
+
+# %% [markdown]
+# ## 7.4 The gradient of softmax and cross-entropy
+#
+# The last step of the forward pass turns logits $z$ into a loss, $-\log p_t$ for the target $t$.
+# With $p_t = e^{z_t} / \sum_j e^{z_j}$ it is
+#
+# $$L = \log \sum_j e^{z_j} - z_t$$
+#
+# The derivative of the first term by $z_k$ is $e^{z_k} / \sum_j e^{z_j} = p_k$; that of the second
+# is 1 for the target, and 0 for all others:
+#
+# $$\frac{\partial L}{\partial z_k} = p_k - [k = t]$$
+#
+# *What the model said, minus what is true.* All the exponentials have gone. With a mean over $N$
+# positions, each gets a factor $1/N$.
+
+# %%
+logits, some_targets = rng.standard_normal((6, 9)), rng.integers(9, size=6)
+
+dlogits = softmax(logits)
+dlogits[np.arange(6), some_targets] -= 1
+dlogits /= 6
+
+assert_same(dlogits, numerical_gradient(lambda z: cross_entropy(z, some_targets), logits))
+assert np.allclose(dlogits, d_cross_entropy(logits, some_targets))
+
+# %% [markdown]
+# This is what the model is told at a single place of our tale. Tokens with a bar to the right are
+# to be said less, in proportion to how loudly they were said; the one to the left is the token that
+# came, which is to be said more. The bars sum to 0.
+
+# %%
+position = 20
+opening = tokenizer.decode(ids[position - 8 : position + 1])
+gradient = d_cross_entropy(model(ids)[position], targets[position])
+shown = np.argsort(-np.abs(gradient))[:9][::-1]
+fig, ax = plt.subplots(figsize=(6.5, 2.9))
+colours = [BLUE if gradient[i] < 0 else ORANGE for i in shown]
+bars = ax.barh(token_labels(tokenizer, shown), gradient[shown], color=colours)
+ax.axvline(0, color="black", lw=0.8)
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.margins(x=0.15)
+ax.set(xlabel="gradient of the loss by this token's logit", title=f"... {opening.strip()} ...")
+plt.show()
+print(f"sum over all {len(gradient)} tokens: {abs(gradient.sum()):.0e}")
+
+# %% [markdown]
+# ## 7.5 The gradient of layer norm
+#
+# One more, because it is the one that is most often got wrong: a number of $x$ changes the output
+# in three ways, directly, through the mean $\mu$, and through the standard deviation $\sigma$. Let
+# $\hat x = (x - \mu) / \sigma$ and $y = \hat x\, g + b$, with $d = n_\mathrm{embd}$.
+#
+# The gain and the bias are easy: $dg = \sum_n \hat x_n\, dy_n$, $db = \sum_n dy_n$, and
+# $d\hat x = dy\, g$. Then, for one position, with
+# $\partial\mu/\partial x_i = 1/d$ and $\partial\sigma/\partial x_i = \hat x_i / d$:
+#
+# $$\frac{\partial \hat x_j}{\partial x_i}
+#   = \frac{1}{\sigma}\left([i = j] - \frac1d - \frac{\hat x_i \hat x_j}{d}\right)$$
+#
+# and so, by the chain rule,
+#
+# $$dx = \frac{1}{\sigma}\left(d\hat x - \mathrm{mean}(d\hat x)
+#       - \hat x\,\mathrm{mean}(d\hat x \cdot \hat x)\right)$$
+
+# %%
+x, dy = rng.standard_normal((5, 8)), rng.standard_normal((5, 8))
+g, b = rng.standard_normal((2, 8))
+
+sigma = np.sqrt(x.var(axis=-1, keepdims=True) + 1e-5)
+normed = (x - x.mean(axis=-1, keepdims=True)) / sigma
+dnormed = dy * g
+along = (dnormed * normed).mean(axis=-1, keepdims=True)
+dx = (dnormed - dnormed.mean(axis=-1, keepdims=True) - normed * along) / sigma
+
+assert_same(dx, numerical_gradient(lambda x: (layer_norm(x, g, b) * dy).sum(), x))
+assert np.allclose(dx, d_layer_norm(dy, x, g)[0])
+
+# %% [markdown]
+# The formula says something that one can see. Layer norm takes from a vector its mean and its
+# length; so it makes no difference if a constant is added to $x$, or if it is stretched, and the
+# gradient has nothing to say in these two directions. It is at a right angle to both:
+
+# %% tags=["stable"]
+print("dx along the constant vector: ", np.abs(dx.sum(axis=-1)).max() < 1e-12)
+print("dx along the vector itself:   ", np.abs((dx * normed).sum(axis=-1)).max() < 1e-3)
+
+# %% [markdown]
+# (That the second is a thousandth and not nothing comes from the $10^{-5}$ under the root.)
+#
+# ## 7.6 All together
+#
+# The rest goes in the same way: `picogpt/backward.py` has one function for each of the forward
+# pass, with the forward line above it, and `d_gpt2` calls them in reverse. At each sum of the
+# residual stream the gradient goes both ways, undiminished along the stream, which is why deep
+# models can be trained at all. What the derivatives need of the forward pass, a tap has recorded.
+#
+# Is it right? We ask the function itself, for every tensor of a GPT-2 in float64, in a random
+# direction; and then somebody else, PyTorch, whose gradients lie in the tests' reference file.
+
+# %%
+small64 = {path: w.astype(np.float64) for path, w in small.items()}
+_, g64 = loss_and_gradients(small_ids, small_targets, unflatten(small64), n_head=2)
+worst = 0.0
+for path, gradient in flatten(g64).items():
+    direction = rng.standard_normal(gradient.shape)
+
+    def f(t, path=path, direction=direction):
+        moved = small64 | {path: small64[path] + t * direction}
+        return cross_entropy(gpt2(small_ids, **unflatten(moved), n_head=2), small_targets)
+
+    measured, computed = (f(1e-5) - f(-1e-5)) / 2e-5, (gradient * direction).sum()
+    scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
+    worst = max(worst, abs(measured - computed) / scale)
+print(f"{len(small64)} tensors, largest relative error of the slope: {worst:.0e}")
+assert worst < 1e-7
+
+small_loss, g32 = loss_and_gradients(small_ids, small_targets, unflatten(small), n_head=2)
+worst = max(np.abs(g - golden[f"tied/{p}"]).max() / np.ptp(g) for p, g in flatten(g32).items())
+print(f"largest difference to PyTorch, over the range of the tensor: {worst:.0e}")
+assert worst < 1e-5 and np.isclose(small_loss, golden["tied/loss"])
+
+# %% [markdown]
+# What does it cost? A linear layer has one matrix product forwards, $xW$, and two backwards,
+# $x^\top dy$ and $dy\,W^\top$: three times the work of the forward pass, however many weights there
+# are.
+
+
+# %%
+def seconds(f) -> float:
+    """The shortest of five runs."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        f()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+forward = seconds(lambda: cross_entropy(model(ids), targets))
+both = seconds(lambda: loss_and_gradients(ids, targets, params, model.config.n_head))
+print(f"forward {1000 * forward:.0f} ms, forward and backward {1000 * both:.0f} ms: ", end="")
+print(f"{both / forward:.1f} times as long")
+
+# %% [markdown]
+# ## 7.7 From a gradient to a step
+#
+# The gradient says which way is up. Gradient descent goes a little in the other direction,
+# $w \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate
+# at which the steep direction does not jump from wall to wall is far too small for the flat one.
+# *Adam* (Kingma and Ba 2015) keeps two running means for each weight, of the gradient, $m$, and of
+# its square, $v$, and goes
+#
+# $$w \leftarrow w - \eta\, \frac{m}{\sqrt{v} + \varepsilon}$$
+#
+# so that every weight moves at about the rate $\eta$, whether its gradients are large or small.
+# *AdamW* also draws the weights a little towards 0 in every step,
+# $w \leftarrow (1 - \eta\lambda)\,w$, the *weight decay*. On the right: the rate rises quickly,
+# while Adam's means still know little, and then falls slowly.
+
+# %%
+steepness = np.array([1.0, 100.0])  # the loss is half the sum of steepness * w^2
+
+
+def walk(step):
+    """50 steps from the same place: [51, 2]."""
+    w = np.array([-4.0, 1.0])
+    places = [w.copy()]
+    for number in range(1, 51):
+        step(w, steepness * w, number)
+        places.append(w.copy())
+    return np.array(places)
+
+
+def descend(w, dw, number):
+    w -= 0.019 * dw  # above 0.02, it would leave the valley
+
+
+moments = zero_moments({"w": np.zeros(2)})
+
+
+def adam(w, dw, number):
+    rate = learning_rate(number - 1, steps=50, warmup=2, peak=0.2, least=0.0)
+    adamw({"w": w}, {"w": dw}, moments, number, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
+
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.7), width_ratios=[2, 1])
+across, along = np.meshgrid(np.linspace(-4.5, 1.5, 80), np.linspace(-1.3, 1.3, 60))
+height = (steepness[0] * across**2 + steepness[1] * along**2) / 2
+left.contour(across, along, height, levels=[0.3, 3, 12, 30, 60], colors=GREY, linewidths=0.6)
+left.plot(*walk(descend).T, "s--", ms=3, color=ORANGE, label="gradient descent")
+left.plot(*walk(adam).T, "o-", ms=3, color=BLUE, label="Adam")
+left.plot(0, 0, "*", ms=12, color="black", label="the lowest point")
+left.set(xlabel="first weight", ylabel="second weight", title="50 steps in a long valley")
+left.legend(loc="upper right", fontsize=8)
+rates = [learning_rate(i, steps=500, warmup=25, peak=4e-3, least=4e-4) for i in range(500)]
+right.plot(1000 * np.array(rates), color=BLUE)
+right.set(xlabel="step", ylabel="learning rate, thousandths", title="Schedule", ylim=(0, None))
+plt.show()
+
+# %% [markdown]
+# ## 7.8 A small GPT-2, from nothing
+#
+# We have everything, and train. The text: 283 fables of Aesop, 195 kilobytes. A tenth of them is
+# *held out*: the model never learns from these, and so they tell whether it has understood
+# anything, or only remembers. First a vocabulary of its own, learned from the fables (notebook 1
+# says how).
+
+# %%
+fables = split_documents(Path("data/fables.txt").read_text("utf-8"))
+learned, held_out = hold_out(fables, 0.1, seed=0)
+small_tokenizer = learn_bpe(learned, n_vocab=1024)
+config = Config(n_vocab=1024, n_ctx=64, n_embd=96, n_head=4, n_layer=3)
+
+tokens = encode_documents(learned, small_tokenizer)  # all of them in one row
+windows = cut_documents(
+    encode_documents(held_out, small_tokenizer), config.n_ctx, small_tokenizer.endoftext
+).spread(48)
+start = initial_params(config, np.random.default_rng(0))
+print(f"{len(learned)} fables to learn from, {len(held_out)} held out")
+print(f"{len(tokens):,} tokens, {sum(x.size for x in flatten(start).values()):,} weights")
+
+# %% [markdown]
+# A step learns from a batch of windows. The target of each token is the one that follows it, so
+# every window of 64 tokens is 64 exercises at once, thanks to the causal mask:
+
+# %% tags=["stable"]
+batch_ids, batch_targets = batch(tokens, config.n_ctx, 16, seed=0, step=0)
+print("ids:", list(batch_ids.shape), " targets:", list(batch_targets.shape))
+print("ids:    ", *token_labels(small_tokenizer, batch_ids[0, :9]), sep=" | ")
+print("targets:", *token_labels(small_tokenizer, batch_targets[0, :9]), sep=" | ")
+assert np.array_equal(batch_ids[:, 1:], batch_targets[:, :-1])
+
+# %% [markdown]
+# And this is a step of training, all of it: a gradient, cut to a length of at most 1 so that a
+# single odd batch cannot throw the model off; a learning rate; AdamW. `update` in
+# `picogpt/train/loop.py` does the same, as we check.
+
+# %%
+recipe = Recipe(
+    steps=500,
+    batch=16,  # windows in each step
+    accumulate=2,  # the parts in which they are computed, one for each thread
+    lr=4e-3,
+    min_lr=4e-4,
+    warmup=25,
+    weight_decay=0.1,
+    beta2=0.99,
+    clip=1.0,
+    dropout=0.0,
+    freeze=None,
+    eval_every=25,
+    eval_windows=48,
+    patience=None,
+    sample="The Fox",
+    seed=0,
+)
+
+
+def copy(params):
+    return unflatten({path: x.copy() for path, x in flatten(params).items()})
+
+
+def new_run(recipe, params, tokens, held_out, config, tokenizer):
+    """A run of training, which begins with a copy of the params."""
+    params = copy(params)
+    moments = zero_moments(flatten(params))
+    return Run(Path(), recipe, config, tokenizer, tokens, held_out, params, moments, State())
+
+
+mine, moments = copy(start), zero_moments(flatten(start))
+_, grads = loss_and_gradients(batch_ids, batch_targets, mine, config.n_head)
+grads = flatten(grads)
+clip_gradients(grads, recipe.clip)
+rate = learning_rate(
+    0, steps=recipe.steps, warmup=recipe.warmup, peak=recipe.lr, least=recipe.min_lr
+)
+betas = (0.9, recipe.beta2)
+adamw(flatten(mine), grads, moments, 1, lr=rate, betas=betas, weight_decay=recipe.weight_decay)
+
+pool = threads(os.cpu_count())
+in_one_part = replace(recipe, accumulate=1)
+run = new_run(in_one_part, start, tokens, windows, config, small_tokenizer)
+update(run, pool)
+for path, x in flatten(mine).items():
+    assert np.array_equal(x, flatten(run.params)[path])
+
+# %% [markdown]
+# The parts of a batch are computed by threads, one for each core. NumPy's matrix products would use
+# all cores by themselves, but nothing else does; so we have told them at the top not to.
+#
+# Now the loop. Every 25 steps it looks at the held-out fables, and keeps a copy of the weights if
+# they have never been better; at every fourth look it lets the model write.
+
+
+# %%
+def show(text: str) -> None:
+    text = "".join(c if c.isprintable() else "?" for c in text.replace("\n", " / "))
+    print(textwrap.fill(text, 94, initial_indent="    ", subsequent_indent="    "))
+
+
+def learn(run):
+    """Take all steps. Returns the curve, and the weights with the lowest held-out loss.
+
+    curve: [n, 3], each row a step, the mean loss since the row before, and the held-out loss.
+    """
+    recipe, lengths = run.recipe, token_lengths(run.tokenizer)
+    curve, losses, best = [], [], None
+    while True:
+        step = run.state.step
+        if step % recipe.eval_every == 0:
+            result = score(run.held_out, run.params, run.config.n_head, lengths, pool.map)
+            curve.append((step, np.mean(losses or [np.nan]), result.nats_per_token))
+            losses = []
+            if curve[-1][2] == min(row[2] for row in curve):
+                best = copy(run.params)
+            if recipe.sample and len(curve) % 4 == 1:
+                print(f"step {step}, held-out loss {result.nats_per_token:.2f}")
+                rng = np.random.default_rng(step)
+                show(write_sample(recipe.sample, run.params, run.config, run.tokenizer, rng))
+        if step == recipe.steps:
+            return np.array(curve), best
+        losses.append(update(run, pool))
+        run.state.step += 1
+
+
+began = time.perf_counter()
+run = new_run(recipe, start, tokens, windows, config, small_tokenizer)
+all_curve, all_best = learn(run)
+print(f"{time.perf_counter() - began:.0f} seconds")
+
+
+# %%
+def plot_curve(ax, curve, name, style, colour, column=2):
+    ax.plot(curve[:, 0], curve[:, column], style, ms=4, color=colour, label=name)
+
+
+fig, ax = plt.subplots(figsize=(6.5, 3))
+plot_curve(ax, all_curve, "fables that it learns from", "s--", ORANGE, column=1)
+plot_curve(ax, all_curve, "held-out fables", "o-", BLUE)
+ax.axhline(np.log(config.n_vocab), color=GREY, ls=":", label="a model that knows nothing")
+ax.set(xlabel="step", ylabel="loss, nats per token", ylim=(3, None))
+ax.set_title("From noise to fables")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it holds all tokens for equally likely.
+# Within a few dozen steps it learns how often each token occurs; then which follows which, what a
+# word is, that titles are written in capitals and begin with THE; sentences last. For sense, half a
+# million weights and a minute are too little. The bundled model is made in the same way, by the
+# same code: it has thirteen times the weights, seventy times the text, and took hours instead of a
+# minute.
+#
+# ## 7.9 Learning by heart
+#
+# The same model, the same held-out fables, but only 25 fables to learn from. And besides, two ways
+# to make learning by heart more difficult, which is called *regularization*:
+#
+# - *dropout*: in each step, set a random part of the activations to 0 (and the others up, so that
+#   the sum stays what it was). What the model knows must then be written in several places.
+# - *weight decay*: draw all weights towards 0 as they learn, here thirty times as strongly as
+#   before. Only what the text confirms again and again can hold out against it.
+
+# %%
+few = encode_documents(learned[:25], small_tokenizer)
+brief = replace(recipe, steps=250, warmup=12, sample="")
+recipes = {
+    "25 fables": brief,
+    "25 fables, dropout 0.3": replace(brief, dropout=0.3),
+    "25 fables, weight decay 3": replace(brief, weight_decay=3.0),
+}
+curves, bests, runs = {}, {}, {}
+for name, some_recipe in recipes.items():
+    runs[name] = new_run(some_recipe, start, few, windows, config, small_tokenizer)
+    curves[name], bests[name] = learn(runs[name])
+
+# %%
+curves["all 255 fables"] = all_curve[all_curve[:, 0] <= brief.steps]
+looks = zip(curves.items(), ("o-", "s--", "^-.", "D:"), (RED, BLUE, GREEN, PINK), strict=True)
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6), sharex=True, sharey=True)
+for (name, curve), style, colour in looks:
+    plot_curve(left, curve, name, style, colour, column=1)
+    plot_curve(right, curve, name, style, colour)
+    lowest = curve[curve[:, 2].argmin()]
+    right.plot(lowest[0], lowest[2], "*", ms=14, color=colour, mec="black", zorder=3)
+    print(
+        f"{name:26} lowest held-out loss {lowest[2]:.2f} at step {lowest[0]:3.0f}, "
+        f"in the end {curve[-1, 2]:.2f}; learned from: {curve[-1, 1]:.2f}"
+    )
+left.set(xlabel="step", ylabel="loss, nats per token", title="Fables that it learns from")
+right.set(xlabel="step", title="Held-out fables (star: the lowest)")
+fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+plt.show()
+
+# %% [markdown]
+# This is the most important picture of this notebook. On the left everything looks well: the loss
+# falls and falls. On the right, the same runs on fables that they have not seen: after a few dozen
+# steps the loss of the plain one turns, and climbs. It has not stopped learning; it learns the 25
+# fables by heart, and expects their words everywhere. That is *overfitting*, and only held-out text
+# shows it.
+#
+# - **Early stopping**: take the weights at the star, and not the last. It costs nothing, and
+#   `python -m picogpt.train` always does it: what it writes are the best weights, and `--patience`
+#   ends a run that no longer finds better ones.
+# - **Regularization** holds the rise back. But it cannot tell the model what the 25 fables do not
+#   say.
+# - **More text** is what really helps: with ten times as much nothing turns, and the loss goes
+#   where no regularization has brought it.
+#
+# (With dropout the left curve is measured while activations are dropped, so it looks worse than it
+# is.)
+#
+# By heart, literally? How often is the likeliest token the right one, for the plain run's weights
+# at the star, and for its last ones?
+
+# %%
+few_windows = cut_documents(few, config.n_ctx, small_tokenizer.endoftext)
+
+
+def right_guesses(weights, windows):
+    scored = windows.targets >= 0  # what a window shares with the one before is not scored again
+    guesses = gpt2(windows.ids, **weights, n_head=config.n_head).argmax(axis=-1)
+    return (guesses == windows.targets)[scored].mean()
+
+
+print("right at the first guess     the 25 fables    held-out fables")
+last, star = runs["25 fables"].params, bests["25 fables"]
+for name, weights in (("the weights at the star", star), ("the last weights", last)):
+    inside, outside = (right_guesses(weights, some) for some in (few_windows, windows))
+    print(f"   {name:24} {inside:12.0%} {outside:16.0%}")
+
+# %% [markdown]
+# ## 7.10 A new style for an old model
+#
+# Nobody trains from nothing if there is a model that knows the language. *Fine-tuning* is the same
+# loop from other weights, with a smaller rate. Our new style: 29 sonnets of Shakespeare, of which
+# the model has never seen a line. Six of them are held out. To see what the old knowledge is worth,
+# we train a second model of the same size from nothing.
+#
+# We only use the first 128 positions, which saves time.
+
+# %%
+sonnets = split_documents(Path("data/sonnets.txt").read_text("utf-8"))
+learned, held_out = hold_out(sonnets, 0.2, seed=0)
+view = replace(model.config, n_ctx=128)
+sonnet_tokens = encode_documents(learned, tokenizer)
+sonnet_windows = cut_documents(
+    encode_documents(held_out, tokenizer), view.n_ctx, tokenizer.endoftext
+)
+teller = params | {"wpe": params["wpe"][: view.n_ctx]}
+tuning = replace(recipe, steps=48, batch=4, lr=5e-4, min_lr=5e-5, warmup=4, eval_every=6, sample="")
+data = (sonnet_tokens, sonnet_windows, view, tokenizer)
+
+began = time.perf_counter()
+tuned_curve, poet = learn(new_run(tuning, teller, *data))
+nothing = initial_params(view, np.random.default_rng(0))
+from_nothing, _ = learn(new_run(replace(tuning, lr=2e-3, min_lr=2e-4), nothing, *data))
+print(f"{len(sonnet_tokens):,} tokens, {time.perf_counter() - began:.0f} seconds")
+
+fig, ax = plt.subplots(figsize=(6.5, 3))
+plot_curve(ax, from_nothing, "from nothing", "s--", ORANGE)
+plot_curve(ax, tuned_curve, f"fine-tuned from {MODEL}", "o-", BLUE)
+plot_curve(ax, tuned_curve, "the same, on the sonnets that it learns from", ":", SKY, column=1)
+lowest = tuned_curve[tuned_curve[:, 2].argmin()]
+ax.plot(lowest[0], lowest[2], "*", ms=14, color=BLUE, mec="black", zorder=3)
+ax.set(xlabel="step", ylabel="loss, nats per token", title="Held-out sonnets")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The same prompts, the same seeds, before and after (with the weights at the star):
+
+# %%
+for prompt in ("When the king", "My love is", "The old woman said"):
+    for name, weights in (("before", teller), ("after", poet)):
+        writer = picogpt.GPT2(view, weights, tokenizer)
+        print(f"{name}:")
+        show(prompt + writer.generate(prompt, 45, temperature=0.8, top_k=40, seed=2))
+    print()
+
+# %% [markdown]
+# Lines, "thou" and "thy", love and time: the form is learned within seconds, since the words were
+# there already. Learning the new means forgetting some of the old. On our tale, where nothing but
+# the style of the model has changed:
+
+# %%
+part = tale[: view.n_ctx]
+for name, weights in (("before", teller), ("after", poet)):
+    logits = gpt2(part[:-1], **weights, n_head=view.n_head)
+    print(f"loss on the tale {name:6}: {cross_entropy(logits, part[1:]):.2f}")
+
+# %% [markdown]
+# From the command line, all this is
+#
+#     python -m picogpt.train data/sonnets.txt --init fairytale --held-out 0.2 --out poet \
+#         --steps 50 --batch 4 --lr 5e-4 --eval-every 10
+#
+# and `--freeze 4` would leave the embeddings and the first four blocks as they are, which is
+# quicker and forgets less.
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *Gradients checked in float32* (7.2): rounding is then larger than many a mistake.
+# > - *Targets that are not shifted by one*. The loss falls to nearly nothing: the model learns to
+# >   repeat what it reads.
+# > - *Forgetting to begin each gradient at zero*, where a framework adds up what comes: every step
+# >   then follows all batches so far.
+# > - *A learning rate that is much too large, or much too small*. The first never settles, the
+# >   second never gets anywhere; it is the first number to try out.
+# > - *All weights 0 at the start*. Then all gradients but a few are 0, too, and stay so.
+# > - *Looking at the loss of the text that is learned from* (7.9).
+# > - *Dropout left on* when the model is evaluated or used.
+# > - *Weight decay inside the gradient* (as in plain L2): Adam divides it away again. AdamW applies
+# >   it to the weight itself.
+# > - *Choosing by the held-out text, and reporting its loss as if it were new*. Whoever looks at it
+# >   a hundred times to choose the best of a hundred has learned from it. For a claim, keep a third
+# >   part that nobody looks at until the end.
+#
+# What some of them cost, on the fables, in 50 steps of half the batch:
+
+
+# %%
+def short_run(lr=4e-3, params=start, shifted=True, pile_up=False) -> float:
+    """The held-out loss after 50 steps, right or wrong."""
+    params = copy(params)
+    weights, total = flatten(params), None
+    moments = zero_moments(weights)
+    for step in range(50):
+        ids, targets = batch(tokens, config.n_ctx, 8, 0, step)
+        _, grads = loss_and_gradients(ids, targets if shifted else ids, params, config.n_head)
+        grads = flatten(grads)
+        if pile_up and total is not None:
+            grads = {path: g + total[path] for path, g in grads.items()}
+        total = {path: g.copy() for path, g in grads.items()}
+        clip_gradients(grads, 1.0)
+        adamw(weights, grads, moments, step + 1, lr=lr, betas=(0.9, 0.99))
+    return score(
+        windows, params, config.n_head, token_lengths(small_tokenizer), pool.map
+    ).nats_per_token
+
+
+zeros = {path: x * path.endswith(".g") for path, x in flatten(start).items()}
+losses = {
+    "as it should be": short_run(),
+    "targets not shifted": short_run(shifted=False),
+    "gradients pile up": short_run(pile_up=True),
+    "rate a hundred times larger": short_run(lr=0.4),
+    "rate a hundred times smaller": short_run(lr=4e-5),
+    "all weights 0 at the start": short_run(params=unflatten(zeros)),
+}
+loss_bars(losses, config.n_vocab)
+
+# %% [markdown]
+# Dropout left on: the weights of the run that learned with it, on the fables that it learned.
+
+# %%
+ids, targets = few_windows.ids, few_windows.targets
+scored = targets >= 0
+taps = {"off": lambda name, x: x, "on": dropout_tap(0.3, np.random.default_rng(0))}
+for what, tap in taps.items():
+    weights = runs["25 fables, dropout 0.3"].params
+    logits = gpt2(ids, **weights, n_head=config.n_head, tap=tap)
+    print(f"dropout {what:3}: loss {cross_entropy(logits[scored], targets[scored]):.2f}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **Exercise 1.** The backward pass of GELU, $y = x\,p$ with $p = \frac12 (1 + \tanh u)$ and
+# $u = a\,(x + 0.044715\,x^3)$, $a = \sqrt{2/\pi}$. You need the product rule, and
+# $\tanh' = 1 - \tanh^2$.
+
+
+# %%
+def my_d_gelu(dy, x):
+    """dy, x: [...] -> dx [...]"""
+    u = np.sqrt(2 / np.pi) * (x + 0.044715 * x * x * x)
+    p = (1 + np.tanh(u)) / 2
+    return dy * p  # half of the product rule: complete it
+
+
+# %% tags=["stable"]
+def check_1(d):
+    x, dy = np.random.default_rng(1).standard_normal((2, 20))
+    measured = numerical_gradient(lambda x: (gelu(x) * dy).sum(), x)
+    dx = d(dy, x)
+    assert dx.shape == x.shape, "dx has the shape of x"
+    assert np.abs(dx - measured).max() < 1e-6, "the function itself says otherwise"
+    assert np.allclose(dx, d_gelu(dy, x))
+
+
+attempt(check_1, my_d_gelu)
+
+# %% [markdown]
+# **Exercise 2.** A batch does not fit into memory, so you compute the gradient of its first three
+# rows, and that of the other five. Both are means. What is the gradient of the whole batch?
+
+
+# %%
+def whole(first, second):
+    """Two gradients, of 3 and of 5 rows, path -> array each -> the gradient of all 8 rows."""
+    return {path: (first[path] + second[path]) / 2 for path in first}  # not quite
+
+
+# %% tags=["stable"]
+def check_2(combine):
+    ids, targets = batch(tokens, config.n_ctx, 8, seed=1, step=0)
+
+    def gradient(rows):
+        return flatten(loss_and_gradients(ids[rows], targets[rows], start, config.n_head)[1])
+
+    expected, result = gradient(slice(8)), combine(gradient(slice(3)), gradient(slice(3, 8)))
+    for path, g in expected.items():
+        error = np.abs(result[path] - g).max() / np.abs(g).max()
+        assert error < 1e-3, "not the gradient of the mean over all eight rows"
+
+
+attempt(check_2, whole)
+
+# %% [markdown]
+# **Exercise 3.** Early stopping has to decide without knowing the future. Given the held-out losses
+# one after the other, end as soon as `patience` of them in a row were not lower than the best
+# before; and say which one was the best.
+
+
+# %%
+def stop_early(losses, patience):
+    """losses: a list -> (how many were looked at, the place of the best of them)."""
+    return len(losses), 0  # your lines
+
+
+# %% tags=["stable"]
+def check_3(stop):
+    assert stop([5, 4, 3, 2], 2) == (4, 3), "it gets better all the time: look at all"
+    assert stop([5, 4, 6, 7, 1], 2) == (4, 1), "two worse ones in a row: the 1 is never seen"
+    assert stop([5, 4, 6, 3, 4, 4], 2) == (6, 3), "a better one begins the count anew"
+    assert stop([5, 5, 5], 2) == (3, 0), "as good is not better"
+
+
+attempt(check_3, stop_early)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def d_gelu_solution(dy, x):
+    a = np.sqrt(2 / np.pi)
+    p = (1 + np.tanh(a * (x + 0.044715 * x * x * x))) / 2
+    # p' = tanh'(u) u' / 2, where tanh'(u) = 1 - tanh(u)^2 = 4 p (1 - p)
+    slope = 2 * p * (1 - p) * a * (1 + 3 * 0.044715 * x * x)
+    return dy * (p + x * slope)
+
+
+check_1(d_gelu_solution)
+
+
+# %% tags=["solution"]
+def whole_solution(first, second):
+    return {path: (3 * first[path] + 5 * second[path]) / 8 for path in first}
+
+
+check_2(whole_solution)
+
+
+# %% tags=["solution"]
+def stop_solution(losses, patience):
+    best = 0
+    for i, loss in enumerate(losses):
+        if loss < losses[best]:
+            best = i
+        if i - best == patience:
+            return i + 1, best
+    return len(losses), best
+
+
+check_3(stop_solution)
+curve = curves["25 fables"][:, 2].tolist()
+looked_at, best = stop_solution(curve, 2)
+print(f"with patience 2 the plain run ends after {25 * (looked_at - 1)} steps instead of 250,")
+print(f"with the weights of step {25 * best}")
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/backward.py`, then `picogpt/train/`: `adamw.py`, `schedule.py`, `data.py`,
+#   `loop.py`.
+# - Your own text: `python -m picogpt.train --help`. The README has the three commands.
+# - Rumelhart, Hinton and Williams 1986, *Learning representations by back-propagating errors*.
+# - Kingma and Ba 2015, *Adam*. Loshchilov and Hutter 2019, *Decoupled Weight Decay Regularization*.
+# - Srivastava et al. 2014, *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.
+# - Next, notebook 8 looks inside a model that has been trained.

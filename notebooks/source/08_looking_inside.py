@@ -1,0 +1,796 @@
+# %% [markdown]
+# # 8. Looking inside
+#
+# **Goal:** find out by experiment what the parts of a trained model do: read its stream half-way,
+# watch its heads, take parts away, and move them from one text into another.
+#
+# Nobody has written down how a language model knows that a queen is a "she". But unlike a brain it
+# can be stopped anywhere, every number in it can be seen, and any of them can be changed to see
+# what happens then. This notebook has five instruments for that, each a few lines in
+# `picogpt/lens.py`. You should have read notebooks 3 and 4. About 40 minutes.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    GREY,
+    ORANGE,
+    SKY,
+    TALE,
+    attempt,
+    heatmap,
+    token_labels,
+)
+
+import picogpt
+from picogpt import lens
+from picogpt.config import Config
+from picogpt.model import gpt2
+from picogpt.ops import cross_entropy, layer_norm, softmax, token_logprobs
+from picogpt.tap import edit, record
+from picogpt.train.init import initial_params
+
+model = picogpt.load(MODEL)
+tokenizer, params, config = model.tokenizer, model.params, model.config
+n_layer, n_head = config.n_layer, config.n_head
+tale = np.array(tokenizer.encode(TALE))
+
+# %% [markdown]
+# ## 8.1 A stream to which everybody adds
+#
+# All instruments use the tap: a function that is called with every activation, under its name, and
+# may give back another one. `record` keeps what passes; `edit` replaces it. We shall want both at
+# the same time:
+
+
+# %%
+def run(ids, edits=None):
+    """The logits, and all activations, of a run in which the edits are made."""
+    activations = {}
+    keep, change = record(activations), edit(edits or {})
+    logits = model(ids, tap=lambda name, x: keep(name, change(name, x)))
+    return logits, activations
+
+
+_, activations = run(tale[:-1])
+
+# %% [markdown]
+# One fact makes GPT-2 easy to look into. No block ever replaces the residual stream: each reads it,
+# and *adds* to it, once after attention and once after the feed-forward part. So what reaches the
+# end is a plain sum:
+#
+# $$x_\mathrm{end} = \mathrm{embed} + \sum_i \left(\mathrm{attn}_i + \mathrm{mlp}_i\right)$$
+
+# %%
+total = activations["embed"]
+for i in range(n_layer):
+    total = total + activations[f"h.{i}.attn.c_proj"] + activations[f"h.{i}.mlp.c_proj"]
+end = activations[f"h.{n_layer - 1}.resid"]
+assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
+
+# %% [markdown]
+# ## 8.2 The logit lens: what would it say now?
+#
+# At the end the stream is normed and compared with the embedding of every token; that gives the
+# logits. Nothing forbids us to do the same half-way, with the stream after block 1, or 2:
+#
+# $$\mathrm{logits}_i = \mathrm{layer\_norm}(x_i)\; \mathrm{wte}^\top$$
+#
+# It is the answer of a model that has only the first $i$ blocks. nostalgebraist, who thought of it
+# in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths. Below,
+# each column is a position, each row a depth, and each field holds the token that the reading holds
+# for the likeliest next one; the darker, the surer it is.
+
+# %%
+sentence = "The king had three sons, and he loved the youngest"
+ids = np.array(tokenizer.encode(sentence))
+logits, seen = run(ids)
+readings = lens.logit_lens(seen, params)  # [n_layer + 1, n_seq, n_vocab]
+assert np.array_equal(readings[-1], logits)
+
+chances = softmax(readings)
+fig, ax = plt.subplots(figsize=(8.5, 0.9 + 0.28 * len(readings)))
+depths = ["embed", *(f"block {i}" for i in range(n_layer))]
+image = heatmap(
+    ax, chances.max(axis=-1), depths, token_labels(tokenizer, ids), vmax=1, aspect="auto"
+)
+for depth, row in enumerate(readings.argmax(axis=-1)):
+    for position, text in enumerate(token_labels(tokenizer, row)):
+        dark = chances[depth, position].max() > 0.6
+        colour = "white" if dark else "black"
+        ax.text(position, depth, text, ha="center", va="center", fontsize=6.5, color=colour)
+ax.tick_params(labelsize=8)
+ax.invert_yaxis()
+ax.set_title("The likeliest next token, read after each block (the end of the model is on top)")
+fig.colorbar(image, label="its probability", pad=0.01)
+plt.show()
+
+# %% [markdown]
+# The lowest row says what has just been said: with nothing but its own embedding in the stream, the
+# table that reads and writes finds the token itself. The first block already turns "what is here"
+# into "what may come next"; the later ones weigh the rest of the sentence. Somewhere on the way up
+# each column settles on its answer, easy ones early, others only in the last block.
+#
+# On a whole text the same can be put into two curves: how well each reading predicts, and how often
+# its first guess is already the one that the model ends with.
+
+# %%
+readings = lens.logit_lens(activations, params)
+losses = [cross_entropy(reading, tale[1:]) for reading in readings]
+agreement = (readings.argmax(axis=-1) == readings[-1].argmax(axis=-1)).mean(axis=-1)
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 2.4))
+left.plot(losses, "o-", color=BLUE)
+left.axhline(np.log(config.n_vocab), color=GREY, ls="--")
+left.text(n_layer, np.log(config.n_vocab), "knows nothing", ha="right", va="bottom", color=GREY)
+left.set(ylim=(0, None), ylabel="loss, nats per token", title="How well each reading predicts")
+right.plot(100 * agreement, "s-", color=GREEN)
+right.set(ylim=(0, 105), ylabel="positions, %", title="First guess as at the end")
+for ax in (left, right):
+    ax.set_xlabel("blocks before the reading")
+    ax.set_xticks(range(0, n_layer + 1, max(1, n_layer // 6)))
+plt.show()
+
+# %% [markdown]
+# A caution that holds for every instrument. The last norm and the table of tokens were trained to
+# read the *last* stream. An early block may keep something in a direction that only later blocks
+# can read: the lens shows what is there *for the lens*, and a bad reading does not say that nothing
+# is known. (Belrose et al. 2023 learn a small correction for each depth, the *tuned lens*.)
+#
+# ## 8.3 What heads look at
+#
+# Notebook 3 has shown the attention maps of one sentence. Here is a summary of a longer text: the
+# share of its attention that each head gives, on average, to four kinds of places.
+
+# %%
+maps = lens.attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
+n_seq = maps.shape[-1]
+places = np.arange(n_seq)
+earlier = places[:, None] > places
+same = (tale[:-1, None] == tale[:-1]) & earlier  # [n_seq, n_seq]: the same token, earlier on
+repeated = same.any(axis=-1)
+
+patterns = {
+    "the token itself": lens.lookback(maps, 0)[..., 1:].mean(axis=-1),
+    "the one before it": lens.lookback(maps, 1)[..., 1:].mean(axis=-1),
+    "the first of the text": maps[..., 2:, 0].mean(axis=-1),
+    "the same token earlier": (maps * same).sum(axis=-1)[..., repeated].mean(axis=-1),
+}
+largest = max(share.max() for share in patterns.values())
+fig, axes = plt.subplots(1, 4, figsize=(8.5, 2.4), sharey=True)
+for ax, (name, share) in zip(axes, patterns.items(), strict=True):
+    image = heatmap(ax, 100 * share, range(n_layer), range(n_head), vmax=100 * largest)
+    ax.set_title(name, fontsize=9)
+    ax.set_xlabel("head")
+    ax.tick_params(axis="x", rotation=0)
+    block, head = np.unravel_index(share.argmax(), share.shape)
+    print(f"most to {name:22}: block {block}, head {head}, {share.max():.0%}")
+axes[0].set_ylabel("block")
+fig.colorbar(image, ax=axes, label="attention, %", shrink=0.8)
+plt.show()
+
+# %% [markdown]
+# It is tempting to read such a map as "what matters to what". But a weight only says *where* a head
+# looks. What it takes from there is the value $v_j$, and what arrives in the stream is the value
+# times its part $W$ of `c_proj`. A large weight on a small value moves little. So let us weigh each
+# look by the length of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1 again, and ask how
+# much of its attention each head would then have to take from some places and give to others.
+
+# %%
+values = np.stack([activations[f"h.{i}.attn.v"] for i in range(n_layer)])
+w = np.stack([block["attn"]["c_proj"]["w"] for block in params["h"]])
+brought = np.linalg.norm(values @ w.reshape(n_layer, n_head, config.n_head_dim, -1), axis=-1)
+weighed = maps * brought[:, :, None]  # [n_layer, n_head, n_seq, n_seq]
+weighed /= weighed.sum(axis=-1, keepdims=True)
+moved = np.abs(weighed - maps).sum(axis=-1).mean(axis=-1) / 2  # [n_layer, n_head]
+
+block, head = np.unravel_index(moved.argmax(), moved.shape)
+print(f"attention that goes elsewhere if it is weighed, mean over all heads: {moved.mean():.0%}")
+print(f"most in block {block}, head {head}: {moved.max():.0%}")
+
+# %% [markdown]
+# One case is known from many models. A head's weights have to sum to 1, even when it has nothing to
+# say; and so it learns to *rest* on a place from which little is to be fetched. In GPT-2 124M many
+# heads of the later blocks give most of their attention to the first token, whatever it is (Vig and
+# Belinkov 2019). To know what a head is good for, we have to touch it.
+#
+# ## 8.4 Taking a head away
+#
+# The plainest experiment of all: silence one head, and see what the model loses. That is called
+# *ablation*. `lens.ablate_heads` makes the edit. It can put zeros in the place of what the head
+# says, or, with `mean_of`, what it said on average; then only what it says about *this* place is
+# lost, and the blocks above find the constant part that they have learned to count on.
+
+# %%
+loss = cross_entropy(run(tale[:-1])[0], tale[1:])
+
+
+def cost(heads, mean_of=activations) -> float:
+    """By how much the loss on the tale rises without these heads, in nats per token."""
+    edits = lens.ablate_heads(heads, config, mean_of)
+    return cross_entropy(run(tale[:-1], edits)[0], tale[1:]) - loss
+
+
+everyone = [(i, j) for i in range(n_layer) for j in range(n_head)]
+costs = np.reshape([cost([pair]) for pair in everyone], (n_layer, n_head))
+zero_costs = np.reshape([cost([pair], None) for pair in everyone], (n_layer, n_head))
+
+largest = max(np.abs(costs).max(), np.abs(zero_costs).max())
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3), sharey=True)
+for ax, matrix, name in zip(axes, (costs, zero_costs), ("its mean", "zeros"), strict=True):
+    rows, columns = range(n_layer), range(n_head)
+    image = heatmap(ax, matrix, rows, columns, cmap=DIVERGING, vmin=-largest, vmax=largest)
+    ax.tick_params(axis="x", rotation=0)
+    ax.set(xlabel="head", title=f"A head replaced by {name}")
+axes[0].set_ylabel("block")
+fig.colorbar(image, ax=axes, label="the loss rises by,\nnats per token")
+plt.show()
+
+block, head = np.unravel_index(costs.argmax(), costs.shape)
+print(f"loss of the whole model:  {loss:.3f}")
+print(f"without its costliest head, block {block}, head {head}:  {loss + costs.max():.3f}")
+print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
+
+# %% [markdown]
+# Single heads cost little. That does not mean that they do little: often another one does the same,
+# and steps in. What happens when more and more of them go? Once in the order of what they cost
+# alone, the cheapest first, and once the dearest first:
+
+# %%
+order = np.argsort(costs, axis=None)
+numbers = np.unique(np.linspace(0, costs.size, 13).astype(int))
+fig, ax = plt.subplots(figsize=(8, 2.7))
+for name, chosen, style in (("cheapest first", order, "o-"), ("dearest first", order[::-1], "s--")):
+    curve = [loss + cost([everyone[i] for i in chosen[:n]]) for n in numbers]
+    ax.plot(100 * numbers / costs.size, curve, style, label=name)
+ax.axhline(np.log(config.n_vocab), color=GREY, ls=":", label="a model that knows nothing")
+ax.set(
+    xlabel="heads replaced by their mean, % of all", ylabel="loss, nats per token", ylim=(0, None)
+)
+ax.set_title("How much attention does the model need?")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# The two curves must meet at both ends. In between, the area that they enclose says how unequally
+# the work is shared. Without any attention (on the right) what remains is a model of which token
+# follows which, since nothing but the token itself and its position is left to predict from.
+#
+# Which tokens does the costliest head help to predict? Those whose probability falls most without
+# it:
+
+# %%
+edits = lens.ablate_heads([(block, head)], config, activations)
+before = token_logprobs(run(tale[:-1])[0], tale[1:])
+after = token_logprobs(run(tale[:-1], edits)[0], tale[1:])
+texts = token_labels(tokenizer, tale)
+print(f"without head {head} of block {block}:")
+for i in np.argsort(after - before)[:6]:
+    context = "".join(texts[max(0, i - 7) : i + 1])
+    print(f"{context:>44} | {texts[i + 1]:10} {np.exp(before[i]):6.1%} -> {np.exp(after[i]):6.1%}")
+
+# %% [markdown]
+# ## 8.5 Moving an activation from one text into another
+#
+# Taking away tells us that something is needed, not what it carries. For that there is a better
+# experiment. Take two texts that differ in one word only, and in what follows from it:
+#
+# > The **king** was so tired that ... *he*
+# >
+# > The **queen** was so tired that ... *she*
+#
+# Record the run of the second. Then run the first, and at *one* place, after one block and at one
+# position, put in the activation of the second. If the answer turns from "he" to "she", this is
+# where the information was. If nothing happens, it was not there, or it did not matter any more.
+# This is *activation patching*, and `lens.patch` makes the edit.
+#
+# One pair of texts may be a coincidence, so we take nine at once, as a batch. What we measure is
+# the difference of the two logits, "he" minus "she".
+
+# %%
+PAIRS = """king queen, prince princess, man woman, boy girl, father mother, son daughter,
+brother sister, husband wife, lord lady"""
+pairs = [pair.split() for pair in PAIRS.split(",")]
+text = "The {} was so tired that"
+he_ids, she_ids = (
+    np.array([tokenizer.encode(text.format(pair[which])) for pair in pairs]) for which in (0, 1)
+)
+(place,) = np.flatnonzero((he_ids != she_ids).any(axis=0))  # the noun's position
+labels = token_labels(tokenizer, he_ids[0])
+labels[place] = "·king/queen"
+he, she = tokenizer.encode(" he")[0], tokenizer.encode(" she")[0]
+
+
+def leaning(logits):
+    """How far the model leans towards "he": [n_pairs, n_seq, n_vocab] -> [n_pairs]."""
+    return logits[:, -1, he] - logits[:, -1, she]
+
+
+he_logits, _ = run(he_ids)
+she_logits, she_run = run(she_ids)
+for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=True):
+    print(f"{pair[0]:8} {a:+.2f}    {pair[1]:9} {b:+.2f}")
+
+# %% [markdown]
+# Now every depth and every position. The number is how much of the way from the first column to the
+# second the patch has gone: 0 for no effect, 1 where the model answers as if it had read the other
+# noun.
+
+
+# %%
+def share(edits):
+    """How far the edits take the runs of "king" to those of "queen": the mean over all pairs."""
+    way = leaning(he_logits) - leaning(she_logits)
+    gone = leaning(he_logits) - leaning(run(he_ids, edits)[0])
+    return gone.mean() / way.mean()
+
+
+names = ["embed", *(f"h.{i}.resid" for i in range(n_layer))]
+positions = range(place, he_ids.shape[-1])
+effect = np.array([[share(lens.patch(she_run, [name], [p])) for p in positions] for name in names])
+assert np.isclose(effect[0, 0], 1) and np.isclose(effect[-1, -1], 1)
+
+fig, ax = plt.subplots(figsize=(6, 1.2 + 0.27 * len(names)))
+image = heatmap(
+    ax, effect, depths, labels[place:], ".2f", cmap=DIVERGING, vmin=-1, vmax=1, aspect="auto"
+)
+ax.tick_params(axis="x", rotation=0)
+ax.invert_yaxis()
+ax.set(xlabel="patched at this position", title="How far the patched stream turns he into she")
+fig.colorbar(image, label="share of the way")
+plt.show()
+
+# %% [markdown]
+# Read it from below. At first everything hangs on the noun: patch its embedding, and the model has
+# read another text. At the end everything hangs on the last position, since only there the
+# prediction is made. In between, the information must have *moved*, and there is only one thing in
+# GPT-2 that moves anything: attention. The rows in which the left column fades and the right one
+# grows are the blocks in which it happens. The words in between play hardly any part: the last
+# position fetches the noun's gender directly.
+#
+# Which heads do that? We patch what each head says at the last position, and nothing else.
+# (`lens.put` is the part of `lens.patch` that makes an edit for any place in an array.)
+
+
+# %%
+def heads_from(source, heads):
+    """Edits that take what some heads, (block, head) each, say at the last position from a run."""
+    edits = {}
+    for block in {block for block, _ in heads}:
+        name = f"h.{block}.attn.heads"  # [n_pairs, n_head, n_seq, n_head_dim]
+        where = (..., [j for i, j in heads if i == block], -1, slice(None))
+        edits[name] = lens.put(where, source[name][where])
+    return edits
+
+
+by_head = np.reshape([share(heads_from(she_run, [pair])) for pair in everyone], costs.shape)
+four = [everyone[i] for i in np.argsort(-by_head, axis=None)[:4]]
+for block, head in four:
+    print(f"block {block}, head {head}: {by_head[block, head]:.2f} of the way")
+print(f"all heads, each alone, added up: {by_head.sum():.2f}")
+
+# %% [markdown]
+# A few heads carry most of it. Are they those that look at the noun? From the last token, how much
+# do they look at it, if it is a "king", and if it is a "queen"?
+
+# %%
+_, he_run = run(he_ids)
+gazes = [lens.attention_maps(r, n_layer)[..., -1, place].mean(axis=1) for r in (he_run, she_run)]
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.9))
+largest = np.abs(by_head).max()
+limits = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest}
+image = heatmap(left, by_head, range(n_layer), range(n_head), **limits)
+left.tick_params(axis="x", rotation=0)
+left.set(xlabel="head", ylabel="block", title="What each head does to the answer")
+fig.colorbar(image, ax=left, label="share of the way", shrink=0.8)
+right.plot(100 * np.stack([g.ravel() for g in gazes]), np.stack([by_head.ravel()] * 2), color=GREY)
+for gaze, marker, name in zip(gazes, "os", ("king", "queen"), strict=True):
+    right.plot(100 * gaze.ravel(), by_head.ravel(), marker, ls="", label=name)
+for i, (block, head) in enumerate(four):
+    side, ha = ((max, "left"), (min, "right"))[i % 2]  # two of them may lie close together
+    x = 100 * side(gaze[block, head] for gaze in gazes)
+    right.annotate(f"  {block}.{head}  ", (x, by_head[block, head]), ha=ha, va="center")
+right.set(xlabel="attention to the noun, %", ylabel="share of the way", xlim=(0, 115))
+right.set_title("... and how much it looks (block.head)")
+right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+plt.show()
+
+# %% [markdown]
+# The picture on the right shows why one has to touch. A head may look hard at the noun without
+# telling its gender (on the right, near zero). And a head tells something in two ways: by *what* it
+# takes from the noun, or by *whether* it looks at all; one whose two marks lie far apart is a
+# detector, which looks at one kind of noun and passes over the other.
+#
+# The last test is the other way round. Patch *only* these four heads, at the last position, and
+# leave the whole rest of the model reading "king":
+
+# %%
+edits = heads_from(she_run, four)
+print(f"the four heads together: {share(edits):.2f} of the way")
+
+rows = {
+    "as it is": he_logits,
+    "four heads of the queen's": run(he_ids, edits)[0],
+    "the queen's, all of it": she_logits,
+}
+print("\nThe king was so tired that ...      he     she")
+for name, some_logits in rows.items():
+    chances = softmax(some_logits[0, -1])
+    print(f"   {name:26} {chances[he]:8.1%} {chances[she]:7.1%}")
+
+# %% [markdown]
+# So the model's knowledge of one small piece of grammar has an address. This is how one tries to
+# understand larger models, too: Wang et al. 2022 followed how GPT-2 124M completes "When Mary and
+# John went to the store, John gave a drink to ..." through 26 heads, most of them found by
+# patching.
+#
+# ## 8.6 Induction heads
+#
+# One circuit is so useful that every transformer which is large enough, and has read enough, makes
+# it. It answers the question: *what came next, the last time?* If a tale has a "tailor Hans", the
+# next "tailor" will probably be called Hans as well. To know that takes two heads in a row:
+#
+# 1. In an early block, a *previous-token head* writes into each position which token stands before
+#    it.
+# 2. In a later block, an *induction head* at a token A looks for the position that says "before me
+#    stands A", and copies the token that stands there: B.
+#
+# So $A\,B \ldots A$ is continued by $B$, for any $A$ and $B$, even for pairs never seen before.
+# This cannot be a memory of the training text: it is learning from the context. (Elhage et al. 2021
+# and Olsson et al. 2022 found and named it.)
+#
+# Before we search for it, let us *build* one, so that we know what we are looking for. We take a
+# GPT-2 with two blocks, one head each, and write its matrices by hand; `gpt2` runs them as if they
+# had been learned. The stream has three parts: which token this is (26 letters, and a dot for the
+# beginning of a text), which token stands before it (27 again), and the position.
+
+# %%
+ALPHABET = ".abcdefghijklmnopqrstuvwxyz"
+n, n_ctx = len(ALPHABET), 41
+token, before, position = slice(0, n), slice(n, 2 * n), slice(2 * n, 2 * n + n_ctx)
+tiny = Config(n_vocab=n, n_ctx=n_ctx, n_embd=2 * n + n_ctx, n_head=1, n_layer=2)
+by_hand = initial_params(tiny, np.random.default_rng(0))
+for block in by_hand["h"]:
+    for layer in (*block["attn"].values(), *block["mlp"].values()):
+        layer["w"][:] = 0
+
+by_hand["wte"][:] = np.eye(n, tiny.n_embd)  # a 1 in the part "token"
+by_hand["wpe"][:] = np.eye(n_ctx, tiny.n_embd, k=2 * n)  # a 1 in the part "position"
+
+# Block 0. Position i asks for i - 1, each offers its own number, and hands over its token; the
+# answer is written into the part "before".
+SHARP = 8  # the larger, the closer the softmax comes to a plain choice
+attn = by_hand["h"][0]["attn"]
+q, k, v = np.split(attn["c_attn"]["w"], 3, axis=-1)  # views: to fill them fills c_attn
+q[position, position] = SHARP * np.eye(n_ctx, k=-1)
+k[position, position] = np.eye(n_ctx)
+v[token, token] = np.eye(n)
+attn["c_proj"]["w"][token, before] = np.eye(n)
+
+# Block 1. Each asks for its own token among those that stand before the others, and takes theirs.
+attn = by_hand["h"][1]["attn"]
+q, k, v = np.split(attn["c_attn"]["w"], 3, axis=-1)
+q[token, token] = SHARP * np.eye(n)
+k[before, token] = np.eye(n)
+v[token, token] = np.eye(n)
+attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itself
+
+# %% [markdown]
+# That is all: besides the embeddings eight small matrices, seven of them the identity, one a shift
+# by one place. We let it read twenty letters in random order, twice. The first time nobody could
+# guess them; the second time it should know what comes. (But not the first letter of the
+# repetition: how could it know that the text begins again?)
+
+# %% tags=["stable"]
+rng = np.random.default_rng(7)
+period = 20
+letters = rng.permutation(np.arange(1, n))[:period]  # none of them twice
+puzzle = np.array([0, *letters, *letters])
+small_run = {}
+small_logits = gpt2(puzzle, **by_hand, n_head=1, tap=record(small_run))
+guesses = small_logits.argmax(axis=-1)[:-1]
+right = guesses == puzzle[1:]
+
+
+def spell(ids):
+    return "".join(ALPHABET[i] for i in ids)
+
+
+print(f"it reads:    {spell(puzzle)}")
+print(f"its guesses:  {spell(guesses)}")
+print(f"right:        {''.join('*' if ok else ' ' for ok in right)}")
+
+# %%
+small_maps = lens.attention_maps(small_run, tiny.n_layer)
+fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
+titles = ("Block 0: the previous token", "Block 1: what came next the last time")
+for ax, matrix, title in zip(axes, small_maps[:, 0], titles, strict=True):
+    image = heatmap(ax, matrix, vmax=1)
+    ax.set_xticks(range(0, n_ctx, 10), range(0, n_ctx, 10))
+    ax.set_yticks(range(0, n_ctx, 10), range(0, n_ctx, 10))
+    ax.set_xlabel("position looked at")
+    ax.set_title(title, fontsize=10)
+axes[0].set_ylabel("position that looks")
+fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
+plt.show()
+
+# %% [markdown]
+# On the right, in the first round, no token has been seen before: nothing fits better than anything
+# else, and the head looks at all alike. In the second round there is one line, 19 positions back:
+# not at the same token (that would be 20), but at the one after it.
+#
+# These two maps are what to look for in a real model, and simple numbers measure them:
+# `lens.lookback` with distance 1 for the first; and for the second `lens.induction_scores`, the
+# mean weight that each token of the repetition puts on the one after its last occurrence. In our
+# model:
+
+# %% tags=["stable"]
+inner = small_maps[..., 1:, 1:]  # without the dot, which does not come again
+print(f"to the previous token, block 0: {lens.lookback(inner, 1)[0, 0].mean():.2f}")
+print(f"induction score, block 1:       {lens.induction_scores(inner, period)[1, 0]:.2f}")
+for silent in (0, 1):
+    tap = edit(lens.ablate_heads([(silent, 0)], tiny))
+    guesses = gpt2(puzzle, **by_hand, n_head=1, tap=tap).argmax(axis=-1)[:-1]
+    print(f"right without the head of block {silent}: {(guesses == puzzle[1:]).sum()}, not 19")
+
+# %% [markdown]
+# Each needs the other. It takes two blocks: no single layer of attention can do it.
+#
+# And the trained model? We give it random tokens of its own vocabulary, twice: a text that nobody
+# has ever written, in which only the repetition can help.
+
+# %%
+period = 50
+rng = np.random.default_rng(0)
+random_ids = np.tile(rng.integers(config.n_vocab - 1, size=(4, period)), 2)
+random_logits, random_run = run(random_ids)
+random_maps = lens.attention_maps(random_run, n_layer)  # [n_layer, 4, n_head, n_seq, n_seq]
+scores = lens.induction_scores(random_maps, period).mean(axis=1)
+previous = lens.lookback(random_maps, 1).mean(axis=(1, -1))
+block, head = np.unravel_index(scores.argmax(), scores.shape)
+
+chance = np.mean(1 / np.arange(period + 1, 2 * period + 1))
+logprobs = token_logprobs(random_logits[:, :-1], random_ids[:, 1:])
+print(f"best induction score: {scores.max():.3f}, block {block}, head {head}")
+print(f"the score of a head that looks everywhere alike: {chance:.3f}")
+print(f"loss, first time: {-logprobs[:, : period - 1].mean():.2f}, nats per token")
+print(f"loss, second time: {-logprobs[:, period:].mean():.2f}")
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 2.7), sharey=True)
+titles = ("looks at the previous token", f"induction score (highest: {scores.max():.2f})")
+for ax, matrix, title in zip(axes, (previous, scores), titles, strict=True):
+    image = heatmap(ax, matrix, range(n_layer), range(n_head), vmax=1)
+    ax.tick_params(axis="x", rotation=0)
+    ax.set(title=title, xlabel="head")
+axes[0].set_ylabel("block")
+fig.colorbar(image, ax=axes, label="mean attention weight")
+plt.show()
+
+# %% [markdown]
+# How to read it: a model with induction heads has scores of 0.5 and more in some heads of its later
+# half, and its loss falls the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of several
+# (block and head; Wang et al. 2022). If all scores lie near the one of a head that looks everywhere
+# alike, the model has none. Olsson et al. saw them appear rather suddenly, in one short phase of
+# training, and only after a few billion tokens; the fairy-tale model has read some twenty million.
+#
+# Random tokens are a hard test, far from anything that a teller of tales has ever read. A kinder
+# one: a name that it cannot know. How surprised is the model by its parts, each time that it comes
+# back?
+
+# %%
+name = " Marzipolda"
+story = f"""There was once a girl who was called{name}. One day{name} went into the forest, and\
+ there{name} met a wolf. 'Where are you going,{name}?' said the wolf, and{name} began to weep."""
+story_ids, name_ids = np.array(tokenizer.encode(story)), np.array(tokenizer.encode(name))
+surprise = -token_logprobs(run(story_ids[:-1])[0], story_ids[1:])
+starts = [
+    i for i in range(len(story_ids)) if np.array_equal(story_ids[i : i + len(name_ids)], name_ids)
+]
+times = np.array([surprise[i - 1 : i - 1 + len(name_ids)] for i in starts])  # [n_times, n_parts]
+
+numbers = np.arange(1, len(times) + 1)
+fig, ax = plt.subplots(figsize=(6.5, 2.8))
+ax.bar(numbers, times[:, 0], color=SKY, label="that the name comes (its first token)")
+bars = ax.bar(
+    numbers, times[:, 1:].sum(axis=-1), bottom=times[:, 0], color=BLUE, label="its spelling"
+)
+ax.bar_label(bars, fmt="%.0f", label_type="center", color="white")
+ax.set(xlabel="the name comes for the ... time", ylabel="surprise, nats")
+ax.set_title("Does it learn a name while it reads?")
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+plt.show()
+
+# %% [markdown]
+# Induction would make the dark part, the spelling, all but vanish from the second time on: once
+# "Mar" has been said, the rest is only a matter of looking back. If the dark bars fall a little,
+# the model has noticed that such tokens are about in this text. If they keep their height, it reads
+# the name for the fifth time as if for the first.
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *Taking attention for an explanation.* A weight says where a head looks. Weigh it by the
+# >   value, or better, patch (8.3, 8.5).
+# > - *The lens without the last norm.* The stream grows from block to block, and `wte` expects a
+# >   vector of the size that `ln_f` makes. Without it the readings shout, or whisper.
+# > - *Zeros in the place of a head.* They take away its constant part, too, and bring the model
+# >   into states it has never known. What is measured then is partly the shock.
+# > - *Texts of different lengths.* A position in one text is then another one in the other.
+# >   Patching needs pairs that have the noun in the same place, and the same number of tokens.
+# > - *One example.* A single pair of texts can do anything. Look at how much the effect varies.
+# > - *Searching for the strongest of many, and reporting it.* Among hundreds of heads some look
+# >   interesting by chance. Find it on one set of texts, and measure it on another (exercise 3).
+# > - *Induction tested on a text that makes sense.* There the second time is easier for many
+# >   reasons.
+
+# %% [markdown]
+# The lens with and without the norm, in numbers, on the tale:
+
+# %%
+names = ["embed", *(f"h.{i}.resid" for i in range(n_layer))]
+without = [cross_entropy(activations[name] @ params["wte"].T, tale[1:]) for name in names]
+print("blocks    with ln_f    without    (loss, nats per token)")
+for depth in range(n_layer + 1):
+    print(f"{depth:6}    {losses[depth]:9.2f}    {without[depth]:7.1f}")
+
+# %% [markdown]
+# Zeros against the mean, all heads of one block at a time:
+
+# %%
+print("block    by its mean    by zeros    (the loss rises by)")
+for i in range(n_layer):
+    heads = [(i, j) for j in range(n_head)]
+    print(f"{i:5}    {cost(heads):11.3f}    {cost(heads, None):8.3f}")
+
+# %% [markdown]
+# Texts of different lengths:
+
+# %%
+_, longer_run = run(tokenizer.encode("The old queen was so very tired that"))
+try:
+    run(he_ids[0], lens.patch(longer_run, ["h.0.resid"]))
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# One example, or nine: the share of the way that the strongest head goes, in each pair.
+
+# %%
+strongest = heads_from(she_run, four[:1])
+way = leaning(he_logits) - leaning(she_logits)
+each = (leaning(he_logits) - leaning(run(he_ids, strongest)[0])) / way
+print(*(f"{pair[0]}/{pair[1]} {x:.2f}" for pair, x in zip(pairs, each, strict=True)), sep=", ")
+
+# %% [markdown]
+# ## Exercises
+#
+# **Exercise 1.** *Who wrote the answer?* The last norm divides each position by one number, its
+# standard deviation. Take that number as given, and the rest is linear: "he" minus "she" is a sum
+# over the parts that were added to the stream. Write the function that says what one part
+# contributes. The norm is $(x - \bar x) / \sigma \cdot g + b$, the logit of a token its dot product
+# with that token's row of `wte`.
+
+# %%
+stream = she_run[f"h.{n_layer - 1}.resid"][0, -1]  # [n_embd], the queen's, at the last position
+sigma = np.sqrt(stream.var() + 1e-5)
+towards = params["wte"][he] - params["wte"][she]  # [n_embd]
+
+
+def contribution(part):
+    """part: [n_embd], one of those whose sum is the stream -> its share of "he" minus "she"."""
+    return 0.0  # your line
+
+
+# %%
+parts = {"embed": she_run["embed"][0, -1]}
+for i in range(n_layer):
+    for branch in ("attn", "mlp"):
+        parts[f"{branch} {i}"] = she_run[f"h.{i}.{branch}.c_proj"][0, -1]
+
+
+# %% tags=["stable"]
+def check_1(contribution):
+    assert contribution(stream) != 0, "no answer yet"
+    constant = params["ln_f"]["b"] @ towards
+    total = sum(contribution(part) for part in parts.values()) + constant
+    expected = layer_norm(stream, **params["ln_f"]) @ towards
+    assert np.isclose(total, expected, rtol=1e-3, atol=1e-3), "the parts must sum to he minus she"
+    one, two = parts["attn 0"], parts["mlp 0"]
+    assert np.isclose(contribution(one + two), contribution(one) + contribution(two), atol=1e-4), (
+        "it must be linear: no standard deviation of the part itself"
+    )
+
+
+attempt(check_1, contribution)
+
+# %% [markdown]
+# **Exercise 2.** Patch *one* activation at *one* position, after at least one block, such that the
+# king's run gives exactly the queen's last logits, to the last bit. (What the position's last
+# logits depend on is in the figure of 8.5.)
+
+# %%
+one_patch = {}  # your answer: lens.patch(she_run, [a name], [a position])
+
+
+# %% tags=["stable"]
+def check_2(edits):
+    assert len(edits) == 1, "one activation, please"
+    assert "embed" not in edits and "wte" not in edits, "after at least one block"
+    patched = run(he_ids, edits)[0]
+    assert np.array_equal(patched[:, -1], she_logits[:, -1]), "the last logits are not the queen's"
+    assert not np.array_equal(patched, she_logits), "one position, please"
+
+
+attempt(check_2, one_patch)
+
+# %% [markdown]
+# **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. What share
+# of the way do these four go on another? (`heads_from` needs a run of the other sentence.)
+
+# %%
+OTHER = "Once upon a time there was a {} who was so poor that"
+answer = None  # a number: the share of the way on OTHER, by the heads in `four`
+
+
+# %% tags=["stable"]
+def check_3(answer):
+    assert answer is not None, "no answer yet"
+    a, b = (np.array([tokenizer.encode(OTHER.format(p[i])) for p in pairs]) for i in (0, 1))
+    whole = leaning(run(a)[0]) - leaning(run(b)[0])
+    left = leaning(run(a, heads_from(run(b)[1], four))[0]) - leaning(run(b)[0])
+    assert np.isclose(answer, 1 - left.mean() / whole.mean(), atol=0.01), "ours is another number"
+
+
+attempt(check_3, answer)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def contribution_solution(part):
+    return (part - part.mean()) / sigma * params["ln_f"]["g"] @ towards
+
+
+check_1(contribution_solution)
+pieces = {name: contribution_solution(part) for name, part in parts.items()}
+fig, ax = plt.subplots(figsize=(7, 2.8))
+colours = [GREY, *[ORANGE, BLUE] * n_layer]
+ax.bar(list(pieces), list(pieces.values()), color=colours)
+ax.axhline(0, color="black", lw=0.8)
+ax.tick_params(axis="x", rotation=90)
+ax.set(ylabel='"he" minus "she"', title="Who writes the answer to: The queen was so tired that")
+plt.show()
+
+# %% tags=["solution"]
+# The logits of the last position are made of nothing but the last stream at that position.
+check_2(lens.patch(she_run, [f"h.{n_layer - 1}.resid"], [he_ids.shape[-1] - 1]))
+
+# %% tags=["solution"]
+poor_he, poor_she = (
+    np.array([tokenizer.encode(OTHER.format(pair[which])) for pair in pairs]) for which in (0, 1)
+)
+poor_run = run(poor_she)[1]
+patched = leaning(run(poor_he, heads_from(poor_run, four))[0])
+before, after = leaning(model(poor_he)), leaning(model(poor_she))
+solution = (before - patched).mean() / (before - after).mean()
+check_3(solution)
+print(f"{solution:.2f} of the way; {share(heads_from(she_run, four)):.2f} where they were found")
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/lens.py`, and `picogpt/tap.py`, on which it stands.
+# - nostalgebraist 2020, *interpreting GPT: the logit lens*. Belrose et al. 2023, *Eliciting Latent
+#   Predictions from Transformers with the Tuned Lens*.
+# - Elhage et al. 2021, *A Mathematical Framework for Transformer Circuits*. Olsson et al. 2022,
+#   *In-context Learning and Induction Heads*. Wang et al. 2022, *Interpretability in the Wild*.
+# - Meng et al. 2022, *Locating and Editing Factual Associations in GPT*, section 2.1, for patching.
+# - Next, notebook 9 asks what the whole model can be used for.

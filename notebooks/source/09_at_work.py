@@ -1,0 +1,886 @@
+# %% [markdown]
+# # 9. GPT-2 at work, and its limits
+#
+# **Goal:** put one and the same model to many tasks by nothing but the way in which one asks, measure
+# what comes of it, and know what such a model cannot do, what it repeats, and what it has kept.
+#
+# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you will see
+# how one finds that out, which is worth as much as a success. What the real GPT-2 reaches is told by
+# published figures, with their source; the numbers that cells print are always those of the model
+# that you have loaded. You need notebook 0. About 40 minutes.
+
+# %%
+MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+
+# %%
+import textwrap
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    TALE,
+    attempt,
+    heatmap,
+    loss_bars,
+    token_labels,
+)
+
+import picogpt
+from picogpt.config import SIZES, param_shapes
+from picogpt.ops import token_logprobs
+from picogpt.score import cut_document, score, token_lengths
+
+model = picogpt.load(MODEL)
+tokenizer, config = model.tokenizer, model.config
+
+
+def show(text):
+    """Print a text in lines of less than a hundred letters, its own line breaks kept."""
+    for line in text.split("\n"):
+        print(textwrap.fill(line, 98))
+
+
+# %% [markdown]
+# ## 9.1 Everything is a continuation
+#
+# GPT-2 was trained to continue documents, and for nothing else. But on the web there are documents
+# that end in a summary, list words with their translations, or answer the question of the line
+# before. Whoever continues these well has to summarize, to translate and to answer. So one writes the
+# beginning of such a document and lets the model go on. This is the idea of the paper that introduced
+# GPT-2, and of its title: *Language Models are Unsupervised Multitask Learners* (Radford et al.
+# 2019).
+#
+# | task | the document that is to be continued |
+# |---|---|
+# | last word of a text | `... and the mouse ran back into its` |
+# | summary | the text, then `TL;DR:` |
+# | translation | `the dog = le chien`, some more such lines, then `the king =` |
+# | question | `Q: Who bakes bread?` `A: a baker`, then `Q: ...` `A:` |
+# | sentiment | the text, then `She was very` |
+# | dialogue | the words that were said, then the mark that opens the answer |
+#
+# The model's weights never change. With examples in the prompt (as for the translation) this is called
+# *few-shot*, without *zero-shot*.
+#
+# What a model makes of a beginning depends on what it has read. Three beginnings, of which one
+# belongs to the fairy-tale model's world:
+
+# %%
+for beginning in (
+    "The youngest of the three brothers went into the forest, and",
+    "The minister of finance said on Tuesday that",
+    "import numpy as np\n\ndef softmax(x):",
+):
+    text = model.generate(beginning, 40, temperature=0.7, top_k=40, seed=1)
+    show(beginning + text + "\n")
+
+# %% [markdown]
+# ## 9.2 Asking without letting it write
+#
+# There are two ways to get an answer. Let the model write, and read it; or give it some possible
+# answers, and see which it holds likeliest. The second is easier to measure, and shows knowledge that
+# the model would never have put in words by itself. It takes one function, which all of this
+# notebook uses: the log-probability of an ending after a beginning,
+#
+# $$\log p(\text{ending} \mid \text{beginning}) = \sum_t \log p(\text{token}_t \mid
+# \text{all tokens before}).$$
+
+
+# %%
+def logprob(beginning, ending):
+    """log p(ending | beginning), in nats. The ending begins with a space, as words do."""
+    start = [tokenizer.endoftext, *tokenizer.encode(beginning)]
+    end = tokenizer.encode(ending)
+    logits = model([*start, *end[:-1]])[len(start) - 1 :]
+    return float(token_logprobs(logits, end).sum())
+
+
+beginning, ending = "The king had", " three sons."
+whole = model.score(beginning + ending).logprobs.sum()
+assert np.isclose(
+    logprob(beginning, ending), whole - model.score(beginning).logprobs.sum(), atol=1e-3
+)
+for ending in (" three sons.", " three moons.", " sons three."):
+    print(f"{beginning + ending:26} {logprob(beginning, ending):7.2f} nats")
+
+# %% [markdown]
+# ## 9.3 The last word
+#
+# The paper's first test is LAMBADA: passages whose last word a reader can guess, but only from the
+# whole passage, not from the last sentence. That is what we measure here, with a few passages of
+# our own: how likely is the right word after the last sentence alone, and how likely after all of it?
+# The distance between the two points is what the model has taken from the context.
+
+# %%
+PASSAGES = [
+    (
+        "A fox saw some grapes on a high wall. He jumped again and again.",
+        "But he could not reach the",
+        " grapes",
+    ),
+    (
+        "The boy had a white horse, and he loved it.",
+        "Every morning he went into the stable and fed his",
+        " horse",
+    ),
+    (
+        "The dragon slept on a heap of gold, and the prince wished to see the dragon.",
+        "He went into the cave and killed the",
+        " dragon",
+    ),
+    (
+        "There was once a miller who had a clever cat.",
+        "One day he said: 'What shall I do with my",
+        " cat",
+    ),
+    (
+        "The witch had locked the girl in a high tower.",
+        "She could not go down, for there was no door in the",
+        " tower",
+    ),
+    (
+        "An old woman baked a cake and put it on the window to cool.",
+        "A boy came by, and he ate the",
+        " cake",
+    ),
+    (
+        "The princess had dropped her ring into the well.",
+        "So the frog swam down to look for the",
+        " ring",
+    ),
+    (
+        "A poor shoemaker had leather for only one pair of shoes.",
+        "In the morning he found on his table a pair of",
+        " shoes",
+    ),
+]
+fig, ax = plt.subplots(figsize=(8.5, 3.4))
+for y, (before, last, word) in enumerate(PASSAGES):
+    alone, with_all = (100 * np.exp(logprob(x, word)) for x in (last, f"{before} {last}"))
+    ax.plot([alone, with_all], [y, y], color=GREY, zorder=0)
+    ax.plot(alone, y, "s", color=ORANGE, label="" if y else "after the last sentence alone")
+    ax.plot(with_all, y, "o", color=BLUE, label="" if y else "after the whole passage")
+ax.set_yticks(
+    range(len(PASSAGES)),
+    [f"... {' '.join(last.split()[-6:])} ({word.strip()})" for _, last, word in PASSAGES],
+)
+ax.set(xscale="log", xlabel="probability of the right word, %", xlim=(None, 100))
+ticks = [0.0001, 0.01, 1, 100]
+ax.set_xticks(ticks, ticks)
+ax.minorticks_off()
+ax.invert_yaxis()
+fig.legend(ncols=2, loc="outside upper right")
+plt.show()
+
+# %% [markdown]
+# On the real LAMBADA, the smallest GPT-2 gets 46 % of the last words right and the largest 63 % (9.9).
+#
+# ## 9.4 Summary
+#
+# On web pages a long text is sometimes followed by "TL;DR:" (*too long; didn't read*) and one sentence
+# that says it all. The paper's recipe: put `TL;DR:` after the article, let the model write 100 tokens
+# with top-k at $k = 2$, and take the first three sentences.
+
+# %%
+show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, top_k=2, seed=1))
+
+# %% [markdown]
+# Is that a summary? To answer by more than taste, we let the model choose. Four one-sentence
+# summaries, one of which is right; but a sentence may be likely in itself, or because it has words in
+# common with the text. So we look at what the text *adds* to each: its log-probability after our
+# tale, less its log-probability after another one.
+#
+# $$\text{gain} = \log p(\text{summary} \mid \text{our tale}) - \log p(\text{summary} \mid
+# \text{another tale})$$
+#
+# And, as a scientist should, we do it without the hint as well. Only what the hint adds can be
+# knowledge of what "TL;DR:" means.
+
+# %%
+OTHER = """There was once a wolf who had not eaten for three days. He knocked at the door of the seven \
+kids and said with a soft voice: 'Open the door, dear children, your mother has come home and has \
+brought something for each of you.' But the kids saw his black paw at the window, and cried: 'We will \
+not open. Our mother has no black feet. You are the wolf!'
+"""
+SUMMARIES = {
+    "right": " A princess shares her bread with an old woman, who is a fairy.",
+    "same people, wrong": " An old woman gives her bread to a princess, who is a fairy.",
+    "another tale": " Seven little kids do not open the door to the wolf.",
+    "shuffled": " Who bread an is with a her fairy woman, shares princess old a.",
+}
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 2.4), sharex=True, sharey=True)
+for ax, hint, name in zip(axes, ("", "\nTL;DR:"), ("without a hint", "with TL;DR:"), strict=True):
+    gains = [logprob(TALE + hint, s) - logprob(OTHER + hint, s) for s in SUMMARIES.values()]
+    bars = ax.barh(list(SUMMARIES), gains, color=[BLUE, ORANGE, ORANGE, ORANGE])
+    ax.bar_label(bars, fmt="%+.1f", padding=3)
+    ax.axvline(0, color="black", lw=0.8)
+    ax.set(title=name, xlabel="gain, nats")
+    ax.margins(x=0.15)
+axes[0].invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# A model that notices no more than which *words* belong to a tale gives the wrong and the shuffled
+# summary nearly as much as the right one. Published: the largest GPT-2 reaches 21.4 ROUGE points (the
+# mean of three kinds) on news articles, and 15.0 without the hint, so it does know the hint; but
+# three sentences picked at random from the article reach 21.0, and the first three of it 31.6
+# (Radford et al. 2019, Table 4).
+#
+# ## 9.5 Translation, and copying
+#
+# The prompt of the paper is a list of examples, `english = french`. Here is such a list, and all right
+# and wrong answers in one picture: each row is a question, each column a possible answer. From
+# each column its mean is taken away, since some words are likely whatever is asked. Whoever knows the
+# language has a dark diagonal. The right-hand picture asks for less: no French at all, only to see
+# from the examples that the word is to be repeated.
+
+# %%
+WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
+FRENCH = ["roi", "maison", "chat", "fille", "pain", "nuit", "eau", "cheval"]
+TRANSLATED = "dog = chien\ntree = arbre\nmoon = lune\nhand = main\n"
+COPIED = "dog = dog\ntree = tree\nmoon = moon\nhand = hand\n"
+
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.8))
+for ax, shots, answers in zip(axes, (TRANSLATED, COPIED), (FRENCH, WORDS), strict=True):
+    table = np.array([[logprob(f"{shots}{w} =", f" {a}") for a in answers] for w in WORDS])
+    table -= table.mean(axis=0)
+    right = int((table.argmax(axis=1) == np.arange(len(WORDS))).sum())
+    limit = np.abs(table).max()
+    image = heatmap(ax, table, WORDS, answers, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    ax.set_title(f"{right} of {len(WORDS)} right (by chance: 1)")
+    fig.colorbar(image, ax=ax, label="nats over the column's mean", shrink=0.7)
+plt.show()
+print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"))
+
+# %% [markdown]
+# A model that has read English tales only can know no French. That GPT-2 knows some is an accident: pages
+# in other languages had been removed from its training text, and 10 MB of French were left. The
+# largest reached 5 BLEU from English to French, less than a dictionary word by word, and 11.5 from
+# French to English, where its English helps (section 3.7 of the paper). The copying is another
+# matter: heads that continue a pattern of the prompt form in training by themselves (Olsson et al.
+# 2022), and notebook 8 looks for them in this model.
+#
+# ## 9.6 Questions
+#
+# A dozen questions that a reader of fairy tales should be able to answer, each with three answers to
+# choose from. Comparing their log-probabilities has a flaw: " a king" is a likely phrase in any tale,
+# and would win whatever is asked. So here, too, we compare what the question *adds* to each answer:
+# its log-probability after the question less that after an empty question (Holtzman et al. 2021 call
+# this *domain-conditional pointwise mutual information*).
+
+# %%
+QUESTIONS = {
+    "Who lives in a palace?": ["a king", "a frog", "a bear"],
+    "What do cats eat?": ["mice", "swords", "castles"],
+    "What is the colour of snow?": ["white", "green", "black"],
+    "Who wears a crown?": ["a queen", "a horse", "a shepherd"],
+    "What gives milk?": ["a cow", "a wolf", "a stone"],
+    "Where do fish live?": ["in the water", "in the sky", "in the fire"],
+    "What shines at night?": ["the moon", "the door", "the bread"],
+    "Who makes shoes?": ["a shoemaker", "a king", "a fisherman"],
+    "What do you do with a sword?": ["fight", "eat", "sleep"],
+    "Who can do magic?": ["a witch", "a miller", "a cow"],
+    "What is very hot?": ["fire", "ice", "snow"],
+    "Who is the mother of the prince?": ["the queen", "the cook", "the dragon"],
+}
+SHOTS = "Q: Who bakes bread?\nA: a baker\n\nQ: What has four legs?\nA: a dog\n\n"
+
+
+def choices(question, answers):
+    """For each answer log p, and what the question adds to it."""
+    asked = [logprob(f"{SHOTS}Q: {question}\nA:", f" {a}") for a in answers]
+    empty = [logprob(f"{SHOTS}Q:\nA:", f" {a}") for a in answers]
+    return np.array(asked), np.array(asked) - np.array(empty)
+
+
+by_logprob, by_gain = 0, 0
+for question, answers in QUESTIONS.items():
+    plain, gain = choices(question, answers)
+    by_logprob += plain.argmax() == 0  # the right answer stands first
+    by_gain += gain.argmax() == 0
+    order = np.argsort(-gain)
+    told = ", ".join(f"{answers[i]} {gain[i]:+.1f}" for i in order)
+    print(f"{question:33} {'right' if order[0] == 0 else 'wrong':6} {told}")
+n = len(QUESTIONS)
+print(f"\nright: {by_gain} of {n} by gain, {by_logprob} by log-probability; by chance {n // 3}")
+
+# %%
+for question in list(QUESTIONS)[:4]:
+    print(question, repr(model.generate(f"{SHOTS}Q: {question}\nA:", 12, stop="\n")))
+
+# %% [markdown]
+# That is what the same model writes if nobody offers it answers. To prefer the right one of three is
+# far easier than to find it, and says more about which words go together than about
+# understanding. Published: on questions that people had typed into Google, the largest GPT-2 gives the
+# right answer to 4.1 %, the smallest to no more than 1 %. Its probabilities are worth something, though:
+# of the 1 % of questions on which it was surest, 63.1 % were right (section 3.8).
+#
+# ## 9.7 Sentiment
+#
+# Is a text glad or sad? Continue it with "... was very", and compare two words. The number
+#
+# $$s = \log p(\text{happy} \mid \text{text}) - \log p(\text{sad} \mid \text{text})$$
+#
+# orders the texts; where the line between glad and sad lies is another question, since one of the
+# words may be the likelier in any text.
+
+# %%
+GLAD = [
+    "The boy saw that his father had come home at last, and the boy was very",
+    "The king gave a great feast, there was music and dancing, and every one was very",
+    "The poor man found a purse of gold, and he was very",
+    "The prince was healed of his sickness, and the queen was very",
+    "The sisters found each other again after many years, and they were very",
+    "The rain came at last, the corn grew, and the farmer was very",
+    "The boy had won the prize, all the people cheered, and he was very",
+    "She was married to the prince whom she loved, and she was very",
+]
+SAD = [
+    "The mother saw that her child was dead, and she was very",
+    "The princess had lost her golden ball, and she was very",
+    "His brother had been eaten by the wolf, and the little boy was very",
+    "The soldiers had burned the village, and the people were very",
+    "The old woman was all alone in the world, and she was very",
+    "The giant locked the princess in a dark tower, and she was very",
+    "His best friend had deceived him, and he was very",
+    "The queen's daughter was carried off by a dragon, and the queen was very",
+]
+glad, sad = (
+    np.array([logprob(x, " happy") - logprob(x, " sad") for x in xs]) for xs in (GLAD, SAD)
+)
+
+
+def ranked_right(glad, sad):
+    """The share of pairs of a glad and a sad text in which the glad one has the higher number."""
+    return (glad[:, None] > sad).mean()
+
+
+# What would come out if the texts had nothing to do with the numbers?
+rng = np.random.default_rng(0)
+both = np.concatenate([glad, sad])
+by_chance = []
+for _ in range(5000):
+    mixed = rng.permutation(both)
+    by_chance.append(ranked_right(mixed[: len(glad)], mixed[len(glad) :]))
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.6), width_ratios=[1.2, 1])
+left.plot(glad, np.full(len(glad), 1), "o", color=BLUE, alpha=0.7)
+left.plot(sad, np.full(len(sad), 0), "s", color=ORANGE, alpha=0.7)
+left.set_yticks([0, 1], ["sad texts", "glad texts"])
+left.set(ylim=(-0.6, 1.6), xlabel="log p(happy) − log p(sad), nats")
+right.hist(by_chance, bins=25, range=(0, 1), color="lightgrey", label="by chance")
+right.axvline(ranked_right(glad, sad), color=BLUE, lw=2, label="this model")
+right.set(xlabel="share of pairs ranked right", yticks=[])
+right.spines["left"].set_visible(False)
+right.legend(loc="upper left", fontsize=9)
+plt.show()
+p_value = np.mean(np.array(by_chance) >= ranked_right(glad, sad))
+print(f"{ranked_right(glad, sad):.0%} of all pairs in the right order; ", end="")
+print(f"mere chance does as well {p_value:.1%} of the time")
+
+# %% [markdown]
+# Sixteen texts are few, and such a number should never be told without the grey hill beside it: with so
+# few, chance alone often looks like a gift. Nor was there a reason to ask for these two words. Others
+# are as good:
+
+# %%
+for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleased", "angry")):
+    numbers = [
+        np.array([logprob(x, f" {good}") - logprob(x, f" {bad}") for x in xs]) for xs in (GLAD, SAD)
+    ]
+    print(f"{good:>8} or {bad:6} {ranked_right(*numbers):.0%} of all pairs in the right order")
+
+# %% [markdown]
+# To try words and prompts until one works, and then to report that one, is the most common way to fool
+# oneself with language models. The large ones do know sentiment; to be sure of it, one needs a few
+# hundred texts and a prompt that was fixed before.
+#
+# ## 9.8 Dialogue
+#
+# A dialogue is a text in which speakers alternate. The program writes your lines into it, opens the
+# model's line, lets the model go on to the end of the line, and puts both into the text. That is all
+# that a "chat" is; models that are sold as such have the same loop, and were trained on many
+# dialogues besides.
+
+
+# %%
+class Talk:
+    """A conversation in the manner of a tale: everything said so far is the prompt."""
+
+    def __init__(self, scene, partner):
+        self.text, self.partner = scene, partner
+
+    def say(self, words, seed):
+        self.text += f"\n\n'{words}' said the boy.\n\n'"
+        # The oldest part of a long talk is forgotten (notebook 5).
+        answer = model.generate(self.text, 60, temperature=0.8, top_k=40, seed=seed, stop="\n")
+        self.text += answer
+        return answer
+
+
+talk = Talk("In the middle of the forest the boy met an old fox, who could speak.", "fox")
+for seed, words in enumerate(["Good morning, fox!", "Where do you live?", "Will you help me?"]):
+    talk.say(words, seed)
+show(talk.text)
+
+# %% [markdown]
+# Form comes first: quotation marks, who speaks, how one answers. Sense comes later, if at all. Nothing
+# in the model knows that it is one of the speakers; it would write your lines, too, if we let it.
+#
+# ## 9.9 What is published about the real ones
+#
+# All of these figures are from Table 3 of Radford et al. 2019, zero-shot. (The paper counts the
+# parameters of the two smaller models as 117 and 345 million; the files have 124 and 355. 762 and 1542
+# are now called 774 and 1558.) picogpt computes the same function as OpenAI's code, but these figures
+# were not measured with it.
+
+# %%
+PUBLISHED = {  # Radford et al. 2019, Table 3
+    "LAMBADA: last word of a passage": [45.99, 55.48, 60.12, 63.24],
+    "CBT: missing noun, 10 choices": [87.65, 92.35, 93.45, 93.30],
+    "CBT: missing name, 10 choices": [83.4, 87.1, 88.0, 89.05],
+}
+PERPLEXITIES = {
+    "WikiText-2": [29.41, 22.76, 19.93, 18.34],
+    "Penn Treebank": [65.85, 47.33, 40.31, 35.76],
+    "LAMBADA": [35.13, 15.60, 10.87, 8.63],
+}
+millions = [117, 345, 762, 1542]
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.6))
+for ax, figures in zip(axes, (PUBLISHED, PERPLEXITIES), strict=True):
+    for (name, values), marker, colour in zip(
+        figures.items(), "os^", (BLUE, GREEN, PINK), strict=True
+    ):
+        ax.semilogx(millions, values, marker=marker, color=colour, label=name)
+    ax.set_xticks(millions, [f"{m}M" for m in millions], fontsize=9)
+    ax.minorticks_off()
+    ax.set_xlabel("parameters, as the paper counts them")
+axes[0].set(ylabel="right, %", ylim=(0, 100))
+axes[0].legend(loc="lower right", fontsize=9)
+axes[1].set(ylabel="perplexity (lower is better)", ylim=(0, None))
+axes[1].legend(fontsize=9)
+plt.show()
+
+# %% [markdown]
+# The curves had not flattened, and that was the message of 2019: the same recipe, larger, does better at
+# everything. They also say what not to expect. Asked about a text that it can see, the largest
+# GPT-2 reaches an F1 of 55 (CoQA, section 3.5; people 89); asked without one, it is right 4 times in
+# a hundred. None of them
+# can reliably add, count, reason over several steps, or know what happened after 2017. And no GPT-2
+# was trained to follow instructions: that came later, with other methods.
+#
+# ## 9.10 What perplexity is good for
+#
+# Perplexity says how well a model predicts a text (notebook 0). Here are the bits that this model needs
+# for each byte of texts of different kinds.
+
+# %%
+sonnets = Path("data/sonnets.txt").read_text("utf-8").split("<|endoftext|>")
+fables = Path("data/fables.txt").read_text("utf-8").split("<|endoftext|>")
+TEXTS = {
+    "a fairy tale": TALE,
+    "a fable of Aesop": fables[3].strip(),
+    "a sonnet of Shakespeare": sonnets[3].strip(),
+    "a weather report": (
+        "Rain will spread from the west during Tuesday afternoon, with strong winds on the coast and "
+        "temperatures of 8 to 11 degrees. Flights may be delayed. Drivers are advised to allow extra "
+        "time, and to check conditions before travelling on Wednesday."
+    ),
+    "Python": Path(picogpt.ops.__file__).read_text("utf-8")[-1200:],
+    "French": (
+        "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère en "
+        "était folle, et sa mère-grand plus folle encore."
+    ),
+    "random letters": "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz "), 300)),
+}
+bits = {name: model.score(text).bits_per_byte for name, text in TEXTS.items()}
+fig, ax = plt.subplots(figsize=(7.5, 2.8))
+bars = ax.barh(list(bits), list(bits.values()), color=BLUE)
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.axvline(8, color=GREY, ls="--", label="stored plainly")
+ax.axvline(np.log2(27), color=GREY, ls=":", label="27 letters, all equally likely")
+ax.set(xlabel="bits per byte")
+ax.invert_yaxis()
+fig.legend(ncols=2, loc="outside upper right")
+plt.show()
+
+# %% [markdown]
+# So perplexity tells *what a model has read*: it is low for texts like those. (It can be worse than
+# useless for others: beyond 8 bits it would be cheaper to store the bytes as they are.) It serves to compare two
+# models on one text; to see whether training still helps (notebook 7); to find what does not fit into a
+# text; to sort texts by kind (exercise 2); and, with a method called arithmetic coding, to compress: the bits are
+# not a figure of speech, a file could be made that small.
+#
+# It does not tell whether a text is true, or good: a text that goes in circles has the lowest perplexity
+# of all (notebook 5). And a perplexity is nothing without its protocol. Here is one text under one
+# model, cut into pieces of different length, in two ways: pieces side by side, whose first tokens have
+# nothing before them; or pieces that overlap by half, of which only the second half counts.
+
+# %%
+text = "\n\n".join(sonnet.strip() for sonnet in sonnets[:12])
+ids = np.array([tokenizer.endoftext, *tokenizer.encode(text)])
+lengths = token_lengths(tokenizer)
+windows = [n for n in (16, 32, 64, 128, 256, 512, 1024) if n <= config.n_ctx]
+side_by_side, overlapping = [], []
+for n in windows:
+    overlapping.append(score(cut_document(ids, n), model.params, config.n_head, lengths).perplexity)
+    surprises = []
+    for start in range(0, len(ids) - 1, n):
+        piece = ids[start : start + n + 1]
+        surprises.append(-token_logprobs(model(piece[:-1]), piece[1:]))
+    side_by_side.append(np.exp(np.concatenate(surprises).mean()))
+
+fig, ax = plt.subplots(figsize=(6.5, 3))
+ax.semilogx(windows, side_by_side, "s--", color=ORANGE, label="side by side")
+ax.semilogx(windows, overlapping, "o-", color=BLUE, label="overlapping by half")
+ax.set_xticks(windows, windows)
+ax.minorticks_off()
+ax.set(xlabel="tokens in a piece", ylabel="perplexity", title="One text, one model")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The same with published figures: for gpt2-large on WikiText-2, Hugging Face's documentation has 19.44
+# with pieces of 1024 tokens side by side, and 16.44 with steps of 512.
+#
+# ## 9.11 What it has been taught without anybody's wish
+#
+# **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here is a
+# measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier? Four
+# sentences, to see whether it depends on the sentence.
+
+# %%
+MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
+WORKERS = "nurse cook spinner servant tailor miller baker gardener shepherd fisherman soldier thief"
+PEOPLE = [*MEN_AND_WOMEN.split(), *WORKERS.split(), "doctor", "teacher"]
+FRAMES = [
+    "The {} said that",
+    "The {} was so tired that",
+    "One day the {} lost the way, because",
+    "The {} went home, and when",
+]
+
+
+def lean(person):
+    """log p(she) - log p(he) in each of the sentences."""
+    return [logprob(x.format(person), " she") - logprob(x.format(person), " he") for x in FRAMES]
+
+
+leans = {person: lean(person) for person in PEOPLE}
+leans = dict(sorted(leans.items(), key=lambda item: np.mean(item[1])))
+fig, ax = plt.subplots(figsize=(8.5, 3.4))
+for x, values in enumerate(leans.values()):
+    colour = ORANGE if np.mean(values) > 0 else BLUE
+    ax.plot([x, x], [min(values), max(values)], color=colour, lw=1)
+    ax.plot([x] * len(values), values, "_", color=colour)
+    ax.plot(x, np.mean(values), "o", color=colour)
+ax.axhline(0, color="black", lw=0.8)
+ax.set_xticks(range(len(leans)), leans, rotation=90)
+ax.set(ylabel="log p(she) − log p(he), nats", title="above 0: she is likelier; below: he")
+plt.show()
+
+# %% [markdown]
+# That a king is a he and a queen a she is in the meaning of the words; such words show that the
+# measurement works. A baker, a thief or a doctor can be either, and what the model says of them is
+# what its books say. For the fairy tales that means the nineteenth century, where women are queens,
+# stepmothers, witches and nurses. Mind the scale: 3 nats are odds of 20 to 1. And it is not only
+# pronouns. Who is beautiful, who is wicked, who does what to whom, all of it is learned in the same
+# way, most of it is harder to measure, and none of it is taken out by anybody.
+#
+# The real GPT-2 has read forty gigabytes of web pages, and repeats them. Sheng et al. 2019 (*The Woman
+# Worked as a Babysitter*) let it continue sentences about women and men, black and white, gay and straight
+# people, and found differences in the regard with which it speaks of them. OpenAI's model card says
+# that the model reflects the biases of its data, and advises against its use where these matter
+# without a study of them first. That is good advice for the small one, too: its tales are about
+# kings, but their attitudes towards women, the old, the poor and strangers are there.
+#
+# **What it has kept.** Does a model learn its books by heart? One forward pass over a text tells how long
+# it could recite: at every position, is the token that comes the likeliest one? Where that holds for
+# $n$ positions in a row, greedy decoding, started there, writes $n$ tokens of the text word for word.
+
+
+# %%
+def recited(text):
+    """[(n, beginning, what follows)]: all stretches that greedy decoding would get right."""
+    ids = np.array([tokenizer.endoftext, *tokenizer.encode(text)])[: config.n_ctx + 1]
+    hits = model(ids[:-1]).argmax(axis=-1) == ids[1:]
+    found, at = [], 0
+    for hit, group in groupby(hits):
+        n = len(list(group))
+        if hit:
+            before = tokenizer.decode(ids[max(at - 7, 1) : at + 1])
+            found.append((n, before, tokenizer.decode(ids[at + 1 : at + n + 1])))
+        at += n
+    return found
+
+
+stretches, shares = {}, {}
+for name, texts in {
+    "Aesop (28 books)": fables[:60],
+    "Shakespeare": sonnets,
+    "TALE": [TALE],
+}.items():
+    stretches[name] = [x for text in texts for x in recited(text.strip())]
+    n_tokens = sum(min(len(tokenizer.encode(t.strip())), config.n_ctx) for t in texts)
+    counts = Counter(n for n, _, _ in stretches[name])
+    at_least = [sum(c for n, c in counts.items() if n >= length) for length in range(1, 13)]
+    shares[name] = 1000 * np.array(at_least) / n_tokens
+
+fig, ax = plt.subplots(figsize=(7, 3))
+for (name, share), style, colour in zip(
+    shares.items(), ("o-", "s--", "^:"), (BLUE, ORANGE, GREEN), strict=True
+):
+    ax.semilogy(range(1, 13), np.where(share > 0, share, np.nan), style, color=colour, label=name)
+ax.set(xlabel="tokens in a row, at least", ylabel="stretches per 1000 tokens")
+ax.legend()
+plt.show()
+for n, before, follows in sorted(stretches["Aesop (28 books)"], reverse=True)[:5]:
+    print(f"{n} tokens: {before!r} goes on {follows!r}")
+
+# %% [markdown]
+# The fables are among the books that `fairytale` was trained on; the sonnets and TALE are not. (To 124M,
+# Aesop and Shakespeare are both well known.) That a text can be recited is no proof that it was
+# learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text to
+# compare with, nobody can tell memory from good guessing.
+#
+# To be kept, a sentence has to be seen often. Some sayings stand in the 28 books as often as the axis
+# says, and the height is the surprise of their second half after the first.
+
+# %%
+SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books
+    ("Once upon", " a time", 244),
+    ("the Emerald", " City", 51),
+    ("the Wicked Witch", " of the West", 12),
+    ("said the March", " Hare", 8),
+    ("Who is the fairest of", " us all?", 7),
+    ("Off with", " his head!", 4),
+    ("I'll huff, and I'll puff, and I'll blow", " your house in", 2),
+    ("Curiouser and", " curiouser!", 1),
+    ("Slow and steady", " wins the race", 1),
+    ("Dorothy lived in the midst of the great Kansas prairies,", " with Uncle Henry,", 1),
+    ("Alice was beginning to get very tired of sitting by her sister", " on the bank,", 1),
+    ("High above the city, on a tall column, stood the statue", " of the Happy Prince.", 1),
+]
+fig, ax = plt.subplots(figsize=(7, 3))
+places = Counter()
+for beginning, ending, times in SAYINGS:
+    n = len(tokenizer.encode(ending))
+    surprise = -logprob(beginning, ending) / n
+    known = model.generate(beginning, n) == ending
+    places[times] += 1  # beside one another where they are equally frequent
+    ax.plot(
+        times * 1.07 ** (places[times] - 1),
+        surprise,
+        "o" if known else "x",
+        color=BLUE if known else RED,
+    )
+    print(f"{times:4} times  {'recites' if known else '':8} {beginning} |{ending}")
+ax.plot([], [], "o", color=BLUE, label="recited word for word")
+ax.plot([], [], "x", color=RED, label="not recited")
+ax.set(
+    xscale="log", xlabel="times in the 28 books", ylabel="surprise of the ending, nats per token"
+)
+ax.set_xticks([1, 10, 100], ["1", "10", "100"])
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# Six million parameters cannot hold thirteen million letters by heart. Larger models keep more. With GPT-2, the first sentence and a half of the Gettysburg Address brings back the
+# speech, which stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And
+# Carlini et al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its
+# training text, among them names, telephone numbers and addresses of private people, some of which
+# had stood in one document only. The rule that they found later (Carlini et al. 2022) is the one of our
+# picture, with size and the length of the prompt added: what is repeated is remembered.
+#
+# Both halves of this section have one lesson. A language model is a picture of its texts. What must
+# not come out must not go in.
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *"GPT-2 is from Google."* It is from OpenAI (Radford et al. 2019). From Google are the Transformer
+# >   (Vaswani et al. 2017), BERT (Devlin et al. 2018) and T5 (Raffel et al. 2019).
+# > - *"GPT-2 is an encoder and a decoder"*, with the prompt for the one and the answer for the other. It is
+# >   one stack, and prompt and answer are one sequence in it.
+# > - *A `<bos>` token.* GPT-2 has one special token, `<|endoftext|>`, which stands *between* documents and
+# >   so before each. `<bos>`, `<s>`, `[CLS]` or `<pad>` are ordinary text to it.
+# > - *`<|endoftext|>` typed into a prompt* is ordinary text, too, unless the tokenizer is told otherwise.
+# > - *Instructions.* "Please summarize the following" is the beginning of a letter, not an order.
+# > - *Endings of different length compared by their sums*, or answers without what they are worth after
+# >   an empty question.
+# > - *Perplexities per word, per token and per byte* in one table.
+# > - *One prompt, one number, no chance level.*
+
+# %% [markdown]
+# **Encoder and decoder.** An encoder would have parameters of its own, and the decoder a second attention
+# that looks at it. These are all that a block of 124M has (notebook 4 counts them):
+
+# %% tags=["stable"]
+block = [
+    name.removeprefix("h.0.") for name in param_shapes(SIZES["124M"]) if name.startswith("h.0.")
+]
+print(*block)
+print("outside the blocks:", *(name for name in param_shapes(SIZES["124M"]) if "h." not in name))
+
+# %% [markdown]
+# **A `<bos>` token.** What each of these becomes, and what the first sentence of TALE costs after it:
+
+# %%
+sentence = tokenizer.encode(TALE[: TALE.index(".") + 1])
+prefixes = {"the token <|endoftext|>": [tokenizer.endoftext]}
+for text in ("<bos>", "<s>", "[CLS]", "<|endoftext|>"):
+    prefixes[f"the text {text}"] = tokenizer.encode(text)
+    print(f"{text:14} {token_labels(tokenizer, tokenizer.encode(text))}")
+losses = {}
+for name, prefix in prefixes.items():
+    logits = model([*prefix, *sentence[:-1]])[len(prefix) - 1 :]
+    losses[name] = -float(token_logprobs(logits, sentence).mean())
+loss_bars(losses, config.n_vocab)
+
+# %% [markdown]
+# **Sums.** "Who bakes bread?" with a short wrong answer and a long right one, compared in three ways:
+
+# %%
+question, empty = "Q: Who bakes the bread in the village?\nA:", "Q:\nA:"
+print(f"{'':44}{'sum':>8}{'mean':>8}{'gain':>8}")
+for answer in (" a cow", " the baker, who rises early in the morning"):
+    total, n = logprob(question, answer), len(tokenizer.encode(answer))
+    gain = total - logprob(empty, answer)
+    print(f"{answer:44}{total:8.1f}{total / n:8.1f}{gain:8.1f}")
+
+# %% [markdown]
+# **Per what?** One text, one model, one sum of surprises:
+
+# %%
+s = model.score(TALE)
+total = s.nats_per_token * len(s.ids)
+for name, n in {"token": len(s.ids), "word": len(TALE.split()), "byte": s.n_bytes}.items():
+    print(f"perplexity per {name:5} {np.exp(total / n):8.1f}   ({n} of them)")
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's predictions?
+# (The surprise of the whole text, in bits, eight to a byte, rounded up.)
+
+
+# %%
+def compressed_size(text):
+    return len(text.encode())  # your line
+
+
+# %% tags=["stable"]
+def check_1(function):
+    for text in (TALE, TEXTS["Python"]):
+        s = model.score(text)
+        expected = s.bits_per_byte * s.n_bytes / 8
+        found = function(text)
+        assert found < len(text.encode()), "that is the size of the text itself"
+        assert expected <= found < expected + 1 + 1e-6, "not the surprise in bits, divided by 8"
+
+
+attempt(check_1, compressed_size)
+
+# %% [markdown]
+# **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the text, and
+# see after which of them the text surprises least. `samples` maps names to texts.
+
+
+# %%
+def kind_of(text, samples):
+    return next(iter(samples))  # your lines, with logprob
+
+
+# %% tags=["stable"]
+SAMPLES = {
+    "tale": TALE[:400] + "\n",
+    "Python": TEXTS["Python"][:400] + "\n",
+    "sonnet": sonnets[0][:400] + "\n",
+}
+
+
+def check_2(function):
+    for text in (
+        "    return x.reshape(n, -1)",
+        "'Give me bread,' said the princess.",
+        "O my sweet love, thy beauty",
+    ):
+        chances = {name: logprob(sample, text) for name, sample in SAMPLES.items()}
+        expected = max(chances, key=chances.get)
+        found = function(text, SAMPLES)
+        assert found == expected, f"{text.strip()[:20]!r} ... is likelier after another sample"
+
+
+attempt(check_2, kind_of)
+
+# %% [markdown]
+# **Exercise 3.** A fair coin for the measurement of bias: which of some adjectives leans most to women?
+# Use the frame `"The {} child lost the way, because"` and the same two words as above, and return the
+# adjective with the highest log p(she) - log p(he).
+
+# %%
+ADJECTIVES = ["beautiful", "brave", "wicked", "clever", "poor", "lazy", "strong", "good"]
+answer = None  # your answer, one of them, found by a line of code
+
+
+# %% tags=["stable"]
+def check_3(answer):
+    assert answer in ADJECTIVES, "no answer yet"
+    frame = "The {} child lost the way, because"
+    leans = [logprob(frame.format(a), " she") - logprob(frame.format(a), " he") for a in ADJECTIVES]
+    assert answer == ADJECTIVES[int(np.argmax(leans))], "another one leans more"
+
+
+attempt(check_3, answer)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution"]
+def size_solution(text):
+    bits = -model.score(text).logprobs.sum(dtype=float) / np.log(2)
+    return int(np.ceil(bits / 8))
+
+
+check_1(size_solution)
+
+
+# %% tags=["solution"]
+def kind_solution(text, samples):
+    return max(samples, key=lambda name: logprob(samples[name], text))
+
+
+check_2(kind_solution)
+
+
+# %% tags=["solution"]
+def child_lean(adjective):
+    frame = f"The {adjective} child lost the way, because"
+    return logprob(frame, " she") - logprob(frame, " he")
+
+
+check_3(max(ADJECTIVES, key=child_lean))
+
+# %% [markdown]
+# ## To go on
+#
+# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*: fifteen pages that are easy
+#   to read now.
+# - Sheng et al. 2019, *The Woman Worked as a Babysitter: On Biases in Language Generation*; Carlini et al.
+#   2021, *Extracting Training Data from Large Language Models*; Holtzman et al. 2021, *Surface Form
+#   Competition*, on why answers should be compared by what the question adds.
+# - `picogpt/bundled/README.md`, the card of the fairy-tale model: what it has read, how well it predicts,
+#   and its limits.
