@@ -85,7 +85,7 @@ def read_sections(path: Path) -> tuple[str, dict[str, str]]:
 def points_table(assignment: Assignment) -> str:
     rows = [f"| `{q.name}` | {q.title} | {q.points} |" for q in assignment.questions]
     table = ["| function | question | points |", "|---|---|---|", *rows]
-    return "\n".join([f"## {assignment.points} points", "", *table])
+    return "\n".join([f"{assignment.points} points in all:", "", *table])
 
 
 def header(assignment: Assignment) -> str:

@@ -33,7 +33,7 @@ def test_every_form_holds_every_stub(assignment):
         assert code in code_of(notebook)
         assert f"check({function.__name__})" in code_of(notebook)
         assert re.search(rf"^### {function.__name__} \(\d+ points\)$", text, re.MULTILINE)
-    assert f"## {assignment.points} points" in text
+    assert f"## The functions\n\n{assignment.points} points in all:\n\n| function |" in text
 
 
 def call_with_anything(function):
@@ -50,6 +50,7 @@ def test_the_file_runs(assignment):
     for function in assignment.functions:
         with pytest.raises(NotImplementedError):
             call_with_anything(names[function.__name__])
+        assert names[function.__name__].__doc__[:20] == function.__doc__[:20]
     assert max(map(len, source.splitlines())) <= 100
 
 

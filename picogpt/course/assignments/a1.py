@@ -137,4 +137,5 @@ A1 = Assignment(
     ),
     given=(split,),
     imports="",
+    omit=("ALPHABET",),
 )
