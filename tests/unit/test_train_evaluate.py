@@ -14,8 +14,8 @@ from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
 from picogpt.model import gpt2
 from picogpt.ops import softmax
-from picogpt.train.data import encode_documents
 from picogpt.score import NOT_SCORED, cut_document, score, token_lengths
+from picogpt.train.data import encode_documents
 from picogpt.train.evaluate import bits_per_byte, cut_documents
 
 # bytes, and one token of two letters, so that tokens and bytes are not the same

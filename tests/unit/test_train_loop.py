@@ -12,10 +12,10 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, flatten
+from picogpt.score import score, token_lengths
 from picogpt.train import loop, parallel
 from picogpt.train.adamw import zero_moments
 from picogpt.train.data import batch, encode_documents
-from picogpt.score import score, token_lengths
 from picogpt.train.evaluate import cut_documents
 from picogpt.train.folder import State
 from picogpt.train.init import initial_params
