@@ -56,7 +56,7 @@ def beam_search(
         ended now, would not be among the n_beams best ended texts.
     """
     beams = [Beam(Text(list(ids)), 0.0)]
-    read_prompts([beams[0].text], params, config)
+    read_prompts([beams[0].text], params, config, end=len(ids) + max_new_tokens)
     ended: list[Hypothesis] = []
     for length in range(1, max_new_tokens + 1):
         going_on = []

@@ -6,7 +6,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -107,13 +107,18 @@ def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) ->
     text.logits = forward([*unread, *draft], params, config, text.cache, 1 + len(draft))
 
 
-def read_prompts(texts: Sequence[Text], params: dict, config: Config) -> None:
-    """Read all texts for the first time. Of equal ones only the first is computed."""
+def read_prompts(texts: Sequence[Text], params: dict, config: Config, end: int) -> None:
+    """Read all texts for the first time. Of equal ones only the first is computed.
+
+    end: how many tokens each will have at most.
+    """
+    # Memory that a text will never need costs time as well: the system clears it on first touch.
+    room = replace(config, n_ctx=min(end, config.n_ctx))
     first = {}
     for text in texts:
         twin = first.setdefault(tuple(text.ids), text)
         if twin is text:
-            text.cache = KVCache(config, dtype=params["wte"].dtype)
+            text.cache = KVCache(room, dtype=params["wte"].dtype)
             read(text, params, config)
         else:
             text.start, text.cache, text.logits = twin.start, twin.cache.copy(), twin.logits
@@ -159,7 +164,7 @@ def token_steps(
     draft(ids) guesses how a text goes on that is written alone. The model reads the guess with
     the last token, in one pass, and as much of it is kept as `choose` agrees with: lookup.py.
     """
-    read_prompts(texts, params, config)
+    read_prompts(texts, params, config, max((text.end for text in texts), default=1))
     guess = []
     while True:
         for text in texts:

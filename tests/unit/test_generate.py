@@ -67,6 +67,15 @@ def test_forward_gives_the_last_logits(n_past):
         assert cache.n_past == 20
 
 
+@pytest.mark.parametrize(("n_prompt", "n_new", "room"), [(3, 5, 8), (20, 9, 24), (30, 1, 24)])
+def test_the_cache_has_room_for_the_text_and_no_more(n_prompt, n_new, room):
+    text = sample(range(n_prompt), n_new)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert len(written([text])[0]) == n_new
+    assert text.cache.k.shape[-2] == text.cache.v.shape[-2] == room
+
+
 def test_untied_head():
     params = PARAMS | {"lm_head": random_params(CONFIG, seed=3)["wte"]}
     prompts = [[5, 6], [7, 8, 9]]
