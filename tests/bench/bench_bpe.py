@@ -49,7 +49,7 @@ def measure(data: Path) -> list[tuple[str, str, str, str, str]]:
                     f"{a:.2f} s",
                     f"{b:.2f} s",
                     f"{b / a:.2f} x",
-                    ">= 1 x",
+                    ">= 1.5 x",
                 )
             )
     return rows
