@@ -165,7 +165,8 @@ def exception(reply: dict) -> Problem:
     """The problem when the student's code has raised an exception."""
     place = f" ({reply['where']})" if reply["where"] else ""
     hint = ""
-    if "picogpt" in reply["said"]:
+    # A module's name stands in quotes, unlike that of a CheckpointError
+    if "'picogpt" in reply["said"]:
         hint = "picogpt's own solution is not there when a submission is graded"
     return Problem(f"it raises {reply['said']}{place}", hint)
 

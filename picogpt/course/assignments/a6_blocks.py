@@ -1,0 +1,192 @@
+"""Assignment 6, second part: the footer and the blocks, and what is often written instead."""
+
+from ...weights.sstable import MAGIC, Handle, read_block, read_footer, read_handle
+from ..assignment import question
+from .a6_reference import crc32c
+from .a6_writer import footer, little, sealed, stored_crc
+
+DAMAGED = "damaged"  # what is said in a mistake's own ValueError
+
+
+def handles_at(file, start):
+    """The two handles at some place."""
+    metaindex, at = read_handle(file, start)
+    return metaindex, read_handle(file, at)[0]
+
+
+def from_the_start(file):
+    """The footer is the last 48 bytes of the file, and not the first ones."""
+    return read_footer(file[:48])
+
+
+def index_first(file):
+    """The first handle is that of the metaindex, and the second that of the index."""
+    return read_footer(file)[::-1]
+
+
+def same_handle_twice(file):
+    """The second handle begins where the first one ends."""
+    metaindex, _ = read_footer(file)
+    return metaindex, metaindex
+
+
+def magic_not_checked(file):
+    """The last eight bytes are not compared with the magic number."""
+    if len(file) < 48:
+        raise ValueError(DAMAGED)
+    return handles_at(file, len(file) - 48)
+
+
+def magic_big_endian(file):
+    """The magic number is little-endian: its lowest byte comes first."""
+    if len(file) < 48 or int.from_bytes(file[-8:], "big") != MAGIC:
+        raise ValueError(DAMAGED)
+    return handles_at(file, len(file) - 48)
+
+
+def length_not_checked(file):
+    """Where there are fewer than 48 bytes, file[-48:] is what there is: look at the length first."""
+    if int.from_bytes(file[-8:], "little") != MAGIC:
+        raise ValueError(DAMAGED)
+    return handles_at(file[-48:], 0)
+
+
+FOOTER_MISTAKES = (
+    *(from_the_start, index_first, same_handle_twice, magic_not_checked, magic_big_endian),
+    length_not_checked,
+)
+
+
+def handles_or_refused(file):
+    try:
+        metaindex, index = read_footer(file)
+    except ValueError:
+        return "refused"
+    return {
+        "metaindex": (metaindex.offset, metaindex.size),
+        "index": (index.offset, index.size),
+    }
+
+
+@question(read_footer, 2, FOOTER_MISTAKES)
+def footer_values(ask, rng):
+    """Two handles, if the magic number is right"""
+
+    def random_footer(magic=MAGIC):
+        handles = rng.integers(1, 10_000, size=(2, 2)).tolist()
+        return footer(*handles, magic)
+
+    reversed_magic = int.from_bytes(little(MAGIC, 8), "big")
+    for magic in (MAGIC, MAGIC ^ 1 << int(rng.integers(64)), reversed_magic):
+        # The first 48 bytes are a footer too, which has nothing to say
+        ask(handles_or_refused, random_footer() + rng.bytes(5) + random_footer(magic))
+    ask(handles_or_refused, random_footer()[-47:])
+
+
+def checked(file, handle, is_right):
+    """read_block with another look at the checksum: is_right(contents, type, stored bytes)."""
+    offset, size = handle
+    contents, trailer = file[offset : offset + size], file[offset + size : offset + size + 5]
+    if len(trailer) < 5 or trailer[0] != 0 or not is_right(contents, trailer[:1], trailer[1:]):
+        raise ValueError(DAMAGED)
+    return contents
+
+
+def type_not_covered(file, handle):
+    """The checksum is that of the contents and the byte for the type, which follows them."""
+    return checked(file, handle, lambda contents, kind, crc: stored_crc(contents) == crc)
+
+
+def crc_not_masked(file, handle):
+    """What is stored is the masked checksum: mask the computed one before you compare."""
+    return checked(
+        file, handle, lambda contents, kind, crc: little(crc32c(contents + kind), 4) == crc
+    )
+
+
+def crc_big_endian(file, handle):
+    """The stored checksum is little-endian: its lowest byte comes first."""
+    return checked(
+        file, handle, lambda contents, kind, crc: stored_crc(contents + kind)[::-1] == crc
+    )
+
+
+def crc_not_checked(file, handle):
+    """The checksum is not compared: damage goes unnoticed."""
+    return checked(file, handle, lambda contents, kind, crc: True)
+
+
+def trailer_kept(file, handle):
+    """The five bytes of the trailer are no part of the contents."""
+    end = handle[0] + len(read_block(file, handle))
+    return file[handle[0] : end + 5]
+
+
+def type_kept(file, handle):
+    """The byte for the type is covered by the checksum, but is no part of the contents."""
+    end = handle[0] + len(read_block(file, handle))
+    return file[handle[0] : end + 1]
+
+
+BLOCK_MISTAKES = (
+    *(type_not_covered, crc_not_masked, crc_big_endian, crc_not_checked, trailer_kept),
+    type_kept,
+)
+
+
+def contents_or_refused(file, offset, size):
+    try:
+        return read_block(file, Handle(offset, size))
+    except ValueError:
+        return "refused"
+
+
+@question(read_block, 3, BLOCK_MISTAKES)
+def block_values(ask, rng):
+    """The contents, if their checksum is right"""
+    for changed in (None, "one bit", "type not covered", "not masked", "big-endian", None):
+        contents = rng.bytes(rng.integers(5, 20))
+        covered, crc = contents + b"\0", stored_crc(contents + b"\0")
+        if changed == "one bit":
+            place = int(rng.integers(len(contents)))
+            covered = covered[:place] + bytes([covered[place] ^ 4]) + covered[place + 1 :]
+        elif changed == "type not covered":
+            crc = stored_crc(contents)
+        elif changed == "not masked":
+            crc = little(crc32c(covered), 4)
+        elif changed == "big-endian":
+            crc = crc[::-1]
+        before = rng.bytes(rng.integers(1, 9))
+        file = before + covered + crc + footer((0, 1), (2, 3))
+        ask(contents_or_refused, file, len(before), len(contents))
+
+
+def compression_ignored(file, handle):
+    """A type other than 0 says that the contents are compressed, and not what they seem to be."""
+    end = sum(handle)
+    contents, crc = file[handle[0] : end], file[end + 1 : end + 5]
+    if len(crc) < 4 or stored_crc(file[handle[0] : end + 1]) != crc:
+        raise ValueError(DAMAGED)
+    return contents
+
+
+def end_not_checked(file, handle):
+    """A handle may point behind the end of the file, where an index raises an IndexError."""
+    if file[sum(handle)] != 0:
+        raise ValueError(DAMAGED)
+    return read_block(file, handle)
+
+
+def contents_of(file, offset, size):
+    return read_block(file, Handle(offset, size))
+
+
+@question(read_block, 1, (compression_ignored, end_not_checked))
+def block_refuses(ask, rng):
+    """A block that is compressed or not in the file is a ValueError"""
+    contents = rng.bytes(9)
+    file = sealed(contents, kind=1) + footer((0, 1), (2, 3))
+    ask.refuses(contents_of, file, 0, len(contents))
+    file = sealed(contents) + footer((0, 1), (2, 3))
+    ask.refuses(contents_of, file, len(file) + 10, len(contents))
+    ask.refuses(contents_of, file, 0, len(file) + 10)
