@@ -66,7 +66,8 @@ def pieces(assignment: Assignment) -> Iterator[Piece]:
         if name not in sections:
             raise ValueError(f"the handout of {assignment.name} has no section ### {name}")
         points = sum(q.points for q in assignment.questions if q.name == name)
-        yield Piece("text", f"### {name} ({points} points)\n\n{sections[name]}")
+        worth = "1 point" if points == 1 else f"{points} points"
+        yield Piece("text", f"### {name} ({worth})\n\n{sections[name]}")
         yield Piece("code", stub(function, assignment.omit).rstrip())
         yield Piece("check", f"check({name})")
     yield Piece("text", HAND_IN.format(name=assignment.name))

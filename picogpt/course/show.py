@@ -6,6 +6,7 @@ from .channel import Other
 
 MOST_LINES = 12
 MOST_CHARACTERS = 400  # of one line
+MOST_ARRAYS = 6  # of several
 
 
 def arrays(value) -> list[np.ndarray]:
@@ -17,6 +18,10 @@ def arrays(value) -> list[np.ndarray]:
     if isinstance(value, list | tuple):
         return [x for item in value for x in arrays(item)]
     return []
+
+
+def is_array(value) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0
 
 
 def a(value) -> str:
@@ -33,12 +38,15 @@ def show(value) -> str:
     """A value to be read by people, in a few lines."""
     if isinstance(value, Other):
         return value.text
-    if isinstance(value, np.ndarray) and value.ndim:
+    if is_array(value):
         head = f"{value.dtype} {list(value.shape)}"
         options = {"precision": 4, "threshold": 80, "edgeitems": 2, "max_line_width": 96}
         return shorten(f"{head}\n{np.array2string(value, suppress_small=True, **options)}")
     if isinstance(value, np.ndarray):
         return f"{value.item()!r} ({value.dtype})"
+    if isinstance(value, list | tuple) and value and all(map(is_array, value)):
+        shown = [f"[{i}] = {show(x)}" for i, x in enumerate(value[:MOST_ARRAYS])]
+        return "\n".join([*shown, *(["..."] if len(value) > MOST_ARRAYS else [])])
     if isinstance(value, dict) and arrays(value):
         items = [f"{key!r}: {show_briefly(x)}" for key, x in value.items()]
         return shorten(f"{{{', '.join(items)}}}")

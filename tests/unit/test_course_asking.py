@@ -264,5 +264,11 @@ def test_values_are_shown_briefly():
     assert len(show(np.zeros((9, 5, 2))).splitlines()) == 13
 
 
+def test_of_several_arrays_each_is_shown():
+    pair = (np.ones((2, 2)), np.arange(3))
+    assert show(pair) == "[0] = float64 [2, 2]\n[[1. 1.]\n [1. 1.]]\n[1] = int64 [3]\n[0 1 2]"
+    assert show([np.ones(1)] * 9).endswith("\n[5] = float64 [1]\n[1.]\n...")
+
+
 def test_nothing_unprintable_is_shown():
     assert printable("a\ud800\x1b[1m\n\tb\x00é") == "a?\ufffd[1m\n\tb\ufffdé"
