@@ -254,6 +254,12 @@ def test_difference(got, expected, same):
     assert (found is None) == same, found
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_compared_quietly():
+    nan = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert difference(nan, np.ones(1, np.float32), "float32") is not None
+
+
 def test_values_are_shown_briefly():
     assert show(np.zeros((100, 100))).startswith("float64 [100, 100]\n[[0. 0. ... 0. 0.]\n")
     assert show({"w": np.zeros((2, 3)), "h": [{"b": np.zeros(2)}]}) == (
