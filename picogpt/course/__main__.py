@@ -9,7 +9,7 @@ from .. import command
 from ..files import replacing
 from .assignments import ASSIGNMENTS
 from .checking import STUDENT_SEED, assignment_named, check_file
-from .grading import as_csv, find_submissions, grade, seed_of
+from .grading import as_csv, claim, find_submissions, grade, seed_of
 from .handout import write_assignment
 
 DESCRIPTION = """\
@@ -79,6 +79,7 @@ def grade_class(args: argparse.Namespace) -> None:
     assignment = assignment_named(args.name)
     submissions = find_submissions(args.submissions)
     args.out.mkdir(parents=True, exist_ok=True)
+    claim(args.out, assignment.name)
     seed = seed_of(args.out) if args.seed is None else args.seed
     results = {}
     for student, result, is_new in grade(assignment, submissions, args.out, seed, args.jobs):

@@ -23,7 +23,7 @@ from importlib import import_module
 import numpy.random  # noqa: F401
 
 from .channel import decode, encode, receive, send
-from .extract import extract, run
+from .extract import extract, run, solution_imports
 from .perform import answer, new_namespace
 
 MOST_OUTPUT = 1_000_000  # bytes in one file, what is printed included
@@ -99,6 +99,7 @@ def answer_questions(channel: socket.socket) -> None:
         statements, notes = extract(task["name"], task["data"])
     except ValueError as error:
         statements, notes = [], [str(error)]
+    notes += solution_imports(statements, set(given))
     statements = [x for x in statements if x.where not in task["skip"]]
     send(channel, encode([[x.where for x in statements], notes]))
     for statement in statements:

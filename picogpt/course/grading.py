@@ -72,6 +72,16 @@ def grader_version() -> str:
     return digest.hexdigest()
 
 
+def claim(out: Path, assignment: str) -> None:
+    """A folder of grades is for one assignment. Raises ValueError if it is for another one."""
+    path = out / "assignment.txt"
+    if not path.exists():
+        with replacing(path) as file:
+            file.write(f"{assignment}\n".encode("ascii"))
+    elif (found := read_text(path).strip()) != assignment:
+        raise ValueError(f"{out} is for the grades of {found:.40}; name another for {assignment}")
+
+
 def seed_of(out: Path) -> int:
     """The seed of a folder of grades; drawn when it is first asked for.
 

@@ -240,6 +240,17 @@ def test_a_damaged_seed(tmp_path, submissions, grade):
     assert line.endswith("seed.txt holds 'x', expected a number")
 
 
+def test_a_folder_of_grades_is_for_one_assignment(tmp_path, submissions, grade, capsys):
+    (submissions / "alice.py").write_text(RIGHT)
+    _, before, _ = grade()
+    out = tmp_path / "grades"
+    assert main(["grade", "a1", str(submissions), "--out", str(out)]) == 1
+    message = f"picogpt: {out} is for the grades of a2; name another for a1\n"
+    assert capsys.readouterr().err == message
+    _, after, (line,) = grade()
+    assert (after, line) == (before, "picogpt: [1/1] alice: 20 of 20, as before")
+
+
 def test_elsewhere_than_on_posix(submissions, grade, monkeypatch):
     monkeypatch.setattr("picogpt.course.__main__.os", SimpleNamespace(name="nt"))
     status, _, (line,) = grade()

@@ -11,6 +11,7 @@ import pytest
 from course_students import SOLUTIONS
 
 from picogpt.course.assignments import ASSIGNMENTS
+from picogpt.course.extract import NOT_THERE
 from picogpt.course.marking import mark
 
 fcntl = pytest.importorskip("fcntl", reason="grading needs POSIX")
@@ -114,6 +115,15 @@ def linear(x, w, b):
         assert said[name].endswith(
             "picogpt's own solution is not there when a submission is graded"
         )
+
+
+def test_the_solution_imported_in_place_of_functions():
+    """Where a later question is asked, the import would find a stand-in: it is noted all the same."""
+    source = RIGHT.replace("def gelu", "def other") + "\nfrom picogpt.ops import gelu\n"
+    points, _, notes = graded(source)
+    assert points == ALL | {"gelu": 0}
+    line = source.count("\n")
+    assert f"a2.py, line {line}: gelu {NOT_THERE}" in notes
 
 
 def test_what_floods_or_falsifies_the_ways_out():
