@@ -48,8 +48,14 @@ plt.rcParams |= {
 
 def token_labels(tokenizer, ids: Iterable[int]) -> list[str]:
     """The text of each token as a label, with "·" for a space and "↵" for a line feed."""
-    texts = (tokenizer.decode([i]) for i in ids)
-    return [text.replace(" ", "·").replace("\n", "↵") for text in texts]
+    texts = (tokenizer.decode([i]).replace(" ", "·").replace("\n", "↵") for i in ids)
+    return ["".join(map(plottable, text)) for text in texts]
+
+
+def plottable(character: str) -> str:
+    """The character, or "□" if the font of the plots lacks it: GPT-2 has Japanese tokens, too."""
+    lacking = not character.isprintable() or "\u2e80" <= character != "\ufffd"
+    return "□" if lacking else character
 
 
 def heatmap(
@@ -86,7 +92,8 @@ def loss_bars(losses: dict[str, float], n_vocab: int) -> None:
     fig, ax = plt.subplots(figsize=(7.5, 0.8 + 0.3 * len(losses)))
     bars = ax.barh(list(losses), list(losses.values()), color=ORANGE)
     bars[0].set_color(BLUE)
-    ax.bar_label(bars, fmt="%.2f", padding=3)
+    ground = {"fc": "white", "ec": "none", "pad": 1}  # where a number stands on the dashed line
+    ax.bar_label(bars, fmt="%.2f", padding=3, bbox=ground)
     ax.axvline(np.log(n_vocab), color=GREY, ls="--", zorder=0, label="a model that knows nothing")
     ax.invert_yaxis()
     ax.set_xlabel("loss on an unseen text, nats per token")

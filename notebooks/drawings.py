@@ -200,7 +200,7 @@ def shares_on_a_line(shares: Sequence[float], labels: Sequence[str], rest: str) 
         ax.barh(0, share, left=left, color=(BLUE, SKY)[i % 2])
         if share > 0.02:  # wide enough to be read
             style = {"ha": "center", "va": "center", "color": ("white", "black")[i % 2]}
-            ax.text(left + share / 2, 0, label, rotation=90, fontsize=9, **style)
+            ax.text(left + share / 2, 0, label, rotation=90, fontsize=8, **style)
         left += share
     ax.barh(0, 1 - left, left=left, color="lightgrey", hatch="//", ec="white")
     ground = {"fc": "lightgrey", "ec": "none", "pad": 2}

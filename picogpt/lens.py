@@ -5,8 +5,8 @@ The first half of this file reads what a tap has recorded; the second half makes
 
     activations = {}
     gpt2(ids, **params, n_head=12, tap=record(activations))
-    logit_lens(activations, params)[3]         # [n_seq, n_vocab]: had the model only three blocks
-    attention_maps(activations)[3, 7]          # [n_seq, n_seq]: who looks at whom in head 7 of block 3
+    logit_lens(activations, params)[3]             # [n_seq, n_vocab]: if it had only three blocks
+    attention_maps(activations, n_layer=12)[3, 7]  # [n_seq, n_seq]: where head 7 of block 3 looks
 
     gpt2(ids, **params, n_head=12, tap=edit(ablate_heads([(3, 7)], config)))
     gpt2(other, **params, n_head=12, tap=edit(patch(activations, ["h.3.resid"], positions=[4])))

@@ -3,13 +3,13 @@
 #
 # **Goal:** load a model, let it write, look at what it almost wrote, and let it judge a text.
 #
-# GPT-2 does one thing: given the beginning of a text, it says how likely each possible next piece is.
-# Everything else, the writing, the judging, the answers to questions, is made from that. This
+# GPT-2 does one thing: given the beginning of a text, it says how likely each possible next piece
+# is. Everything else, the writing, the judging, the answers to questions, is made from that. This
 # notebook shows what can be done with it in a few lines; the others take it apart. You need some
 # Python, and no knowledge of language models. About 20 minutes.
 #
-# To run the cells yourself, type `make lab` in the project's folder. The order is from top to bottom,
-# with Shift + Enter.
+# To run the cells yourself, type `make lab` in the project's folder. The order is from top to
+# bottom, with Shift + Enter.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -30,10 +30,10 @@ model = picogpt.load(MODEL)
 # %% [markdown]
 # ## 0.1 What a model is
 #
-# `fairytale` is a small GPT-2 that comes with picogpt. It has read 28 books of fairy tales and nothing
-# else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI published
-# in 2019, and runs in the same code; it only has fewer and smaller ones. Three things are all there
-# is to it: its sizes, its parameters (numbers that were learned), and its tokenizer.
+# `fairytale` is a small GPT-2 that comes with picogpt. It has read 28 books of fairy tales and
+# nothing else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI
+# published in 2019, and runs in the same code; it only has fewer and smaller ones. Three things are
+# all there is to it: its sizes, its parameters (numbers that were learned), and its tokenizer.
 
 # %%
 print(model.config)
@@ -44,9 +44,9 @@ print(f"{model.tokenizer.n_vocab:,} tokens in the vocabulary")
 # %% [markdown]
 # ## 0.2 Text becomes numbers
 #
-# The tokenizer cuts a text into pieces from a fixed vocabulary, the **tokens**: words, parts of words,
-# punctuation. A space belongs to the word after it, and is shown as `·` here. Each token has a number,
-# its id, and ids are all that the model ever sees.
+# The tokenizer cuts a text into pieces from a fixed vocabulary, the **tokens**: words, parts of
+# words, punctuation. A space belongs to the word after it, and is shown as `·` here. Each token has
+# a number, its id, and ids are all that the model ever sees.
 
 # %%
 sentence = "Once upon a time there was a princess who lived in a gingerbread house."
@@ -72,8 +72,8 @@ probabilities = softmax(logits[-1])  # after the last token
 best = np.argsort(-probabilities)[:12]
 fig, ax = plt.subplots(figsize=(7.5, 3))
 ax.bar(token_labels(model.tokenizer, best), 100 * probabilities[best], color=BLUE)
-ax.tick_params(axis="x", rotation=60)
-ax.set(ylabel="probability, %", title=f"{prompt} ...")
+plt.setp(ax.get_xticklabels(), rotation=60, ha="right", rotation_mode="anchor")
+ax.set(xlabel="next token", ylabel="probability, %", title=f"{prompt} ...")
 plt.show()
 
 # %% [markdown]
@@ -86,10 +86,10 @@ plt.show()
 print(prompt + model.generate(prompt, 60))
 
 # %% [markdown]
-# That is rather dull. With a **temperature** it draws the token at random, with the probabilities that
-# the model gives (at temperature 1) or with ones that favour the likely tokens (below 1). `top_k=40`
-# keeps it from ever drawing one that is not among the forty likeliest. A **seed** makes the draw
-# repeatable; without one, every text is another.
+# That is rather dull. With a **temperature** it draws the token at random, with the probabilities
+# that the model gives (at temperature 1) or with ones that favour the likely tokens (below 1).
+# `top_k=40` keeps it from ever drawing one that is not among the forty likeliest. A **seed** makes
+# the draw repeatable; without one, every text is another.
 
 # %%
 for seed in (1, 2, 3):
@@ -125,16 +125,16 @@ drawings.alternatives(columns)
 plt.show()
 
 # %% [markdown]
-# Every text that a language model writes is one path out of very many. In some places there is hardly
-# a choice, in others the whole story turns on a draw. `python -m picogpt --show-probs` prints the
-# same as a table.
+# Every text that a language model writes is one path out of very many. In some places there is
+# hardly a choice, in others the whole story turns on a draw. `python -m picogpt --show-probs`
+# prints the same as a table.
 #
 # ## 0.6 Let it judge
 #
-# The model can read as well as write. `score` goes through a text and notes for each token how likely
-# the model held it, when it had seen what comes before. The logarithm, with the opposite sign, is
-# called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a chance of
-# one in a thousand.
+# The model can read as well as write. `score` goes through a text and notes for each token how
+# likely the model held it, when it had seen what comes before. The logarithm, with the opposite
+# sign, is called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a
+# chance of one in a thousand.
 
 # %%
 score = model.score(TALE)
@@ -142,17 +142,16 @@ drawings.surprise_text(token_labels(model.tokenizer, score.ids), -score.logprobs
 plt.show()
 
 # %% [markdown]
-# Beginnings of sentences are open, ends of phrases are not. The mean surprise is the measure by which
-# language models are trained and compared:
+# Where something new enters the tale the ground is dark; where a phrase only has to be ended, as
+# after "Once upon a", or one speaks who has spoken before, it is light. The mean surprise is the
+# measure by which language models are trained and compared:
 
 # %%
 assert np.isclose(score.nats_per_token, -score.logprobs.mean())
 assert np.isclose(score.perplexity, np.exp(score.nats_per_token))
 print(f"{score.nats_per_token:.2f} nats per token")
 print(f"{score.perplexity:.1f} perplexity: as if it had to guess among so many tokens each time")
-print(
-    f"{score.bits_per_byte:.2f} bits per byte: what the text would take if it were compressed with it"
-)
+print(f"{score.bits_per_byte:.2f} bits per byte: what the text would take, compressed with it")
 
 # %% [markdown]
 # What makes no sense surprises more. Here is one sentence, made worse step by step:
@@ -177,8 +176,8 @@ plt.show()
 # %% [markdown]
 # ## 0.7 Look inside, and change what you see
 #
-# Nothing in picogpt is hidden. A **tap** sees every intermediate result under its name; `record` keeps
-# them, `edit` replaces them. Here are their names, for the first of the blocks:
+# Nothing in picogpt is hidden. A **tap** sees every intermediate result under its name; `record`
+# keeps them, `edit` replaces them. Here are their names, for the first of the blocks:
 
 # %%
 activations = {}
@@ -222,8 +221,8 @@ plt.show()
 #     python -m picogpt -m fairytale --show-probs -n 20 "The king had three"
 #     python -m picogpt -m fairytale
 #
-# The last one asks for one beginning after another. `python -m picogpt --help` says the rest. To get
-# the real GPT-2 (498 MB), leave `-m fairytale` out, or change the first line of a notebook to
+# The last one asks for one beginning after another. `python -m picogpt --help` says the rest. To
+# get the real GPT-2 (498 MB), leave `-m fairytale` out, or change the first line of a notebook to
 # `MODEL = "124M"`.
 #
 # ## 0.9 Where to go
@@ -246,21 +245,21 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt that ends in
-# >   one has already spent it, and asks for a word that begins without.
-# > - *A text where ids are expected*, or the row of the wrong position: row $t$ of the logits is about
-# >   token $t + 1$.
-# > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It goes on with a
-# >   text, and an order is the beginning of a text about orders.
-# > - *Comparing sums.* Every further token makes a text less likely. Compare means per token, or per
-# >   byte if the models have different vocabularies.
-# > - *Believing it.* A high probability says that a text is like those that the model has read; it does
-# >   not say that the text is true.
+# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt that
+# >   ends in one has already spent it, and asks for a word that begins without.
+# > - *A text where ids are expected*, or the row of the wrong position: row $t$ of the logits is
+# >   about token $t + 1$.
+# > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It goes on with
+# >   a text, and an order is the beginning of a text about orders.
+# > - *Comparing sums.* Every further token makes a text less likely. Compare means per token, or
+# >   per byte if the models have different vocabularies.
+# > - *Believing it.* A high probability says that a text is like those that the model has read; it
+# >   does not say that the text is true.
 
 # %% [markdown]
 # **The space.** Three prompts that look nearly the same, and what the model expects after each. In
-# the second one " sons" can no longer come, since its space has been used up; "sons" alone is a token
-# that hardly ever stood there.
+# the second one " sons" can no longer come, since its space has been used up; "sons" alone is a
+# token that hardly ever stood there.
 
 
 # %%
@@ -341,9 +340,9 @@ def check_1(function):
 attempt(check_1, most_surprising)
 
 # %% [markdown]
-# **Exercise 2.** The model as a reader of riddles: given a beginning and some possible endings, return
-# the ending that the model holds likeliest. (Mind the sums and means: the endings may have several
-# tokens, and it is the whole ending that shall be likely.)
+# **Exercise 2.** The model as a reader of riddles: given a beginning and some possible endings,
+# return the ending that the model holds likeliest. (Mind the sums and means: the endings may have
+# several tokens, and it is the whole ending that shall be likely.)
 
 
 # %%
@@ -355,20 +354,20 @@ def likeliest_ending(model, beginning, endings):
 def check_2(function):
     for beginning, endings in (
         ("Once upon a", [" mountain of glass", " time", " throne"]),
-        ("The queen was so beautiful that every one", [" dog", " the loved her", " loved her"]),
+        ("He went into the forest, and", [" of", " there he met an old woman", " found"]),
         ("The cat ran after the mouse, and the mouse ran into its", [" sky", " said", " hole"]),
     ):
         chances = [chance(beginning, ending) for ending in endings]
         expected = endings[int(np.argmax(chances))]
         found = function(model, beginning, endings)
-        assert found == expected, f"after {beginning!r} it is not {found!r}"
+        assert found == expected, f"after {beginning!r} another one is likelier than {found!r}"
 
 
 attempt(check_2, likeliest_ending)
 
 # %% [markdown]
-# **Exercise 3.** In 0.7 one part was silenced at a time. Silence the attention of *all* blocks at once, so
-# that every token is read as if it stood alone, and return the mean surprise on TALE.
+# **Exercise 3.** In 0.7 one part was silenced at a time. Silence the attention of *all* blocks at
+# once, so that every token is read as if it stood alone, and return the mean surprise on TALE.
 
 # %%
 alone = None  # your answer, a number
@@ -413,6 +412,6 @@ check_3(cross_entropy(model(tale[:-1], tap=edit(silent)), tale[1:]))
 # %% [markdown]
 # ## To go on
 #
-# - Read the code: the README lists the files in the order in which they build on each other, and shows
-#   all of GPT-2 on one screen.
+# - Read the code: the README lists the files in the order in which they build on each other, and
+#   shows all of GPT-2 on one screen.
 # - Next: notebook 1, on how a text becomes numbers.

@@ -4,9 +4,9 @@
 # **Goal:** follow a text by hand to the numbers that a model reads, and know where this surprises.
 #
 # A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text must
-# be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are long, and the
-# model has to learn again and again that k-i-n-g is a king. *Words* would be short, but there is no
-# end of them, and a name that is not on the list could not even be read. GPT-2 takes the road
+# be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are long, and
+# the model has to learn again and again that k-i-n-g is a king. *Words* would be short, but there
+# is no end of them, and a name that is not on the list could not even be read. GPT-2 takes the road
 # between: frequent pieces of words, found by counting, and single bytes for all the rest. About 30
 # minutes.
 
@@ -35,8 +35,9 @@ tokenizer = model.tokenizer
 # %% [markdown]
 # ## 1.1 Bytes
 #
-# A text is stored as bytes, in the encoding UTF-8: one byte for the letters of English, two, three or
-# four for all others. With a token for each of the 256 bytes, every text in the world can be written.
+# A text is stored as bytes, in the encoding UTF-8: one byte for the letters of English, two, three
+# or four for all others. With a token for each of the 256 bytes, every text in the world can be
+# written.
 
 # %% tags=["stable"]
 for character in "kéж猫🙂":
@@ -45,8 +46,8 @@ for character in "kéж猫🙂":
 # %% [markdown]
 # Tokens are kept in text files, and bytes such as the space or the line feed would be hard to see
 # there. So each byte gets a visible character as its symbol: itself if it is one, or else one from
-# the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes becomes
-# several strange symbols. Nothing is lost, it is only a way to write bytes down.
+# the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes
+# becomes several strange symbols. Nothing is lost, it is only a way to write bytes down.
 
 # %% tags=["stable"]
 for text in ("king", " king", "\n", "é", " 猫"):
@@ -56,7 +57,8 @@ for text in ("king", " king", "\n", "é", " 猫"):
 # ## 1.2 Words
 #
 # First the text is cut into words, and no token will ever reach from one word into the next. A word
-# takes the space *before* it along; digits, letters and punctuation are never in the same word.
+# takes the space *before* it along; digits, letters and punctuation are never in the same word, but
+# for seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd.
 
 # %% tags=["stable"]
 print(list(split("The king's daughter was 17 years old, and   brave.")))
@@ -67,10 +69,10 @@ print(list(split("The king's daughter was 17 years old, and   brave.")))
 #
 # ## 1.3 Merges
 #
-# Now each word is a row of symbols, and neighbours are joined, again and again, until no more can be.
-# Which pairs may be joined is written in a list, which was learned: the first entries are pairs like
-# `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the word, the one that
-# stands first in the list goes first.** Its place in the list is called its rank.
+# Now each word is a row of symbols, and neighbours are joined, again and again, until no more can
+# be. Which pairs may be joined is written in a list, which was learned: the first entries are pairs
+# like `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the word, the
+# one that stands first in the list goes first.** Its place in the list is called its rank.
 
 # %% tags=["stable"]
 print(tokenizer.explain(" shoemaker"))
@@ -100,9 +102,9 @@ ids = tokenizer.encode(TALE)
 assert [i for word in split(TALE) for i in encode_word(word)] == ids
 
 # %% [markdown]
-# Here is the beginning of a tale as the model reads it. Boxes are tokens (`·` is a space), and below
-# each stands its id, its row in the model's table of vectors. Frequent words are one token, others
-# fall into pieces.
+# Here is the beginning of a tale as the model reads it. Boxes are tokens (`·` is a space), and
+# below each stands its id, its row in the model's table of vectors. Frequent words are one token,
+# others fall into pieces.
 
 # %%
 some = tokenizer.encode("\n\n".join(TALE.split("\n\n")[:2]))
@@ -120,9 +122,9 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 # %% [markdown]
 # ## 1.4 Learning the merges
 #
-# Where does the list come from? From counting. Take a text, count all pairs of neighbouring symbols,
-# join the most frequent pair everywhere to a new symbol, write it down, and begin again. The list is
-# as long as one has patience: 3,839 merges in the fairy-tale model, 50,000 in GPT-2.
+# Where does the list come from? From counting. Take a text, count all pairs of neighbouring
+# symbols, join the most frequent pair everywhere to a new symbol, write it down, and begin again.
+# The list is as long as one has patience: 3,839 merges in the fairy-tale model, 50,000 in GPT-2.
 
 
 # %%
@@ -154,16 +156,18 @@ for number, ((left, right), count) in enumerate(learned):
     print(f"{number:3}  {left:>5} + {right:5} {count:4} times")
 
 # %% [markdown]
-# Our few lines leave open what happens when two pairs are equally frequent. The library has a rule for
-# it: the pair of the older symbols goes first. Where the counts differ, the merges are the same.
+# Our few lines leave open what happens when two pairs are equally frequent. The library has a rule
+# for it: the pair of the older symbols goes first. Where the counts differ, the merges are the
+# same.
 
 # %%
 theirs = list(islice(learn_merges_plainly(count_words([TALE])), 3))
 assert theirs == [pair for pair, _ in learned[:3]]
 
 # %% [markdown]
-# Each merge makes texts shorter and the vocabulary longer by one. How much shorter? We encode the tale
-# with the first $n$ merges of the model's list only, and with merges learned from the tale itself.
+# Each merge makes texts shorter and the vocabulary longer by one. How much shorter? We encode the
+# tale with the first $n$ merges of the model's list only, and with merges learned from the tale
+# itself.
 
 
 # %%
@@ -193,14 +197,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Merges learned from one short text are soon all its words, learned by heart, and no use for another.
-# Those of the model come from millions of words, and go on being useful. The price is paid in the
-# model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
+# Merges learned from one short text are soon all its words, learned by heart, and no use for
+# another. Those of the model come from millions of words, and go on being useful. The price is paid
+# in the model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
 #
 # ## 1.5 Where it surprises
 #
-# **Space and case.** To the model these are different tokens, as different as "cat" and "tree". That
-# they mean the same it has to learn.
+# **Space and case.** To the model these are different tokens, as different as "cat" and "tree".
+# That they mean the same it has to learn.
 
 # %% tags=["stable"]
 for text in ("king", " king", "King", " King", "KING", "  king"):
@@ -216,17 +220,18 @@ for text in (" princess", " princesses", " prinecss"):
 
 # %% [markdown]
 # **Numbers** are cut where the merges happen to leave off: digit by digit in a vocabulary that was
-# learned from fairy tales, which have few of them, and into groups of one to four digits in GPT-2's.
-# Nothing in it knows of tens and thousands, which makes arithmetic harder than it needs to be.
+# learned from fairy tales, which have few of them, and into groups of one to four digits, rarely
+# more, in GPT-2's. Nothing in it knows of tens and thousands, which makes arithmetic harder than it
+# needs to be.
 
 # %% tags=["stable"]
 for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
     print(f"{text!r:10} {token_labels(tokenizer, tokenizer.encode(text))}")
 
 # %% [markdown]
-# **Other languages.** The merges were learned from English. The same sentence, the first of the
-# Universal Declaration of Human Rights, costs other languages far more tokens: more to pay for, and
-# less room in the context. Where no merge fits, every byte is a token.
+# **Other languages.** The merges were learned from English. The same sentence, the first of Article
+# 1 of the Universal Declaration of Human Rights, costs other languages far more tokens: more to pay
+# for, and less room in the context. Where no merge fits, every byte is a token.
 
 # %%
 SENTENCES = {
@@ -272,18 +277,20 @@ print("held back:     ", [decoder.push(i) for i in cat])
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>` either. It
-# >   has one special token, `<|endoftext|>`, which in training stood between two documents, so that it
-# >   is what comes before a beginning. A made-up `<bos>` is read as the characters that it is.
+# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>` either.
+# >   It has one special token, `<|endoftext|>`, which in training stood between two documents, so
+# >   that it is what comes before a beginning. A made-up `<bos>` is read as the characters that it
+# >   is.
 # > - *A space at the end of a prompt.* The next word would bring its own.
-# > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of the
-# >   two texts joined.
+# > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of
+# >   the two texts joined.
 # > - *The longest token that fits*, instead of the merges by rank.
 # > - *Users who type `<|endoftext|>`*: they must not get the token, or they could end the document.
 # > - *One word, one token.* In English it is nearer to four tokens for three words.
 
 # %% [markdown]
-# **`<bos>`.** What the model loses on the tale (nats per token, not counting what was put in front):
+# **`<bos>`.** What the model loses on the tale (nats per token, not counting what was put in
+# front):
 
 
 # %%
@@ -302,8 +309,8 @@ for name, prefix in {
 
 # %% [markdown]
 # **A space at the end.** After "Once upon a" the model expects ` time`, with its space. After "Once
-# upon a ", where the space is a token of its own, ` time` would make two spaces, and `time` without a
-# space hardly ever stood after a single space in the texts it has learned from:
+# upon a ", where the space is a token of its own, ` time` would make two spaces, and `time` without
+# a space hardly ever stood after a single space in the texts it has learned from:
 
 # %%
 for prompt, word in (("Once upon a", " time"), ("Once upon a ", "time")):
@@ -350,8 +357,8 @@ print(f"{len(ids)} tokens for {len(TALE.split())} words")
 #
 # Solutions stand at the end; JupyterLab hides them until you click on the three dots.
 #
-# **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are the
-# bytes of token `i`; leave out `<|endoftext|>`.)
+# **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are
+# the bytes of token `i`; leave out `<|endoftext|>`.)
 
 # %%
 longest = None  # your answer, an id
@@ -369,8 +376,8 @@ def check_1(answer):
 attempt(check_1, longest)
 
 # %% [markdown]
-# **Exercise 2.** `decode(encode(text))` is always the text. The other way round it is not always true:
-# find a list of ids for which `encode(decode(ids))` gives other ids.
+# **Exercise 2.** `decode(encode(text))` is always the text. The other way round it is not always
+# true: find a list of ids for which `encode(decode(ids))` gives other ids.
 
 # %%
 not_its_own = []  # your answer, a list of ids
@@ -401,7 +408,10 @@ def check_3(function):
     words = {("l", "o", "w"): 5, ("l", "o", "w", "er"): 2, ("n", "e", "w"): 6, ("w", "er"): 1}
     assert function(words) is not None, "no answer yet"
     assert function(words) == ("l", "o"), "l o occurs 7 times, o w too; take the one seen first"
-    assert function({("a", "a", "a"): 1, ("b", "c"): 1}) == ("a", "a"), "a a a has the pair twice"
+    assert function({("c", "d"): 1, ("c", "d", "e"): 1, ("a", "b"): 5}) == ("a", "b"), (
+        "a word that occurs 5 times has its pairs 5 times"
+    )
+    assert function({("b", "c"): 1, ("a", "a", "a"): 1}) == ("a", "a"), "a a a has the pair twice"
 
 
 attempt(check_3, most_frequent_pair)
@@ -433,8 +443,8 @@ check_3(pair_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/bpe/pretokenize.py`, `merges.py`, `tokenizer.py` and `learn.py`, in this order.
-#   To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
-# - Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, where byte-pair
-#   encoding comes from; Radford et al. 2019, section 2.2, on bytes.
+# - The code: `picogpt/bpe/pretokenize.py`, `merges.py`, `tokenizer.py` and `learn.py`, in this
+#   order. To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
+# - Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, where
+#   byte-pair encoding comes from; Radford et al. 2019, section 2.2, on bytes.
 # - Next: notebook 2, what becomes of an id.

@@ -295,12 +295,14 @@ for layer, row in enumerate(axes):
 plt.show()
 
 # %% [markdown]
-# Some patterns come back in every trained model, and simple numbers find them. `lookback(maps, n)`
-# is how much each position looks at the one $n$ before it:
+# Some patterns come back in many trained models, more or less clearly, and simple numbers find
+# them. `lookback(maps, n)` is how much each position looks at the one $n$ before it:
 #
 # - *itself* ($n = 0$) and the *previous token* ($n = 1$), by which a model sees word pairs;
-# - the *first token*, whatever it is: a head that finds nothing must put its weight somewhere, as
-#   it has to sum to 1, and the first position, which everybody can see, becomes a place to rest.
+# - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum to
+#   1, and in GPT-2 124M the first position, which everybody can see, has become a place to rest,
+#   whatever token stands there. Whether it is one in a given model, or whether a head only looks at
+#   this first word, a single sentence does not tell: notebook 8 measures it on a longer text.
 
 # %%
 mean_on = {
@@ -330,10 +332,10 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > **All of these circulate**, some in tutorials that many have read. A model with one of them still
-# > runs, and still writes something. What it costs can be measured: the loss, in nats per token,
-# > is how surprised the model is by a text it has not seen, and a model that knows nothing has
-# > $\log n_{\mathrm{vocab}}$.
+# > **All of these circulate**, some in tutorials that many have read. A model with one of them
+# > still runs, and still writes something. What it costs can be measured: the loss, in nats per
+# > token, is how surprised the model is by a text it has not seen, and a model that knows nothing
+# > has $\log n_{\mathrm{vocab}}$.
 # >
 # > - *No scale*, the scale *after* the softmax, or $\sqrt{n_{\mathrm{embd}}}$ instead of
 # >   $\sqrt{n_{\mathrm{head\,dim}}}$.
@@ -498,6 +500,7 @@ def check_3(edits):
         outputs.append(seen["h.0.attn.heads"][:, -1])
         assert len(np.unique(seen["wte"], axis=0)) > 2, "but the words must stay what they are"
     assert np.allclose(*outputs, atol=1e-5), "the order still makes a difference"
+    assert np.abs(outputs[0]).max() > 1e-3, "but the heads must give an answer"
 
 
 attempt(check_3, no_order)

@@ -76,8 +76,8 @@ assert np.array_equal(logits, model(ids))  # not nearly: every bit
 #
 # That our cell agrees with our library proves little, if both were wrong in the same way. So the
 # tests ask others. `tests/reference/model.npz` holds a small GPT-2 with random parameters, and the
-# logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is random,
-# biases and gains included: a bias that is zero could be forgotten, and nobody would see.
+# logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
+# random, biases and gains included: a bias that is zero could be forgotten, and nobody would see.
 
 # %%
 golden = np.load("../tests/reference/model.npz")
@@ -117,15 +117,15 @@ best = np.argsort(-last)[:12][::-1]
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
 bars = ax.barh(token_labels(tokenizer, best), 100 * last[best], color=BLUE)
 ax.bar_label(bars, fmt="%.1f", padding=3)
-ax.set(xlabel="probability, %", title=f"What may follow ... {tokenizer.decode(ids[-6:])}")
+ax.set(xlabel="probability, %", title=f"What may follow ...{tokenizer.decode(ids[-6:])} ...")
 plt.show()
 
 # %% [markdown]
 # ## 4.5 Shapes
 #
 # Everything the model computes has a name, under which a tap sees it. Here they are for our prompt,
-# the blocks being all alike. `config.activation_shapes` is a table of them that a test compares with
-# a real run, as we do here.
+# the blocks being all alike. `config.activation_shapes` is a table of them that a test compares
+# with a real run, as we do here.
 
 # %%
 activations = {}
@@ -140,8 +140,8 @@ for name, shape in shapes.items():
 # ## 4.6 Counting parameters
 #
 # With $d$ for `n_embd`, one block has the matrices `c_attn` $[d, 3d]$, `c_proj` $[d, d]$, `c_fc`
-# $[d, 4d]$ and `c_proj` $[4d, d]$, together $12 d^2$, with biases $3d + d + 4d + d = 9d$, and two layer
-# norms with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
+# $[d, 4d]$ and `c_proj` $[4d, d]$, together $12 d^2$, with biases $3d + d + 4d + d = 9d$, and two
+# layer norms with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
 #
 # $$n_\mathrm{layer}\,(12 d^2 + 13 d) + (n_\mathrm{vocab} + n_\mathrm{ctx})\, d + 2 d$$
 
@@ -174,7 +174,8 @@ for (part, hatch), colour in zip(hatches.items(), [BLUE, SKY, ORANGE, GREEN, PIN
     ax.barh(list(everyone), share, left=left, color=colour, hatch=hatch, ec="white", label=part)
     for i, (begin, width) in enumerate(zip(left, share, strict=True)):
         if width > 5:
-            ax.text(begin + width / 2, i, f"{width:.0f}", ha="center", va="center")
+            ink = "white" if part == "tokens" else "black"
+            ax.text(begin + width / 2, i, f"{width:.0f}", ha="center", va="center", color=ink)
     left += share
 ax.invert_yaxis()
 ax.set(xlabel="share of all parameters, %", title="Where the parameters are")
@@ -182,8 +183,8 @@ ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.25), handlelength
 plt.show()
 
 # %% [markdown]
-# A small model with a large vocabulary is mostly a dictionary: in 124M, nearly a third of all
-# parameters are embeddings of tokens. With size the blocks take over, and in each of them the
+# A small model with a large vocabulary is to a good part a dictionary: in 124M, nearly a third of
+# all parameters are embeddings of tokens. With size the blocks take over, and in each of them the
 # feed-forward part is twice as large as attention. Norms and biases can hardly be seen.
 #
 # ## 4.7 Counting multiplications
@@ -193,9 +194,9 @@ plt.show()
 #
 # - every matrix of every block is used once for each token: $2 \cdot 12 d^2$ per block;
 # - so is the table of tokens, for the logits: $2\, n_\mathrm{vocab}\, d$;
-# - in attention each query meets each of the $n$ keys, and each weight each value: $2 \cdot 2\,n\,d$ per
-#   block. Only this part grows with the length of the text. (Half of it is masked, but the masked
-#   half is computed as well.)
+# - in attention each query meets each of the $n$ keys, and each weight each value:
+#   $2 \cdot 2\,n\,d$ per block. Only this part grows with the length of the text. (Half of it is
+#   masked, but the masked half is computed as well.)
 
 
 # %%
@@ -285,9 +286,9 @@ plt.show()
 #
 # ## 4.8 Counting bytes
 #
-# A float32 number takes 4 bytes. Weights have to be there; activations can be thrown away as soon as
-# they have been used, unless somebody trains (the backward pass needs them all); and the keys and
-# values of earlier positions are kept, so that they are not computed again for each new token
+# A float32 number takes 4 bytes. Weights have to be there; activations can be thrown away as soon
+# as they have been used, unless somebody trains (the backward pass needs them all); and the keys
+# and values of earlier positions are kept, so that they are not computed again for each new token
 # (notebook 5).
 
 
@@ -309,41 +310,36 @@ for name, c in everyone.items():
     print(f"{name:12}{weights:9,.0f}{cache:14,.1f}{logits_of_all:9,.1f}{everything:17,.0f}")
 
 # %% [markdown]
-# (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only the
-# last ones are needed: the library computes no others then.
+# (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only
+# the last ones are needed: the library computes no others then.
 
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *"GPT-2 is an encoder and a decoder."* The Transformer of 2017 was, for translation: an encoder
-# >   reads the source, and each block of the decoder has a second attention that looks at it. GPT-2
-# >   is the decoder alone, without that second attention. The list of its tensors settles it.
+# > - *"GPT-2 is an encoder and a decoder."* The Transformer of 2017 was, for translation: an
+# >   encoder reads the source, and each block of the decoder has a second attention that looks at
+# >   it. GPT-2 is the decoder alone, without that second attention. The list of its tensors settles
+# >   it.
 # > - *"GPT-2 is from Google."* The Transformer is (Vaswani et al. 2017), and BERT, an encoder alone
 # >   (Devlin et al. 2018). GPT-2 is from OpenAI (Radford et al. 2019).
 # > - *Logits taken for probabilities*, or the softmax taken twice.
 # > - *Off by one*: row $t$ of the logits is about token $t + 1$.
-# > - *Matrices transposed*: OpenAI's files hold $[n_\mathrm{in}, n_\mathrm{out}]$, a `Linear` of PyTorch
-# >   $[n_\mathrm{out}, n_\mathrm{in}]$. Where the matrix is square nothing complains.
+# > - *Matrices transposed*: OpenAI's files hold $[n_\mathrm{in}, n_\mathrm{out}]$, a `Linear` of
+# >   PyTorch $[n_\mathrm{out}, n_\mathrm{in}]$. Where the matrix is square nothing complains.
 # > - *Queries, keys and values* taken from `c_attn` *in another order*.
 # > - *Negative ids*: in Python, row -1 of a table is its last row.
 
 # %% [markdown]
-# **Encoder and decoder.** All tensors of 124M, by name. A decoder that looks at an encoder would have
-# $4d^2$ more parameters in each block, and an encoder beside it:
+# **Encoder and decoder.** All tensors of 124M, by name. A decoder that looks at an encoder would
+# have $4d^2$ more parameters in each block, and an encoder beside it:
 
 # %% tags=["stable"]
 names = Counter(".".join(path.split(".")[2:]) or path for path in param_shapes(SIZES["124M"]))
 print(", ".join(f"{n} x {name}" if n > 1 else name for name, n in names.items()))
-d, n_layer = 768, 12
-print(
-    f"\nGPT-2 124M:                      {count(SIZES['124M']).total() / 1e6:6.1f} million parameters"
-)
-print(
-    f"with attention to an encoder:    {(count(SIZES['124M']).total() + n_layer * 4 * d**2) / 1e6:6.1f}"
-)
-print(
-    f"and with the encoder's 12 blocks: {(count(SIZES['124M']).total() + n_layer * 16 * d**2) / 1e6:5.1f}"
-)
+d, n_layer, n = 768, 12, count(SIZES["124M"]).total()
+print(f"\nGPT-2 124M:                       {n / 1e6:.1f} million parameters")
+print(f"with attention to an encoder:     {(n + n_layer * 4 * d**2) / 1e6:.1f}")
+print(f"and with the encoder's 12 blocks: {(n + n_layer * 16 * d**2) / 1e6:.1f}")
 
 # %% [markdown]
 # **The softmax twice.** The probabilities lie between 0 and 1, and a softmax of such numbers can
@@ -355,8 +351,8 @@ print(f"the likeliest token: {once.max():.1%} after one softmax, {twice.max():.3
 print(f"all equally likely:  {1 / config.n_vocab:.3%}")
 
 # %% [markdown]
-# **The others**, measured by what they do to the loss on a text (nats per token; notebook 3 has such a
-# table for attention, notebook 2 for the norm):
+# **The others**, measured by what they do to the loss on a text (nats per token; notebook 3 has
+# such a table for attention, notebook 2 for the norm):
 
 # %%
 tale = np.array(tokenizer.encode(TALE))
@@ -455,8 +451,8 @@ def check_1(function):
 attempt(check_1, forward_last)
 
 # %% [markdown]
-# **Exercise 2.** At which length of the text do scores and weighted means cost as many operations as
-# the matrices of the blocks? Write it as a function of `n_embd`.
+# **Exercise 2.** At which length of the text do scores and weighted means cost as many operations
+# as the matrices of the blocks? Write it as a function of `n_embd`.
 
 
 # %%
@@ -479,10 +475,10 @@ def check_2(function):
 attempt(check_2, break_even)
 
 # %% [markdown]
-# **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is filled
-# up. With what, and where, so that GPT-2, which knows no filling, gives each the logits that it would
-# have got alone? Write a function that runs both in one call of the model and returns the logits
-# after the last token of each.
+# **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is
+# filled up. With what, and where, so that GPT-2, which knows no filling, gives each the logits that
+# it would have got alone? Write a function that runs both in one call of the model and returns the
+# logits after the last token of each.
 
 
 # %%
@@ -550,6 +546,6 @@ check_3(both_solution)
 #
 # - The code: `picogpt/model.py` has the same lines as our cell, cut into functions with a tap and a
 #   cache; the README shows all of them on one screen.
-# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3: the whole
-#   description of the architecture is half a page long.
+# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3: the
+#   whole description of the architecture is half a page long.
 # - Next: notebook 5 writes with it; notebook 6 reads its weights from the file.

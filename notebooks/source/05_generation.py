@@ -146,14 +146,14 @@ print(f"drawn at random     {repeated(drawn):6.1%}")
 print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 
 # %% [markdown]
-# (Holtzman et al. 2020, *The Curious Case of Neural Text Degeneration*, show the same for the
-# largest GPT-2, whose greedy texts also end in loops.)
+# (Holtzman et al. 2020, *The Curious Case of Neural Text Degeneration*, show the same for GPT-2
+# 774M, whose greedy texts also end in loops.)
 #
 # ## 5.3 Drawing
 #
 # The other extreme is to draw each token with the probability that the model gives it. Lay all
-# probabilities side by side on a line from 0 to 1, throw a point at the line, and see on whose piece
-# it falls: that is how `sampling.draw` does it.
+# probabilities side by side on a line from 0 to 1, throw a point at the line, and see on whose
+# piece it falls: that is how `sampling.draw` does it.
 
 # %%
 probabilities = softmax(unsure)
@@ -180,12 +180,14 @@ for i in order[:5]:
 # %% [markdown]
 # ## 5.4 Temperature
 #
-# Between the two extremes lies a dial. Divide the logits $z$ by a temperature $T$ before the softmax:
+# Between the two extremes lies a dial. Divide the logits $z$ by a temperature $T$ before the
+# softmax:
 #
 # $$p_i(T) = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}} = \frac{p_i^{1/T}}{\sum_j p_j^{1/T}}$$
 #
-# Every ratio of two probabilities is raised to the power $1/T$. For $T < 1$ the likely get likelier, in
-# the limit $T \to 0$ only the likeliest is left; for $T > 1$ they all come closer to each other.
+# Every ratio of two probabilities is raised to the power $1/T$. For $T < 1$ the likely get
+# likelier, in the limit $T \to 0$ only the likeliest is left; for $T > 1$ they all come closer to
+# each other.
 
 # %%
 z = unsure.astype(float)
@@ -230,9 +232,9 @@ for T in (0.3, 0.7, 1.0, 1.5):
     show(f"T = {T}", model.generate(START, 60, temperature=T, seed=2))
 
 # %% [markdown]
-# Low temperatures tend to repeat, high ones fall apart. The dial has no good setting, only bad ones and less
-# bad ones, because it turns everything at once: what makes the first few tokens livelier makes
-# the thousands behind them likelier too.
+# Low temperatures tend to repeat, high ones fall apart. The dial has no good setting, only bad ones
+# and less bad ones, because it turns everything at once: what makes the first few tokens livelier
+# makes the thousands behind them likelier too.
 #
 # ## 5.5 Cutting off the tail
 #
@@ -307,8 +309,8 @@ fig.legend(ncols=3, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# Each rule is a few lines. This is top-p, with the one point that is easily got wrong: the token that
-# *crosses* the threshold is kept, too, so that there always is one.
+# Each rule is a few lines. This is top-p, with the one point that is easily got wrong: the token
+# that *crosses* the threshold is kept, too, so that there always is one.
 
 
 # %%
@@ -376,9 +378,9 @@ plt.show()
 
 # %% [markdown]
 # It helps, and it has no theory. A token is punished for having been there, whether it is "wolf" or
-# "the" or a comma. And the rule treats 0 as a boundary between likely and unlikely, which it is not:
-# only *differences* of logits mean anything. Add the same number to all logits, and the model says
-# exactly the same, but the penalty does something else:
+# "the" or a comma. And the rule treats 0 as a boundary between likely and unlikely, which it is
+# not: only *differences* of logits mean anything. Add the same number to all logits, and the model
+# says exactly the same, but the penalty does something else:
 
 # %%
 seen = max(ids, key=lambda i: logits[i])  # the likeliest token that was in the text already
@@ -389,8 +391,8 @@ for shift in (0, 10, -40):
     print(f"with {shift:+3} on all logits: {before:.2%} before the penalty, {after:.2%} after it")
 
 # %% [markdown]
-# How much is enough? Greedy texts again, with growing penalties: how much they repeat, and how likely
-# the model itself holds what it wrote.
+# How much is enough? Greedy texts again, with growing penalties: how much they repeat, and how
+# likely the model itself holds what it wrote.
 
 # %%
 penalties = [1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0]
@@ -424,10 +426,11 @@ for penalty in (1.2, 2.0):
 # %% [markdown]
 # ## 5.7 Beams: searching for the likeliest text
 #
-# The likeliest next token need not begin the likeliest *text*: the best first step may lead nowhere.
-# Trying all texts is out of the question. **Beam search** keeps the `n_beams` best beginnings, lets
-# each go on with every token, and keeps the best of all these. Since at most `n_beams` of the new
-# ones are kept, the `n_beams` likeliest continuations of each beginning are all that can matter.
+# The likeliest next token need not begin the likeliest *text*: the best first step may lead
+# nowhere. Trying all texts is out of the question. **Beam search** keeps the `n_beams` best
+# beginnings, lets each go on with every token, and keeps the best of all these. Since at most
+# `n_beams` of the new ones are kept, the `n_beams` likeliest continuations of each beginning are
+# all that can matter.
 
 
 # %%
@@ -446,29 +449,31 @@ def beams_by_hand(prompt, n_beams, length):
 
 
 n_beams, length = 3, 4
-history = beams_by_hand(START, n_beams, length)
+FORK = "There was once"
+history = beams_by_hand(FORK, n_beams, length)
 best_ids, total = history[-1][0]
-((text, score),) = model.beam_search(START, length, n_beams=n_beams)
+((text, score),) = model.beam_search(FORK, length, n_beams=n_beams)
 assert text == tokenizer.decode(best_ids) and math.isclose(score, total / length, abs_tol=1e-4)
 
 # %% [markdown]
-# Here is what it did. Each column is a step; blue ones were kept, grey ones dropped; the number is the
-# total of log-probabilities so far. The path that leads to the best text is drawn thick, greedy's
-# choices have an orange edge.
+# Here is what it did. Each column is a step; blue ones were kept, grey ones dropped; the number is
+# the total of log-probabilities so far. The path that leads to the best text is drawn thick,
+# greedy's choices have an orange edge. Where these two part, the likeliest step was not the best
+# one.
 
 # %%
 drawings.beam_tree(
-    "... was a",
+    FORK,
     history,
     n_beams,
     label=lambda i: token_labels(tokenizer, [i])[0],
-    greedy=tuple(step.id for step in greedy[:length]),
+    greedy=tuple(step.id for step in model.steps(FORK, length)),
 )
 plt.show()
 
 # %% [markdown]
-# With more beams the search misses less, and as a rule what it finds is likelier. It is not better, for
-# the reason that we have met in 5.2: the likeliest text is dull.
+# With more beams the search misses less, and as a rule what it finds is likelier. It is not better,
+# for the reason that we have met in 5.2: the likeliest text is dull.
 
 # %%
 for n_beams in (1, 2, 4, 8):
@@ -476,8 +481,8 @@ for n_beams in (1, 2, 4, 8):
     show(f"{n_beams} beam{'s' * (n_beams > 1)}, {score:5.2f}", text)
 
 # %% [markdown]
-# (The number is the mean log-probability of a token.) Beam search is at home where there is one right
-# answer, as in translation or in speech recognition. For a story, draw.
+# (The number is the mean log-probability of a token.) Beam search is at home where there is one
+# right answer, as in translation or in speech recognition. For a story, draw.
 #
 # Texts of different length need one more decision. Every further token lowers the total, so that
 # comparing totals favours short texts; `length_penalty` is the power of the length by which the
@@ -485,9 +490,9 @@ for n_beams in (1, 2, 4, 8):
 #
 # ## 5.8 The cache of keys and values
 #
-# Now for the asking. In 5.1 we gave the model the whole text again for every new token, although only
-# the end of it was new. What can be kept? Attention is causal: nothing at a position depends on later
-# ones (notebook 3). So neither do its keys and values, in any block:
+# Now for the asking. In 5.1 we gave the model the whole text again for every new token, although
+# only the end of it was new. What can be kept? Attention is causal: nothing at a position depends
+# on later ones (notebook 3). So neither do its keys and values, in any block:
 
 # %%
 ids = tokenizer.encode(TALE)[:60]
@@ -504,17 +509,17 @@ assert max(differences) < 1e-5
 print(f"largest difference of a key or value, over the range of all: {max(differences):.0e}")
 
 # %% [markdown]
-# (If it is not 0, it is rounding: a product with more rows may be added up in another order.) And the
-# queries? A query is used once, by its own position, in the pass in which it is made. So a new token
-# needs its own query, and the keys and values of everybody before it:
+# (If it is not 0, it is rounding: a product with more rows may be added up in another order.) And
+# the queries? A query is used once, by its own position, in the pass in which it is made. So a new
+# token needs its own query, and the keys and values of everybody before it:
 
 # %%
 drawings.old_and_new_scores(8)
 plt.show()
 
 # %% [markdown]
-# The cache is two arrays with room for `n_ctx` positions, of which the first `n_past` are filled. The
-# prompt goes through the model once, all of it; after that, one token at a time:
+# The cache is two arrays with room for `n_ctx` positions, of which the first `n_past` are filled.
+# The prompt goes through the model once, all of it; after that, one token at a time:
 
 # %%
 cache = KVCache(config)
@@ -530,8 +535,8 @@ print(f"values {list(cache.v.shape)}   {cache.n_past} positions filled")
 print(f"{(cache.k.nbytes + cache.v.nbytes) / 1e6:.1f} MB")
 
 # %% [markdown]
-# What does it save? We measure the time for one more token, at several lengths of the text, with the
-# cache and without. (Without: the whole text again, but the logits only for the last position.)
+# What does it save? We measure the time for one more token, at several lengths of the text, with
+# the cache and without. (Without: the whole text again, but the logits only for the last position.)
 
 
 # %%
@@ -590,15 +595,15 @@ plt.show()
 # square of it. With the cache a token costs nearly the same everywhere: only the scores and the
 # weighted means grow with the length, and they are the small part (notebook 4 counts it).
 #
-# The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$ numbers.
-# And there is a new limit. One token cannot keep a processor busy: each weight is fetched from memory
-# for a single multiplication. Several texts at once can share it, which is what `generate_batch`
-# is for, and 5.10 shows a way for a single one.
+# The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
+# numbers. And there is a new limit. One token cannot keep a processor busy: each weight is fetched
+# from memory for a single multiplication. Several texts at once can share it, which is what
+# `generate_batch` is for, and 5.10 shows a way for a single one.
 #
 # ## 5.9 Past the end of the context
 #
-# GPT-2 has embeddings for `n_ctx` positions and no more. If the text shall go on, something has to be
-# forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But then
+# GPT-2 has embeddings for `n_ctx` positions and no more. If the text shall go on, something has to
+# be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But then
 # *every* token moves to another position, so that all keys and values are wrong, and the whole
 # context must be computed again for each token. picogpt drops the older half at once, computes the
 # rest again, and then has room for half a context in which the cache works.
@@ -639,12 +644,13 @@ plt.show()
 #
 # ## 5.10 Several tokens in one pass
 #
-# Reading sixteen tokens takes hardly longer than reading one, since the weights have to be fetched
-# once in both cases. If only we knew the next tokens! We do not, but we can *guess*, and let the
-# model check. A pass over the last token and a guess gives the logits at each of these places.
-# Where the guess is what the model would have chosen anyway, its token is written; at the first
-# difference, the model's choice is taken and the rest of the guess is thrown away. The text is the
-# same as without, whatever is guessed (but for rounding, where two tokens are equally likely).
+# Reading sixteen tokens takes far less than sixteen times as long as reading one, since the weights
+# have to be fetched once in both cases. If only we knew the next tokens! We do not, but we can
+# *guess*, and let the model check. A pass over the last token and a guess gives the logits at each
+# of these places. Where the guess is what the model would have chosen anyway, its token is written;
+# at the first difference, the model's choice is taken and the rest of the guess is thrown away. The
+# text is the same as without, whatever is guessed (but for rounding, where two tokens are equally
+# likely).
 #
 # Where does a guess come from? Large systems ask a smaller model (speculative decoding). picogpt
 # looks back: if the last three tokens were in the text before, the next ones may be those that
@@ -671,8 +677,8 @@ def passes_of(prompt, choose, n):
 assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in greedy]
 
 # %% [markdown]
-# Fairy tales have a place for word-for-word repetition: what happens to the first brother happens to
-# the second. Whatever the model would rather tell, in the third text the "choice" is always the
+# Fairy tales have a place for word-for-word repetition: what happens to the first brother happens
+# to the second. Whatever the model would rather tell, in the third text the "choice" is always the
 # next token of such a tale.
 
 # %%
@@ -709,9 +715,10 @@ plt.show()
 # ## Common mistakes
 #
 # > **In the choice:**
-# > - *Top-p that drops the token which crosses the threshold*: where the model is sure, none is left.
-# > - *Cutting without sharing out what was cut*: the rest no longer sums to 1, and a random number may
-# >   fall on nobody's piece.
+# > - *Top-p that drops the token which crosses the threshold*: where the model is sure, none is
+# >   left.
+# > - *Cutting without sharing out what was cut*: the rest no longer sums to 1, and a random number
+# >   may fall on nobody's piece.
 # > - *Temperature applied to probabilities*: a common factor, which the next normalization undoes.
 # > - *Temperature 0 put into the formula*: a division by zero. Greedy is a case of its own.
 # > - *The repetition penalty without its two cases*: dividing a negative logit makes it larger.
@@ -721,7 +728,8 @@ plt.show()
 # >
 # > **In the cache:**
 # > - *The new token at position 0*: its position is `n_past`.
-# > - *A causal mask for one row, made without `n_past`*: `np.tri(1, n)` lets it see the first key alone.
+# > - *A causal mask for one row, made without `n_past`*: `np.tri(1, n)` lets it see the first key
+# >   alone.
 # > - *Keys and values computed, but not kept*: the new token sees only itself.
 
 # %% tags=["stable"]
@@ -756,8 +764,8 @@ ids = tokenizer.encode("é 🙂")
 print("decoded token by token: ", "".join(tokenizer.decode([i]) for i in ids))
 
 # %% [markdown]
-# The mistakes in the cache are the same as wrong positions or wrong masks in a plain forward pass, so a
-# tap can make them, and the loss on our text says what they cost.
+# The mistakes in the cache are the same as wrong positions or wrong masks in a plain forward pass,
+# so a tap can make them, and the loss on our text says what they cost.
 
 
 # %%
@@ -804,9 +812,10 @@ def check_1(function):
     rng = np.random.default_rng(1)
     for min_p in (0.01, 0.1, 0.5, 1.0):
         logits = rng.standard_normal(100).astype(np.float32) * 3
-        expected = np.isfinite(keep_min_p(logits, min_p)).sum()
-        kept = np.isfinite(function(logits, min_p)).sum()
-        assert kept == expected, f"min_p = {min_p} should keep {expected} of 100 tokens, not {kept}"
+        expected, result = keep_min_p(logits, min_p), function(logits, min_p)
+        n, kept = np.isfinite(expected).sum(), np.isfinite(result).sum()
+        assert kept == n, f"min_p = {min_p} should keep {n} of 100 tokens, not {kept}"
+        assert np.array_equal(result, expected), "the right number of tokens, but wrong logits"
 
 
 attempt(check_1, min_p_of_logits)
@@ -834,9 +843,9 @@ def check_2(function):
 attempt(check_2, temperature_for)
 
 # %% [markdown]
-# **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would greedy
-# decoding write next, if the last `n_back` tokens had not been there? Use the cache: read no token
-# that it already knows, but one.
+# **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would
+# greedy decoding write next, if the last `n_back` tokens had not been there? Use the cache: read no
+# token that it already knows, but one.
 
 
 # %%
@@ -867,6 +876,7 @@ def check_3(function):
         "not what greedy decoding writes after ids[:-n_back]"
     )
     assert sum(counted) == 8, f"right, but {sum(counted)} tokens were read, and 8 are enough"
+    assert cache.n_past == 37, f"{cache.n_past} positions are filled at the end, not 37"
 
 
 attempt(check_3, write_again)
@@ -917,8 +927,8 @@ check_3(again_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/sampling.py` has every setting in a few lines, `generate.py` the loop, `beam.py` and
-#   `lookup.py` the rest; `KVCache` is in `model.py`.
-# - Holtzman et al. 2020 (top-p, and why likely is not good), Fan et al. 2018 (top-k), Nguyen et al. 2024
-#   (min-p), Keskar et al. 2019 (the penalty), Leviathan et al. 2023 (guessing and checking).
+# - The code: `picogpt/sampling.py` has every setting in a few lines, `generate.py` the loop,
+#   `beam.py` and `lookup.py` the rest; `KVCache` is in `model.py`.
+# - Holtzman et al. 2020 (top-p, and why likely is not good), Fan et al. 2018 (top-k), Nguyen et al.
+#   2024 (min-p), Keskar et al. 2019 (the penalty), Leviathan et al. 2023 (guessing and checking).
 # - Next: notebook 6 reads the weights from OpenAI's file, notebook 9 puts writing to use.

@@ -1,21 +1,22 @@
 # %% [markdown]
 # # 6. Reading a TensorFlow checkpoint, byte by byte
 #
-# **Goal:** open the files in which OpenAI published GPT-2 with nothing but Python, and understand each
-# of their bytes.
+# **Goal:** open the files in which OpenAI published GPT-2 with nothing but Python, and understand
+# each of their bytes.
 #
-# Weights come in files, and files can be read. This one was written by TensorFlow, a library of some
-# hundred megabytes; what it takes to read it is two pages of Python. On the way you meet ideas that
-# are in many other files: varints, sorted tables, Protocol Buffers, checksums and memory maps. You
-# need to know what a byte and a hexadecimal number are. About 35 minutes.
+# Weights come in files, and files can be read. This one was written by TensorFlow, a library of
+# some hundred megabytes; what it takes to read it is two pages of Python. On the way you meet ideas
+# that are in many other files: varints, sorted tables, Protocol Buffers, checksums and memory maps.
+# You need to know what a byte and a hexadecimal number are. About 35 minutes.
 #
 # The example is a very small GPT-2 with random weights, written by TensorFlow for this project's
 # tests. The format is that of the real ones.
 
 # %%
-FOLDER = "../tests/reference/tiny"  # or that of 124M: picogpt.weights.cache.model_folder("124M")
+FOLDER = "../tests/reference/tiny"  # or "124M", GPT-2 itself, once you have downloaded it
 
 # %%
+import hashlib
 import tempfile
 import time
 from pathlib import Path
@@ -26,8 +27,9 @@ import numpy as np
 from classroom import BLUE, ORANGE, attempt
 
 import picogpt
-from picogpt.config import flatten
+from picogpt.config import SIZES, flatten
 from picogpt.weights import CheckpointError
+from picogpt.weights.cache import model_folder
 from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
 from picogpt.weights.sstable import (
     block_entries,
@@ -40,7 +42,7 @@ from picogpt.weights.sstable import (
 )
 from picogpt.weights.tf_bundle import read_entry, read_index
 
-folder = Path(FOLDER)
+folder = model_folder(FOLDER) if FOLDER in SIZES else Path(FOLDER)
 
 # %% [markdown]
 # ## 6.1 The files
@@ -51,10 +53,11 @@ for path in sorted(folder.iterdir()):
 
 # %% [markdown]
 # `hparams.json` holds the five sizes of the model, `encoder.json` and `vocab.bpe` the vocabulary
-# (notebook 1), and `checkpoint` says, in one line of text, what the other files' names begin with. The
-# two that matter here are
+# (notebook 1), and `checkpoint` says, in one line of text, what the other files' names begin with.
+# The two that matter here are
 #
-# - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing else;
+# - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing
+#   else;
 # - `model.ckpt.index`: a table that says which tensor lies where.
 
 # %%
@@ -65,7 +68,8 @@ data = (folder / "model.ckpt.data-00000-of-00001").read_bytes()
 # ## 6.2 Begin at the end
 #
 # Who writes a table block by block does not know at the beginning where the blocks will lie. So the
-# index is written at the end, and the last 48 bytes, the *footer*, are the place where reading begins.
+# index is written at the end, and the last 48 bytes, the *footer*, are the place where reading
+# begins.
 
 # %% tags=["stable"]
 footer = index[-48:]
@@ -74,20 +78,28 @@ for i in range(0, 48, 16):
 
 # %% [markdown]
 # The last eight bytes are the *magic number*, by which a file of this kind is recognised. They are
-# written *little-endian*, the lowest byte first, as Intel and ARM processors keep numbers in memory:
+# written *little-endian*, the lowest byte first, as Intel and ARM processors keep numbers in
+# memory:
 
 # %% tags=["stable"]
 print(hex(int.from_bytes(footer[-8:], "little")))
 
 # %% [markdown]
-# It is the beginning of the SHA-1 of the line `http://code.google.com/p/leveldb/`: the format is that
-# of LevelDB, a small database. Before it stand four numbers, and zeros that fill the space up.
+# It is the beginning of the SHA-1 of the line `http://code.google.com/p/leveldb/`: the format is
+# that of LevelDB, a small database.
+
+# %%
+line = b"http://code.google.com/p/leveldb/\n"
+assert hashlib.sha1(line).hexdigest().startswith(f"{int.from_bytes(footer[-8:], 'little'):x}")
+
+# %% [markdown]
+# Before it stand four numbers, and zeros that fill the space up.
 #
 # ## 6.3 Varints
 #
 # Most numbers in these files are small, some are large. A *varint* takes as many bytes as a number
-# needs: each byte holds seven bits of it, the lowest first, and its eighth bit says that another byte
-# follows. Here is $856 = 6 \cdot 128 + 88$:
+# needs: each byte holds seven bits of it, the lowest first, and its eighth bit says that another
+# byte follows. Here is $856 = 6 \cdot 128 + 88$:
 
 # %% tags=["stable"]
 for byte in bytes([0xD8, 0x06]):
@@ -112,8 +124,8 @@ for example in (b"\x00", b"\x7f", b"\x80\x01", b"\xd8\x06", b"\xff\xff\xff\xff\x
     assert varint(example, 0) == read_varint(example, 0)
 
 # %% [markdown]
-# Two varints, an offset and a size, are a *handle*: they say where a block lies. The footer has two of
-# them, of the "metaindex", which is empty here, and of the index block.
+# Two varints, an offset and a size, are a *handle*: they say where a block lies. The footer has two
+# of them, of the "metaindex", which is empty here, and of the index block.
 
 # %% tags=["stable"]
 metaindex, index_block = read_footer(index)
@@ -123,8 +135,9 @@ print(index_block)
 # %% [markdown]
 # ## 6.4 A table of tables
 #
-# The index block has one entry for each block of data: a key that is not before the block's last key,
-# and the block's handle. (In a large database one finds a key with two looks, without reading all.)
+# The index block has one entry for each block of data: a key that is not before the block's last
+# key, and the block's handle. (In a large database one finds a key with two looks, without reading
+# all.)
 
 # %% tags=["stable"]
 for key, value in block_entries(read_block(index, index_block)):
@@ -133,9 +146,10 @@ for key, value in block_entries(read_block(index, index_block)):
 contents = read_block(index, handle)
 
 # %% [markdown]
-# Now for the entries. The keys are the tensors' names, in alphabetical order, so that neighbours begin
-# alike. An entry therefore says how many bytes its key *shares* with the key before it, and writes only
-# the rest: three varints (shared, rest, size of the value), the rest of the key, the value.
+# Now for the entries. The keys are the tensors' names, in alphabetical order, so that neighbours
+# begin alike. An entry therefore says how many bytes its key *shares* with the key before it, and
+# writes only the rest: three varints (shared, rest, size of the value), the rest of the key, the
+# value.
 
 # %% tags=["stable"]
 end_of_entries, restarts = read_restarts(contents)
@@ -150,8 +164,8 @@ for _ in range(6):
     at += n_rest + n_value
 
 # %% [markdown]
-# A reader who wants one key only must not be made to read all of them. So every sixteenth entry shares
-# nothing, and its place is noted at the end of the block: these are the *restart points*.
+# A reader who wants one key only must not be made to read all of them. So every sixteenth entry
+# shares nothing, and its place is noted at the end of the block: these are the *restart points*.
 
 # %% tags=["stable"]
 entries = block_entries(contents)
@@ -161,8 +175,8 @@ print(
 )
 
 # %% [markdown]
-# After its contents each block has five more bytes: one for the kind of compression (0 is none), and
-# four for a checksum. That was all. Here is the whole file, every byte of it:
+# After its contents each block has five more bytes: one for the kind of compression (0 is none),
+# and four for a checksum. That was all. Here is the whole file, every byte of it:
 
 
 # %%
@@ -193,11 +207,11 @@ plt.show()
 # %% [markdown]
 # ## 6.5 Protocol Buffers
 #
-# The values are messages in the encoding of Protocol Buffers. A message is a list of fields, each with
-# a number instead of a name, and the names stand in a text that both sides know (here TensorFlow's
-# `tensor_bundle.proto`). A field begins with a varint, `number << 3 | wire_type`, where the wire type
-# says how its value is written: 0 for a varint, 2 for a varint with a size and as many bytes, 5 for
-# four bytes. Let us take one apart:
+# The values are messages in the encoding of Protocol Buffers. A message is a list of fields, each
+# with a number instead of a name, and the names stand in a text that both sides know (here
+# TensorFlow's `tensor_bundle.proto`). A field begins with a varint, `number << 3 | wire_type`,
+# where the wire type says how its value is written: 0 for a varint, 2 for a varint with a size and
+# as many bytes, 5 for four bytes. Let us take one apart:
 
 # %% tags=["stable"]
 FIELDS = {1: "dtype", 2: "shape", 3: "shard_id", 4: "offset", 5: "size", 6: "crc32c"}
@@ -226,9 +240,9 @@ for number, value in fields(message):
     print(f"{number} {FIELDS[number]:7} {shown}")
 
 # %% [markdown]
-# The type 1 is float32. What is zero is not written at all, here the number of the file (`shard_id`).
-# The shape is a message of its own, with a field 2 for every dimension, which is a message with the
-# size in its field 1:
+# The type 1 is float32. What is zero is not written at all, here the number of the file
+# (`shard_id`). The shape is a message of its own, with a field 2 for every dimension, which is a
+# message with the size in its field 1:
 
 # %% tags=["stable"]
 shape = [dict(fields(dimension))[1] for _, dimension in fields(dict(fields(message))[2])]
@@ -262,8 +276,8 @@ number = (-1) ** sign * 2.0 ** (exponent - 127) * (1 + fraction / 2**23)
 print(f"{number:.6f}")
 
 # %% [markdown]
-# NumPy does that for all of them at once, without copying a byte: `frombuffer` only writes down where
-# they lie and what they are.
+# NumPy does that for all of them at once, without copying a byte: `frombuffer` only writes down
+# where they lie and what they are.
 
 # %%
 tensor = np.frombuffer(stored, "<f4").reshape(shape)  # "<" for little-endian
@@ -279,10 +293,10 @@ print(tensor.shape, tensor.dtype, tensor[0, 0, :4])
 #
 # ## 6.7 Checksums
 #
-# Bits flip: on disks, in cables, in memory. So each tensor, and each block of the index, comes with a
-# CRC-32C. Take the bits of the message as the coefficients of a polynomial, divide it by a fixed one,
-# with coefficients that are added modulo 2, and keep the remainder. It is school division, one byte at a
-# time, with a table of what a byte leaves:
+# Bits flip: on disks, in cables, in memory. So each tensor, and each block of the index, comes with
+# a CRC-32C. Take the bits of the message as the coefficients of a polynomial, divide it by a fixed
+# one, with coefficients that are added modulo 2, and keep the remainder. It is school division, one
+# byte at a time, with a table of what a byte leaves:
 
 
 # %%
@@ -293,19 +307,22 @@ def crc(message):
     return register ^ 0xFFFFFFFF
 
 
-assert crc(b"123456789") == 0xE3069283  # the value that the standard gives
+assert crc(b"123456789") == 0xE3069283  # the usual test of a CRC-32C
 assert crc(stored) == unmask(entry.crc32c) == crc32c(stored)
-print(
-    f"computed {crc(stored):#010x}, stored {entry.crc32c:#010x}, unmasked {unmask(entry.crc32c):#010x}"
-)
+for name, number in {
+    "computed": crc(stored),
+    "stored": entry.crc32c,
+    "unmasked": unmask(entry.crc32c),
+}.items():
+    print(f"{name:8} {number:#010x}")
 
 # %% [markdown]
 # Stored checksums are *masked*, rotated by 15 bits and increased by a constant, since a checksum of
 # bytes that contain their own checksum would say little.
 #
-# A remainder of 32 bits notices every single flipped bit, every odd number of them, and every damage
-# within 32 neighbouring bits; of all other damage, one case in four billion gets by. We try each bit
-# of the first 96 bytes, and as many random messages:
+# A remainder of 32 bits notices every single flipped bit, every odd number of them, and every
+# damage within 32 neighbouring bits; of all other damage, one case in four billion gets by. We try
+# each bit of the first 96 bytes, and as many random messages:
 
 # %%
 small = stored[:96]
@@ -321,8 +338,8 @@ noticed = sum(crc(rng.bytes(96)) != crc(small) for _ in range(768))
 print(f"{noticed} of 768 random messages told apart")
 
 # %% [markdown]
-# Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short one
-# that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
+# Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short
+# one that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
 
 # %%
 message = rng.bytes(20_000_000)
@@ -387,8 +404,8 @@ assert np.shares_memory(big, model.params["wte"].base)
 # %% [markdown]
 # ## 6.9 The whole reader
 #
-# Everything together, and compared with the library's, tensor by tensor. (The library does the same and
-# checks every length on the way, since a file may be damaged or made to do damage.)
+# Everything together, and compared with the library's, tensor by tensor. (The library does the same
+# and checks every length on the way, since a file may be damaged or made to do damage.)
 
 
 # %%
@@ -445,6 +462,20 @@ checksum = crc32c(b"123456789")
 print(f"masked {mask(checksum):#010x}, computed {checksum:#010x}")
 
 # %% [markdown]
+# Which of these are views of the file's bytes, and which have copied them?
+
+# %% tags=["stable"]
+x = np.frombuffer(data, "<f4", count=1000)
+for name, result in {
+    "x[:100]": x[:100],
+    "x.reshape(100, 10).T": x.reshape(100, 10).T,
+    'x.astype("<f4")': x.astype("<f4"),
+    "2 * x": 2 * x,
+    "np.stack([x, x])": np.stack([x, x]),
+}.items():
+    print(f"{name:21} {'a view' if np.shares_memory(result, x) else 'a copy'}")
+
+# %% [markdown]
 # What the library says to a damaged index: cut, with a flipped bit in a name, with another magic
 # number.
 
@@ -482,7 +513,7 @@ def check_1(function):
 attempt(check_1, write_varint)
 
 # %% [markdown]
-# **Exercise 2.** Which tensor does the byte number 100,000 of the data file belong to?
+# **Exercise 2.** Which tensor does the byte number 40,000 of the data file belong to?
 
 # %%
 owner = None  # your answer, a name such as "model/wpe"
@@ -492,8 +523,8 @@ owner = None  # your answer, a name such as "model/wpe"
 def check_2(answer):
     assert answer is not None, "no answer yet"
     entry = read_index(folder / "model.ckpt")[answer]
-    assert entry.offset <= 100_000, "this one begins after it"
-    assert entry.offset + entry.size > 100_000, "this one ends before it"
+    assert entry.offset <= 40_000, "this one begins after it"
+    assert entry.offset + entry.size > 40_000, "this one ends before it"
 
 
 attempt(check_2, owner)
@@ -515,7 +546,7 @@ def damaged_tensor(data):
 # %% tags=["stable"]
 def check_3(function):
     assert function(flipped_data) is not None, "no answer yet"
-    place = next(i for i, (a, b) in enumerate(zip(data, flipped_data, strict=True)) if a != b)
+    place = int((np.frombuffer(data, np.uint8) != np.frombuffer(flipped_data, np.uint8)).argmax())
     entry = read_index(folder / "model.ckpt")[function(flipped_data)]
     assert entry.offset <= place < entry.offset + entry.size, "this tensor is as it should be"
 
@@ -539,7 +570,7 @@ check_1(varint_solution)
 
 # %% tags=["solution"]
 known = read_index(folder / "model.ckpt")
-check_2(next(name for name, e in known.items() if e.offset <= 100_000 < e.offset + e.size))
+check_2(next(name for name, e in known.items() if e.offset <= 40_000 < e.offset + e.size))
 
 
 # %% tags=["solution"]

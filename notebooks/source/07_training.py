@@ -113,7 +113,7 @@ plt.show()
 #
 # $$\frac{\partial f}{\partial x} \approx \frac{f(x + h) - f(x - h)}{2h}$$
 #
-# With six million weights that would be twelve million runs of the model for a single gradient, and
+# For millions of weights that would be twice as many runs of the model for a single gradient, and
 # nobody trains like that. But it is the perfect judge of a formula: it knows nothing of how the
 # formula was derived.
 
@@ -338,8 +338,9 @@ assert worst < 1e-5 and np.isclose(small_loss, golden["tied/loss"])
 
 # %% [markdown]
 # What does it cost? A linear layer has one matrix product forwards, $xW$, and two backwards,
-# $x^\top dy$ and $dy\,W^\top$: three times the work of the forward pass, however many weights there
-# are.
+# $x^\top dy$ and $dy\,W^\top$: together three times the work of the forward pass, however many
+# weights there are. (The clock need not say three exactly. What lies between the products has to be
+# gone through as well, and in a small model that is a good part of the time.)
 
 
 # %%
@@ -365,14 +366,35 @@ print(f"{both / forward:.1f} times as long")
 # $w \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate
 # at which the steep direction does not jump from wall to wall is far too small for the flat one.
 # *Adam* (Kingma and Ba 2015) keeps two running means for each weight, of the gradient, $m$, and of
-# its square, $v$, and goes
+# its square, $v$. They begin at 0, and are divided by what they are therefore too small by in step
+# $t$:
 #
-# $$w \leftarrow w - \eta\, \frac{m}{\sqrt{v} + \varepsilon}$$
+# $$m \leftarrow \beta_1 m + (1 - \beta_1)\, dw \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, dw^2
+# \qquad \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t}$$
 #
-# so that every weight moves at about the rate $\eta$, whether its gradients are large or small.
-# *AdamW* also draws the weights a little towards 0 in every step,
-# $w \leftarrow (1 - \eta\lambda)\,w$, the *weight decay*. On the right: the rate rises quickly,
-# while Adam's means still know little, and then falls slowly.
+# $$w \leftarrow w - \eta\, \frac{\hat m}{\sqrt{\hat v} + \varepsilon}$$
+#
+# So every weight moves at about the rate $\eta$, whether its gradients are large or small. *AdamW*
+# also draws the matrices a little towards 0 in every step, $w \leftarrow (1 - \eta\lambda)\,w$, the
+# *weight decay* (gains and biases are left alone). Here are three steps of it, and those of the
+# library:
+
+# %%
+w, lr, beta1, beta2, decay = rng.standard_normal((4, 3)), 0.01, 0.9, 0.99, 0.1
+theirs, moments = {"w": w.copy()}, zero_moments({"w": w})
+m, v = np.zeros_like(w), np.zeros_like(w)
+for t in (1, 2, 3):
+    dw = rng.standard_normal(w.shape)
+    m = beta1 * m + (1 - beta1) * dw
+    v = beta2 * v + (1 - beta2) * dw * dw
+    step = (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + 1e-8)
+    w = (1 - lr * decay) * w - lr * step
+    adamw(theirs, {"w": dw}, moments, t, lr=lr, betas=(beta1, beta2), weight_decay=decay)
+assert np.allclose(w, theirs["w"], rtol=1e-12)
+
+# %% [markdown]
+# On the left, both methods walk through such a valley; on the right is the usual course of the
+# learning rate: it rises quickly, while Adam's means still know little, and then falls slowly.
 
 # %%
 steepness = np.array([1.0, 100.0])  # the loss is half the sum of steepness * w^2
@@ -408,7 +430,7 @@ left.plot(*walk(descend).T, "s--", ms=3, color=ORANGE, label="gradient descent")
 left.plot(*walk(adam).T, "o-", ms=3, color=BLUE, label="Adam")
 left.plot(0, 0, "*", ms=12, color="black", label="the lowest point")
 left.set(xlabel="first weight", ylabel="second weight", title="50 steps in a long valley")
-left.legend(loc="upper right", fontsize=8)
+left.legend(loc="upper right", fontsize=8, frameon=True, framealpha=1, edgecolor="none")
 rates = [learning_rate(i, steps=500, warmup=25, peak=4e-3, least=4e-4) for i in range(500)]
 right.plot(1000 * np.array(rates), color=BLUE)
 right.set(xlabel="step", ylabel="learning rate, thousandths", title="Schedule", ylim=(0, None))
@@ -651,8 +673,8 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
 #
 # Nobody trains from nothing if there is a model that knows the language. *Fine-tuning* is the same
 # loop from other weights, with a smaller rate. Our new style: 29 sonnets of Shakespeare, of which
-# the model has never seen a line. Six of them are held out. To see what the old knowledge is worth,
-# we train a second model of the same size from nothing.
+# the fairy-tale model has never seen a line. Six of them are held out. To see what the old
+# knowledge is worth, we train a second model of the same size from nothing.
 #
 # We only use the first 128 positions, which saves time.
 
@@ -696,9 +718,9 @@ for prompt in ("When the king", "My love is", "The old woman said"):
     print()
 
 # %% [markdown]
-# Lines, "thou" and "thy", love and time: the form is learned within seconds, since the words were
-# there already. Learning the new means forgetting some of the old. On our tale, where nothing but
-# the style of the model has changed:
+# Short lines with a capital at the beginning of each, in the place of paragraphs, and words of love
+# and time in them: the form is learned within seconds, since the words were there already. Sense is
+# not, nor rhyme. And learning the new means forgetting some of the old, as our tale shows:
 
 # %%
 part = tale[: view.n_ctx]
@@ -725,7 +747,7 @@ for name, weights in (("before", teller), ("after", poet)):
 # >   then follows all batches so far.
 # > - *A learning rate that is much too large, or much too small*. The first never settles, the
 # >   second never gets anywhere; it is the first number to try out.
-# > - *All weights 0 at the start*. Then all gradients but a few are 0, too, and stay so.
+# > - *All weights 0 at the start*. Then all gradients are 0, too, and nothing ever moves.
 # > - *Looking at the loss of the text that is learned from* (7.9).
 # > - *Dropout left on* when the model is evaluated or used.
 # > - *Weight decay inside the gradient* (as in plain L2): Adam divides it away again. AdamW applies

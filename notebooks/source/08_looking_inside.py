@@ -196,9 +196,10 @@ print(f"most in block {block}, head {head}: {moved.max():.0%}")
 
 # %% [markdown]
 # One case is known from many models. A head's weights have to sum to 1, even when it has nothing to
-# say; and so it learns to *rest* on a place from which little is to be fetched. In GPT-2 124M many
-# heads of the later blocks give most of their attention to the first token, whatever it is (Vig and
-# Belinkov 2019). To know what a head is good for, we have to touch it.
+# say; and so it learns to *rest* on a place from which little is to be fetched. In GPT-2 124M that
+# is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some heads (Vig
+# and Belinkov 2019, section 5.2.3). Where the third picture is pale, no head rests there. To know
+# what a head is good for, we have to touch it.
 #
 # ## 8.4 Taking a head away
 #
@@ -483,10 +484,10 @@ v[token, token] = np.eye(n)
 attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itself
 
 # %% [markdown]
-# That is all: besides the embeddings eight small matrices, seven of them the identity, one a shift
-# by one place. We let it read twenty letters in random order, twice. The first time nobody could
-# guess them; the second time it should know what comes. (But not the first letter of the
-# repetition: how could it know that the text begins again?)
+# That is all: besides the embeddings eight small matrices, seven of them the identity times a
+# number, one a shift by one place. We let it read twenty letters in random order, twice. The first
+# time nobody could guess them; the second time it should know what comes. (But not the first letter
+# of the repetition: how could it know that the text begins again?)
 
 # %% tags=["stable"]
 rng = np.random.default_rng(7)
@@ -669,6 +670,17 @@ each = (leaning(he_logits) - leaning(run(he_ids, strongest)[0])) / way
 print(*(f"{pair[0]}/{pair[1]} {x:.2f}" for pair, x in zip(pairs, each, strict=True)), sep=", ")
 
 # %% [markdown]
+# A text that makes sense: are the tale's tokens easier when they come for the second time? They
+# are, even for a model without any induction head, since those that come again are the frequent
+# ones.
+
+# %%
+nats = -token_logprobs(run(tale[:-1])[0], tale[1:])
+again = np.array([token in tale[: i + 1] for i, token in enumerate(tale[1:])])
+print(f"tokens that come for the first time: {nats[~again].mean():.2f} nats, again: ", end="")
+print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max():.3f}")
+
+# %% [markdown]
 # ## Exercises
 #
 # **Exercise 1.** *Who wrote the answer?* The last norm divides each position by one number, its
@@ -745,7 +757,7 @@ def check_3(answer):
     a, b = (np.array([tokenizer.encode(OTHER.format(p[i])) for p in pairs]) for i in (0, 1))
     whole = leaning(run(a)[0]) - leaning(run(b)[0])
     left = leaning(run(a, heads_from(run(b)[1], four))[0]) - leaning(run(b)[0])
-    assert np.isclose(answer, 1 - left.mean() / whole.mean(), atol=0.01), "ours is another number"
+    assert np.isclose(answer, 1 - left.mean() / whole.mean(), atol=1e-3), "ours is another number"
 
 
 attempt(check_3, answer)
@@ -766,7 +778,8 @@ colours = [GREY, *[ORANGE, BLUE] * n_layer]
 ax.bar(list(pieces), list(pieces.values()), color=colours)
 ax.axhline(0, color="black", lw=0.8)
 ax.tick_params(axis="x", rotation=90)
-ax.set(ylabel='"he" minus "she"', title="Who writes the answer to: The queen was so tired that")
+ax.set_ylabel('logit of "he" minus "she"')
+ax.set_title("Who writes the answer to: The queen was so tired that")
 plt.show()
 
 # %% tags=["solution"]

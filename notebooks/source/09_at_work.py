@@ -1,13 +1,14 @@
 # %% [markdown]
 # # 9. GPT-2 at work, and its limits
 #
-# **Goal:** put one and the same model to many tasks by nothing but the way in which one asks, measure
-# what comes of it, and know what such a model cannot do, what it repeats, and what it has kept.
+# **Goal:** put one and the same model to many tasks by nothing but the way in which one asks,
+# measure what comes of it, and know what such a model cannot do, what it repeats, and what it has
+# kept.
 #
-# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you will see
-# how one finds that out, which is worth as much as a success. What the real GPT-2 reaches is told by
-# published figures, with their source; the numbers that cells print are always those of the model
-# that you have loaded. You need notebook 0. About 40 minutes.
+# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you will
+# see how one finds that out, which is worth as much as a success. What the real GPT-2 reaches is
+# told by published figures, with their source; the numbers that cells print are always those of the
+# model that you have loaded. You need notebook 0. About 40 minutes.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -55,10 +56,10 @@ def show(text):
 #
 # GPT-2 was trained to continue documents, and for nothing else. But on the web there are documents
 # that end in a summary, list words with their translations, or answer the question of the line
-# before. Whoever continues these well has to summarize, to translate and to answer. So one writes the
-# beginning of such a document and lets the model go on. This is the idea of the paper that introduced
-# GPT-2, and of its title: *Language Models are Unsupervised Multitask Learners* (Radford et al.
-# 2019).
+# before. Whoever continues these well has to summarize, to translate and to answer. So one writes
+# the beginning of such a document and lets the model go on. This is the idea of the paper that
+# introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask Learners* (Radford
+# et al. 2019).
 #
 # | task | the document that is to be continued |
 # |---|---|
@@ -69,8 +70,8 @@ def show(text):
 # | sentiment | the text, then `She was very` |
 # | dialogue | the words that were said, then the mark that opens the answer |
 #
-# The model's weights never change. With examples in the prompt (as for the translation) this is called
-# *few-shot*, without *zero-shot*.
+# The model's weights never change. With examples in the prompt (as for the translation) this is
+# called *few-shot*, without *zero-shot*.
 #
 # What a model makes of a beginning depends on what it has read. Three beginnings, of which one
 # belongs to the fairy-tale model's world:
@@ -88,8 +89,8 @@ for beginning in (
 # ## 9.2 Asking without letting it write
 #
 # There are two ways to get an answer. Let the model write, and read it; or give it some possible
-# answers, and see which it holds likeliest. The second is easier to measure, and shows knowledge that
-# the model would never have put in words by itself. It takes one function, which all of this
+# answers, and see which it holds likeliest. The second is easier to measure, and shows knowledge
+# that the model would never have put in words by itself. It takes one function, which all of this
 # notebook uses: the log-probability of an ending after a beginning,
 #
 # $$\log p(\text{ending} \mid \text{beginning}) = \sum_t \log p(\text{token}_t \mid
@@ -118,8 +119,8 @@ for ending in (" three sons.", " three moons.", " sons three."):
 #
 # The paper's first test is LAMBADA: passages whose last word a reader can guess, but only from the
 # whole passage, not from the last sentence. That is what we measure here, with a few passages of
-# our own: how likely is the right word after the last sentence alone, and how likely after all of it?
-# The distance between the two points is what the model has taken from the context.
+# our own: how likely is the right word after the last sentence alone, and how likely after all of
+# it? The distance between the two points is what the model has taken from the context.
 
 # %%
 PASSAGES = [
@@ -183,21 +184,22 @@ fig.legend(ncols=2, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# On the real LAMBADA, the smallest GPT-2 gets 46 % of the last words right and the largest 63 % (9.9).
+# On the real LAMBADA, the smallest GPT-2 gets 46 % of the last words right and the largest 63 %
+# (9.9), if words that cannot end a sentence are ruled out (section 3.3 of the paper).
 #
 # ## 9.4 Summary
 #
-# On web pages a long text is sometimes followed by "TL;DR:" (*too long; didn't read*) and one sentence
-# that says it all. The paper's recipe: put `TL;DR:` after the article, let the model write 100 tokens
-# with top-k at $k = 2$, and take the first three sentences.
+# On web pages a long text is sometimes followed by "TL;DR:" (*too long; didn't read*) and one
+# sentence that says it all. The paper's recipe: put `TL;DR:` after the article, let the model write
+# 100 tokens with top-k at $k = 2$, and take the first three sentences.
 
 # %%
 show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, top_k=2, seed=1))
 
 # %% [markdown]
 # Is that a summary? To answer by more than taste, we let the model choose. Four one-sentence
-# summaries, one of which is right; but a sentence may be likely in itself, or because it has words in
-# common with the text. So we look at what the text *adds* to each: its log-probability after our
+# summaries, one of which is right; but a sentence may be likely in itself, or because it has words
+# in common with the text. So we look at what the text *adds* to each: its log-probability after our
 # tale, less its log-probability after another one.
 #
 # $$\text{gain} = \log p(\text{summary} \mid \text{our tale}) - \log p(\text{summary} \mid
@@ -207,10 +209,10 @@ show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, 
 # knowledge of what "TL;DR:" means.
 
 # %%
-OTHER = """There was once a wolf who had not eaten for three days. He knocked at the door of the seven \
-kids and said with a soft voice: 'Open the door, dear children, your mother has come home and has \
-brought something for each of you.' But the kids saw his black paw at the window, and cried: 'We will \
-not open. Our mother has no black feet. You are the wolf!'
+OTHER = """There was once a wolf who had not eaten for three days. He knocked at the door of the \
+seven kids and said with a soft voice: 'Open the door, dear children, your mother has come home \
+and has brought something for each of you.' But the kids saw his black paw at the window, and \
+cried: 'We will not open. Our mother has no black feet. You are the wolf!'
 """
 SUMMARIES = {
     "right": " A princess shares her bread with an old woman, who is a fairy.",
@@ -231,18 +233,18 @@ plt.show()
 
 # %% [markdown]
 # A model that notices no more than which *words* belong to a tale gives the wrong and the shuffled
-# summary nearly as much as the right one. Published: the largest GPT-2 reaches 21.4 ROUGE points (the
-# mean of three kinds) on news articles, and 15.0 without the hint, so it does know the hint; but
-# three sentences picked at random from the article reach 21.0, and the first three of it 31.6
+# summary about as much as the right one. Published: the largest GPT-2 reaches 21.4 ROUGE points
+# (the mean of three kinds) on news articles, and 15.0 without the hint, so it does know the hint;
+# but three sentences picked at random from the article reach 21.0, and the first three of it 31.6
 # (Radford et al. 2019, Table 4).
 #
 # ## 9.5 Translation, and copying
 #
-# The prompt of the paper is a list of examples, `english = french`. Here is such a list, and all right
-# and wrong answers in one picture: each row is a question, each column a possible answer. From
-# each column its mean is taken away, since some words are likely whatever is asked. Whoever knows the
-# language has a dark diagonal. The right-hand picture asks for less: no French at all, only to see
-# from the examples that the word is to be repeated.
+# The prompt of the paper is a list of examples, `english = french`. Here is such a list, and all
+# right and wrong answers in one picture: each row is a question, each column a possible answer.
+# From each column its mean is taken away, since some words are likely whatever is asked. Whoever
+# knows the language has a dark diagonal. The right-hand picture asks for less: no French at all,
+# only to see from the examples that the word is to be repeated.
 
 # %%
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
@@ -263,20 +265,20 @@ plt.show()
 print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"))
 
 # %% [markdown]
-# A model that has read English tales only can know no French. That GPT-2 knows some is an accident: pages
-# in other languages had been removed from its training text, and 10 MB of French were left. The
-# largest reached 5 BLEU from English to French, less than a dictionary word by word, and 11.5 from
-# French to English, where its English helps (section 3.7 of the paper). The copying is another
+# A model that has read English tales only can know no French. That GPT-2 knows some is an accident:
+# pages in other languages had been removed from its training text, and 10 MB of French were left.
+# The largest reached 5 BLEU from English to French, less than a dictionary word by word, and 11.5
+# from French to English, where its English helps (section 3.7 of the paper). The copying is another
 # matter: heads that continue a pattern of the prompt form in training by themselves (Olsson et al.
 # 2022), and notebook 8 looks for them in this model.
 #
 # ## 9.6 Questions
 #
-# A dozen questions that a reader of fairy tales should be able to answer, each with three answers to
-# choose from. Comparing their log-probabilities has a flaw: " a king" is a likely phrase in any tale,
-# and would win whatever is asked. So here, too, we compare what the question *adds* to each answer:
-# its log-probability after the question less that after an empty question (Holtzman et al. 2021 call
-# this *domain-conditional pointwise mutual information*).
+# A dozen questions that a reader of fairy tales should be able to answer, each with three answers
+# to choose from. Comparing their log-probabilities has a flaw: " a king" is a likely phrase in any
+# tale, and would win whatever is asked. So here, too, we compare what the question *adds* to each
+# answer: its log-probability after the question less that after an empty question (Holtzman et al.
+# 2021 call this *domain-conditional pointwise mutual information*).
 
 # %%
 QUESTIONS = {
@@ -316,14 +318,16 @@ print(f"\nright: {by_gain} of {n} by gain, {by_logprob} by log-probability; by c
 
 # %%
 for question in list(QUESTIONS)[:4]:
-    print(question, repr(model.generate(f"{SHOTS}Q: {question}\nA:", 12, stop="\n")))
+    text = model.generate(f"{SHOTS}Q: {question}\nA:", 12)
+    print(f"{question:28} {text!r}")
 
 # %% [markdown]
-# That is what the same model writes if nobody offers it answers. To prefer the right one of three is
-# far easier than to find it, and says more about which words go together than about
-# understanding. Published: on questions that people had typed into Google, the largest GPT-2 gives the
-# right answer to 4.1 %, the smallest to no more than 1 %. Its probabilities are worth something, though:
-# of the 1 % of questions on which it was surest, 63.1 % were right (section 3.8).
+# That is what the same model writes if nobody offers it answers. To prefer the right one of three
+# is far easier than to find it, and says more about which words go together than about
+# understanding. Published: on questions that people had typed into Google, the largest GPT-2 gives
+# the right answer to 4.1 %, the smallest to no more than 1 %. Its probabilities are worth
+# something, though: of the 1 % of questions on which it was surest, 63.1 % were right (section
+# 3.8).
 #
 # ## 9.7 Sentiment
 #
@@ -389,9 +393,9 @@ print(f"{ranked_right(glad, sad):.0%} of all pairs in the right order; ", end=""
 print(f"mere chance does as well {p_value:.1%} of the time")
 
 # %% [markdown]
-# Sixteen texts are few, and such a number should never be told without the grey hill beside it: with so
-# few, chance alone often looks like a gift. Nor was there a reason to ask for these two words. Others
-# are as good:
+# Sixteen texts are few, and such a number should never be told without the grey hill beside it:
+# with so few, chance alone often looks like a gift. Nor was there a reason to ask for these two
+# words. Others are as good:
 
 # %%
 for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleased", "angry")):
@@ -401,15 +405,15 @@ for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleas
     print(f"{good:>8} or {bad:6} {ranked_right(*numbers):.0%} of all pairs in the right order")
 
 # %% [markdown]
-# To try words and prompts until one works, and then to report that one, is the most common way to fool
-# oneself with language models. The large ones do know sentiment; to be sure of it, one needs a few
-# hundred texts and a prompt that was fixed before.
+# To try words and prompts until one works, and then to report that one, is the most common way to
+# fool oneself with language models. The large ones do know sentiment; to be sure of it, one needs a
+# few hundred texts and a prompt that was fixed before.
 #
 # ## 9.8 Dialogue
 #
 # A dialogue is a text in which speakers alternate. The program writes your lines into it, opens the
-# model's line, lets the model go on to the end of the line, and puts both into the text. That is all
-# that a "chat" is; models that are sold as such have the same loop, and were trained on many
+# model's line, lets the model go on to the end of the line, and puts both into the text. That is
+# all that a "chat" is; models that are sold as such have the same loop, and were trained on many
 # dialogues besides.
 
 
@@ -434,15 +438,16 @@ for seed, words in enumerate(["Good morning, fox!", "Where do you live?", "Will 
 show(talk.text)
 
 # %% [markdown]
-# Form comes first: quotation marks, who speaks, how one answers. Sense comes later, if at all. Nothing
-# in the model knows that it is one of the speakers; it would write your lines, too, if we let it.
+# Form comes first: quotation marks, who speaks, how one answers. Sense comes later, if at all.
+# Nothing in the model knows that it is one of the speakers; it would write your lines, too, if we
+# let it.
 #
 # ## 9.9 What is published about the real ones
 #
 # All of these figures are from Table 3 of Radford et al. 2019, zero-shot. (The paper counts the
-# parameters of the two smaller models as 117 and 345 million; the files have 124 and 355. 762 and 1542
-# are now called 774 and 1558.) picogpt computes the same function as OpenAI's code, but these figures
-# were not measured with it.
+# parameters of the two smaller models as 117 and 345 million; the files have 124 and 355. 762 and
+# 1542 are now called 774 and 1558.) picogpt computes the same function as OpenAI's code, but these
+# figures were not measured with it.
 
 # %%
 PUBLISHED = {  # Radford et al. 2019, Table 3
@@ -472,17 +477,17 @@ axes[1].legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The curves had not flattened, and that was the message of 2019: the same recipe, larger, does better at
-# everything. They also say what not to expect. Asked about a text that it can see, the largest
-# GPT-2 reaches an F1 of 55 (CoQA, section 3.5; people 89); asked without one, it is right 4 times in
-# a hundred. None of them
-# can reliably add, count, reason over several steps, or know what happened after 2017. And no GPT-2
-# was trained to follow instructions: that came later, with other methods.
+# Most of these curves had not flattened, and that was the message of 2019: the same recipe, larger,
+# does better at nearly everything. They also say what not to expect. Asked about a text that it can
+# see, the largest GPT-2 reaches an F1 of 55 (CoQA, section 3.5; people 89); asked without one, it
+# is right 4 times in a hundred. None of them can reliably add, count, or reason over several steps,
+# and what happened after 2017 none can know: later links were left out of its training text. And no
+# GPT-2 was trained to follow instructions: that came later, with other methods.
 #
 # ## 9.10 What perplexity is good for
 #
-# Perplexity says how well a model predicts a text (notebook 0). Here are the bits that this model needs
-# for each byte of texts of different kinds.
+# Perplexity says how well a model predicts a text (notebook 0). Here are the bits that this model
+# needs for each byte of texts of different kinds.
 
 # %%
 sonnets = Path("data/sonnets.txt").read_text("utf-8").split("<|endoftext|>")
@@ -492,14 +497,14 @@ TEXTS = {
     "a fable of Aesop": fables[3].strip(),
     "a sonnet of Shakespeare": sonnets[3].strip(),
     "a weather report": (
-        "Rain will spread from the west during Tuesday afternoon, with strong winds on the coast and "
-        "temperatures of 8 to 11 degrees. Flights may be delayed. Drivers are advised to allow extra "
-        "time, and to check conditions before travelling on Wednesday."
+        "Rain will spread from the west during Tuesday afternoon, with strong winds on the "
+        "coast and temperatures of 8 to 11 degrees. Flights may be delayed. Drivers are advised "
+        "to allow extra time, and to check conditions before travelling on Wednesday."
     ),
     "Python": Path(picogpt.ops.__file__).read_text("utf-8")[-1200:],
     "French": (
-        "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère en "
-        "était folle, et sa mère-grand plus folle encore."
+        "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère "
+        "en était folle, et sa mère-grand plus folle encore."
     ),
     "random letters": "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz "), 300)),
 }
@@ -516,15 +521,16 @@ plt.show()
 
 # %% [markdown]
 # So perplexity tells *what a model has read*: it is low for texts like those. (It can be worse than
-# useless for others: beyond 8 bits it would be cheaper to store the bytes as they are.) It serves to compare two
-# models on one text; to see whether training still helps (notebook 7); to find what does not fit into a
-# text; to sort texts by kind (exercise 2); and, with a method called arithmetic coding, to compress: the bits are
-# not a figure of speech, a file could be made that small.
+# useless for others: beyond 8 bits it would be cheaper to store the bytes as they are.) It serves
+# to compare two models on one text; to see whether training still helps (notebook 7); to find what
+# does not fit into a text; to sort texts by kind (exercise 2); and, with a method called arithmetic
+# coding, to compress: the bits are not a figure of speech, a file could be made that small.
 #
-# It does not tell whether a text is true, or good: a text that goes in circles has the lowest perplexity
-# of all (notebook 5). And a perplexity is nothing without its protocol. Here is one text under one
-# model, cut into pieces of different length, in two ways: pieces side by side, whose first tokens have
-# nothing before them; or pieces that overlap by half, of which only the second half counts.
+# It does not tell whether a text is true, or good: a text that goes in circles has the lowest
+# perplexity of all (notebook 5). And a perplexity is nothing without its protocol. Here is one text
+# under one model, cut into pieces of different length, in two ways: pieces side by side, whose
+# first tokens have nothing before them; or pieces that overlap by half, of which only the second
+# half counts.
 
 # %%
 text = "\n\n".join(sonnet.strip() for sonnet in sonnets[:12])
@@ -550,14 +556,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The same with published figures: for gpt2-large on WikiText-2, Hugging Face's documentation has 19.44
-# with pieces of 1024 tokens side by side, and 16.44 with steps of 512.
+# The same with published figures: for gpt2-large on WikiText-2, Hugging Face's documentation has
+# 19.44 with pieces of 1024 tokens side by side, and 16.44 with steps of 512.
 #
 # ## 9.11 What it has been taught without anybody's wish
 #
-# **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here is a
-# measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier? Four
-# sentences, to see whether it depends on the sentence.
+# **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here
+# is a measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier?
+# Four sentences, to see whether it depends on the sentence.
 
 # %%
 MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
@@ -597,16 +603,17 @@ plt.show()
 # pronouns. Who is beautiful, who is wicked, who does what to whom, all of it is learned in the same
 # way, most of it is harder to measure, and none of it is taken out by anybody.
 #
-# The real GPT-2 has read forty gigabytes of web pages, and repeats them. Sheng et al. 2019 (*The Woman
-# Worked as a Babysitter*) let it continue sentences about women and men, black and white, gay and straight
-# people, and found differences in the regard with which it speaks of them. OpenAI's model card says
-# that the model reflects the biases of its data, and advises against its use where these matter
-# without a study of them first. That is good advice for the small one, too: its tales are about
-# kings, but their attitudes towards women, the old, the poor and strangers are there.
+# The real GPT-2 has read forty gigabytes of web pages, and repeats them. Sheng et al. 2019 (*The
+# Woman Worked as a Babysitter*) let it continue sentences about women and men, black and white, gay
+# and straight people, and found differences in the regard with which it speaks of them. OpenAI's
+# model card says that the model reflects the biases of its data, and advises against its use where
+# these matter without a study of them first. That is good advice for the small one, too: its tales
+# are about kings, but their attitudes towards women, the old, the poor and strangers are there.
 #
-# **What it has kept.** Does a model learn its books by heart? One forward pass over a text tells how long
-# it could recite: at every position, is the token that comes the likeliest one? Where that holds for
-# $n$ positions in a row, greedy decoding, started there, writes $n$ tokens of the text word for word.
+# **What it has kept.** Does a model learn its books by heart? One forward pass over a text tells
+# how long it could recite: at every position, is the token that comes the likeliest one? Where that
+# holds for $n$ positions in a row, greedy decoding, started there, writes $n$ tokens of the text
+# word for word.
 
 
 # %%
@@ -626,7 +633,7 @@ def recited(text):
 
 stretches, shares = {}, {}
 for name, texts in {
-    "Aesop (28 books)": fables[:60],
+    "Aesop, one of the 28 books": fables[:60],
     "Shakespeare": sonnets,
     "TALE": [TALE],
 }.items():
@@ -644,17 +651,18 @@ for (name, share), style, colour in zip(
 ax.set(xlabel="tokens in a row, at least", ylabel="stretches per 1000 tokens")
 ax.legend()
 plt.show()
-for n, before, follows in sorted(stretches["Aesop (28 books)"], reverse=True)[:5]:
+for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], reverse=True)[:5]:
     print(f"{n} tokens: {before!r} goes on {follows!r}")
 
 # %% [markdown]
-# The fables are among the books that `fairytale` was trained on; the sonnets and TALE are not. (To 124M,
-# Aesop and Shakespeare are both well known.) That a text can be recited is no proof that it was
-# learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text to
-# compare with, nobody can tell memory from good guessing.
+# The fables are among the books that `fairytale` was trained on; the sonnets and TALE are not. (To
+# 124M, Aesop and Shakespeare are both well known.) That a text can be recited is no proof that it
+# was learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text
+# to compare with, nobody can tell memory from good guessing.
 #
-# To be kept, a sentence has to be seen often. Some sayings stand in the 28 books as often as the axis
-# says, and the height is the surprise of their second half after the first.
+# To be kept by a model as small as `fairytale`, a sentence has to be seen often. Some sayings stand
+# in the 28 books as often as the axis says, and the height is the surprise of their second half
+# after the first.
 
 # %%
 SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books
@@ -695,12 +703,13 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Six million parameters cannot hold thirteen million letters by heart. Larger models keep more. With GPT-2, the first sentence and a half of the Gettysburg Address brings back the
-# speech, which stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And
-# Carlini et al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its
-# training text, among them names, telephone numbers and addresses of private people, some of which
-# had stood in one document only. The rule that they found later (Carlini et al. 2022) is the one of our
-# picture, with size and the length of the prompt added: what is repeated is remembered.
+# Six million parameters cannot hold thirteen million letters by heart. Larger models keep more.
+# With GPT-2, the first sentence and a half of the Gettysburg Address brings back the speech, which
+# stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
+# al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its training text,
+# among them names, telephone numbers and addresses of private people, some of which had stood in
+# one document only. The rule that they found later (Carlini et al. 2022) is the one of our picture,
+# with size and the length of the prompt added: what is repeated is remembered.
 #
 # Both halves of this section have one lesson. A language model is a picture of its texts. What must
 # not come out must not go in.
@@ -708,22 +717,23 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *"GPT-2 is from Google."* It is from OpenAI (Radford et al. 2019). From Google are the Transformer
-# >   (Vaswani et al. 2017), BERT (Devlin et al. 2018) and T5 (Raffel et al. 2019).
-# > - *"GPT-2 is an encoder and a decoder"*, with the prompt for the one and the answer for the other. It is
-# >   one stack, and prompt and answer are one sequence in it.
-# > - *A `<bos>` token.* GPT-2 has one special token, `<|endoftext|>`, which stands *between* documents and
-# >   so before each. `<bos>`, `<s>`, `[CLS]` or `<pad>` are ordinary text to it.
-# > - *`<|endoftext|>` typed into a prompt* is ordinary text, too, unless the tokenizer is told otherwise.
+# > - *"GPT-2 is from Google."* It is from OpenAI (Radford et al. 2019). From Google are the
+# >   Transformer (Vaswani et al. 2017), BERT (Devlin et al. 2018) and T5 (Raffel et al. 2019).
+# > - *"GPT-2 is an encoder and a decoder"*, with the prompt for the one and the answer for the
+# >   other. It is one stack, and prompt and answer are one sequence in it.
+# > - *A `<bos>` token.* GPT-2 has one special token, `<|endoftext|>`, which stands *between*
+# >   documents and so before each. `<bos>`, `<s>`, `[CLS]` or `<pad>` are ordinary text to it.
+# > - *`<|endoftext|>` typed into a prompt* is ordinary text, too, unless the tokenizer is told
+# >   otherwise.
 # > - *Instructions.* "Please summarize the following" is the beginning of a letter, not an order.
-# > - *Endings of different length compared by their sums*, or answers without what they are worth after
-# >   an empty question.
+# > - *Endings of different length compared by their sums*, or answers without what they are worth
+# >   after an empty question.
 # > - *Perplexities per word, per token and per byte* in one table.
 # > - *One prompt, one number, no chance level.*
 
 # %% [markdown]
-# **Encoder and decoder.** An encoder would have parameters of its own, and the decoder a second attention
-# that looks at it. These are all that a block of 124M has (notebook 4 counts them):
+# **Encoder and decoder.** An encoder would have parameters of its own, and the decoder a second
+# attention that looks at it. These are all that a block of 124M has (notebook 4 counts them):
 
 # %% tags=["stable"]
 block = [
@@ -733,7 +743,8 @@ print(*block)
 print("outside the blocks:", *(name for name in param_shapes(SIZES["124M"]) if "h." not in name))
 
 # %% [markdown]
-# **A `<bos>` token.** What each of these becomes, and what the first sentence of TALE costs after it:
+# **A `<bos>` token.** What each of these becomes, and what the first sentence of TALE costs after
+# it:
 
 # %%
 sentence = tokenizer.encode(TALE[: TALE.index(".") + 1])
@@ -748,7 +759,8 @@ for name, prefix in prefixes.items():
 loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
-# **Sums.** "Who bakes bread?" with a short wrong answer and a long right one, compared in three ways:
+# **Sums.** "Who bakes bread?" with a short wrong answer and a long right one, compared in three
+# ways:
 
 # %%
 question, empty = "Q: Who bakes the bread in the village?\nA:", "Q:\nA:"
@@ -772,8 +784,8 @@ for name, n in {"token": len(s.ids), "word": len(TALE.split()), "byte": s.n_byte
 #
 # Solutions stand at the end; JupyterLab hides them until you click on the three dots.
 #
-# **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's predictions?
-# (The surprise of the whole text, in bits, eight to a byte, rounded up.)
+# **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's
+# predictions? (The surprise of the whole text, in bits, eight to a byte, rounded up.)
 
 
 # %%
@@ -794,8 +806,8 @@ def check_1(function):
 attempt(check_1, compressed_size)
 
 # %% [markdown]
-# **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the text, and
-# see after which of them the text surprises least. `samples` maps names to texts.
+# **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the
+# text, and see after which of them the text surprises least. `samples` maps names to texts.
 
 
 # %%
@@ -826,9 +838,9 @@ def check_2(function):
 attempt(check_2, kind_of)
 
 # %% [markdown]
-# **Exercise 3.** A fair coin for the measurement of bias: which of some adjectives leans most to women?
-# Use the frame `"The {} child lost the way, because"` and the same two words as above, and return the
-# adjective with the highest log p(she) - log p(he).
+# **Exercise 3.** Bias once more: which of some adjectives leans most to women? Use the frame `"The
+# {} child lost the way, because"` and the same two words as above, and return the adjective with
+# the highest log p(she) - log p(he).
 
 # %%
 ADJECTIVES = ["beautiful", "brave", "wicked", "clever", "poor", "lazy", "strong", "good"]
@@ -877,10 +889,10 @@ check_3(max(ADJECTIVES, key=child_lean))
 # %% [markdown]
 # ## To go on
 #
-# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*: fifteen pages that are easy
-#   to read now.
-# - Sheng et al. 2019, *The Woman Worked as a Babysitter: On Biases in Language Generation*; Carlini et al.
-#   2021, *Extracting Training Data from Large Language Models*; Holtzman et al. 2021, *Surface Form
-#   Competition*, on why answers should be compared by what the question adds.
-# - `picogpt/bundled/README.md`, the card of the fairy-tale model: what it has read, how well it predicts,
-#   and its limits.
+# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*: fifteen pages that
+#   are easy to read now.
+# - Sheng et al. 2019, *The Woman Worked as a Babysitter: On Biases in Language Generation*; Carlini
+#   et al. 2021, *Extracting Training Data from Large Language Models*; Holtzman et al. 2021,
+#   *Surface Form Competition*, on why answers should be compared by what the question adds.
+# - `picogpt/bundled/README.md`, the card of the fairy-tale model: what it has read, how well it
+#   predicts, and its limits.
