@@ -12,7 +12,6 @@ from .a6_reference import (
     read_bundle,
     read_entry,
     read_message,
-    read_shape,
     read_tensor,
 )
 from .a6_writer import bundle, entry_message, random_names, random_tensor, stored
@@ -33,15 +32,7 @@ def read_shard_entry(data: bytes) -> dict:
 
     Source: TensorFlow's tensor_bundle.proto and tensor_shape.proto.
     """
-    message = read_message(data)
-    return {
-        "dtype": last(message, 1, 0),
-        "shape": read_shape(last(message, 2, b"")),
-        "shard_id": last(message, 3, 0),
-        "offset": last(message, 4, 0),
-        "size": last(message, 5, 0),
-        "crc32c": last(message, 6, 0),
-    }
+    return read_entry(data) | {"shard_id": last(read_message(data), 3, 0)}
 
 
 def read_shards(index: bytes, shards: list[bytes]) -> dict[str, np.ndarray]:
