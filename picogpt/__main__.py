@@ -12,10 +12,10 @@ from dataclasses import asdict
 
 from . import __version__, command
 from .bpe import StreamDecoder, Tokenizer
-from .generate import Step
+from .decoding.loop import Step
+from .decoding.sampling import Sampling
+from .decoding.stopping import pieces_of_text, until_stop
 from .gpt2 import GPT2, NAMES, load
-from .sampling import Sampling
-from .stopping import pieces_of_text, until_stop
 
 DESCRIPTION = """\
 GPT-2, computed by NumPy alone: prints the prompt and goes on writing.
@@ -107,7 +107,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     p.add_argument(
         "--lookup",
         action="store_true",
-        help="write faster where the text repeats itself (see picogpt/lookup.py)",
+        help="write faster where the text repeats itself (see picogpt/decoding/lookup.py)",
     )
     p.add_argument(
         "--show-probs",

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .beam import beam_search
 from .bpe import StreamDecoder, Tokenizer, load_tokenizer
 from .bpe.files import check_free
 from .config import SIZES, Config
-from .generate import Sample, Step, no_draft, token_steps
-from .lookup import Lookup
+from .decoding.beam import beam_search
+from .decoding.lookup import Lookup
+from .decoding.loop import Sample, Step, no_draft, token_steps
+from .decoding.sampling import Sampling, choose_token
+from .decoding.stopping import pieces_of_text, stop_place, stop_strings, until_stop
+from .evaluate.score import Score, cut_document, score, token_lengths
 from .model import gpt2
-from .sampling import Sampling, choose_token
-from .score import Score, cut_document, score, token_lengths
-from .stopping import pieces_of_text, stop_place, stop_strings, until_stop
 from .tap import Tap, no_tap
 from .weights import CheckpointError, Unreachable
 from .weights.cache import is_complete, model_folder
@@ -89,7 +89,7 @@ class GPT2:
             sampling.Sampling. Without any, the likeliest token is always taken (greedy).
 
         The text ends after max_new_tokens, or before <|endoftext|>. It may outgrow n_ctx: then its
-        older part is forgotten (generate.read says how), and a warning says so. An empty prompt
+        older part is forgotten (decoding/loop.py says how), and a warning says so. An empty prompt
         starts from <|endoftext|>, which is what stands before every document the model was trained
         on.
         Raises ValueError, at once, for a bad argument.
@@ -167,7 +167,7 @@ class GPT2:
         length_penalty: float = 1.0,
         early_stopping: bool = False,
     ) -> list[tuple[str, float]]:
-        """The n_best likeliest continuations that beam search finds, and their scores: see beam.py.
+        """The n_best likeliest continuations that beam search finds, and their scores: see decoding/beam.py.
 
         Raises ValueError for a bad argument.
         """
@@ -188,7 +188,7 @@ class GPT2:
         return [(self.tokenizer.decode(ids), total) for ids, total in found[:n_best]]
 
     def score(self, text: str) -> Score:
-        """The log-probability of each of the text's tokens, and its perplexity: see score.py.
+        """The log-probability of each of the text's tokens, and its perplexity: see evaluate/score.py.
 
         A text may be longer than n_ctx. Raises ValueError for an empty one.
         """

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from support import random_params
 
-from picogpt import generate
 from picogpt.config import Config, flatten, unflatten
-from picogpt.generate import Sample
+from picogpt.decoding import loop
+from picogpt.decoding.loop import Sample
+from picogpt.decoding.sampling import Sampling, choose_token
 from picogpt.model import gpt2
-from picogpt.sampling import Sampling, choose_token
 
 NO_END = -1  # no token has this id, so no text ends by itself
 
@@ -78,6 +78,6 @@ def record_passes(monkeypatch) -> list[tuple[int, ...]]:
         passes.append(np.shape(ids))
         return original(ids, *args, **kwargs)
 
-    original = generate.residual_stream
-    monkeypatch.setattr(generate, "residual_stream", residual_stream)
+    original = loop.residual_stream
+    monkeypatch.setattr(loop, "residual_stream", residual_stream)
     return passes

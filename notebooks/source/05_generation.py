@@ -24,11 +24,9 @@ import numpy as np
 from classroom import BLUE, GREEN, GREY, ORANGE, RED, SKY, TALE, attempt, loss_bars, token_labels
 
 import picogpt
-from picogpt.generate import Sample, forward, token_steps
-from picogpt.lookup import Lookup
-from picogpt.model import KVCache
-from picogpt.ops import cross_entropy, log_softmax, softmax
-from picogpt.sampling import (
+from picogpt.decoding.lookup import Lookup
+from picogpt.decoding.loop import Sample, forward, token_steps
+from picogpt.decoding.sampling import (
     Sampling,
     draw,
     keep_min_p,
@@ -37,6 +35,8 @@ from picogpt.sampling import (
     penalize_repetition,
     process_logits,
 )
+from picogpt.model import KVCache
+from picogpt.ops import cross_entropy, log_softmax, softmax
 from picogpt.tap import edit, record
 
 model = picogpt.load(MODEL)
@@ -927,7 +927,7 @@ check_3(again_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/sampling.py` has every setting in a few lines, `generate.py` the loop,
+# - The code: `picogpt/decoding/sampling.py` has every setting in a few lines, `loop.py` the loop,
 #   `beam.py` and `lookup.py` the rest; `KVCache` is in `model.py`.
 # - Holtzman et al. 2020 (top-p, and why likely is not good), Fan et al. 2018 (top-k), Nguyen et al.
 #   2024 (min-p), Keskar et al. 2019 (the penalty), Leviathan et al. 2023 (guessing and checking).

@@ -48,9 +48,9 @@ from picogpt.backward import (
 )
 from picogpt.bpe.learn import learn_bpe
 from picogpt.config import Config, flatten, unflatten
+from picogpt.evaluate.score import score, token_lengths
 from picogpt.model import gpt2
 from picogpt.ops import cross_entropy, dropout_tap, gelu, layer_norm, linear, softmax
-from picogpt.score import score, token_lengths
 from picogpt.train.adamw import adamw, clip_gradients, zero_moments
 from picogpt.train.data import batch, encode_documents, hold_out, split_documents
 from picogpt.train.evaluate import cut_documents

@@ -7,7 +7,7 @@
 # Nobody has written down how a language model knows that a queen is a "she". But unlike a brain it
 # can be stopped anywhere, every number in it can be seen, and any of them can be changed to see
 # what happens then. This notebook has five instruments for that, each a few lines in
-# `picogpt/lens.py`. You should have read notebooks 3 and 4. About 40 minutes.
+# `picogpt/lens/`. You should have read notebooks 3 and 4. About 40 minutes.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -800,7 +800,7 @@ print(f"{solution:.2f} of the way; {share(heads_from(she_run, four)):.2f} where 
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/lens.py`, and `picogpt/tap.py`, on which it stands.
+# - The code: `picogpt/lens/`, and `picogpt/tap.py`, on which it stands.
 # - nostalgebraist 2020, *interpreting GPT: the logit lens*. Belrose et al. 2023, *Eliciting Latent
 #   Predictions from Transformers with the Tuned Lens*.
 # - Elhage et al. 2021, *A Mathematical Framework for Transformer Circuits*. Olsson et al. 2022,

@@ -38,8 +38,8 @@ from classroom import (
 
 import picogpt
 from picogpt.config import SIZES, param_shapes
+from picogpt.evaluate.score import cut_document, score, token_lengths
 from picogpt.ops import token_logprobs
-from picogpt.score import cut_document, score, token_lengths
 
 model = picogpt.load(MODEL)
 tokenizer, config = model.tokenizer, model.config

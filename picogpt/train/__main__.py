@@ -15,9 +15,9 @@ import numpy as np
 from .. import command
 from ..bpe import Tokenizer, load_tokenizer
 from ..config import Config, flatten, unflatten
+from ..evaluate.score import score, token_lengths
 from ..files import read_text
 from ..gpt2 import NAMES, load
-from ..score import score, token_lengths
 from . import folder
 from .init import initial_params
 from .loop import Run, threads, train

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..bpe import Tokenizer
 from ..config import Config
-from ..score import Windows, cut_document, score, token_lengths
+from ..evaluate.score import Windows, cut_document, score, token_lengths
 from .data import encode_documents
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..bpe import Tokenizer
 from ..config import Config, flatten
-from ..score import Windows, score, token_lengths
+from ..evaluate.score import Windows, score, token_lengths
 from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
 from .data import batch

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..bpe import Tokenizer
 from ..config import Config
-from ..generate import Sample, token_steps
-from ..sampling import Sampling, choose_token
+from ..decoding.loop import Sample, token_steps
+from ..decoding.sampling import Sampling, choose_token
 
 
 class Clock:

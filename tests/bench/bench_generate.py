@@ -31,7 +31,7 @@ import json, resource, sys, time
 import numpy as np
 import picogpt
 from picogpt.config import flatten
-from picogpt.generate import forward
+from picogpt.decoding.loop import forward
 from picogpt.model import KVCache
 folder, prompt, n, n_prompt, n_samples, n_sampled = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 found = {}

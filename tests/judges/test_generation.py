@@ -19,13 +19,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from picogpt.beam import beam_search
 from picogpt.config import Config
-from picogpt.generate import token_steps
-from picogpt.lookup import Lookup
+from picogpt.decoding.beam import beam_search
+from picogpt.decoding.lookup import Lookup
+from picogpt.decoding.loop import token_steps
+from picogpt.decoding.sampling import Sampling, process_logits
+from picogpt.evaluate.score import cut_document, score
 from picogpt.ops import token_logprobs
-from picogpt.sampling import Sampling, process_logits
-from picogpt.score import cut_document, score
 
 # The settings, in the order in which transformers applies its processors.
 SETTINGS = {

@@ -7,7 +7,7 @@ from support import error, random_params
 from torch_gpt2 import torch_gpt2, torch_greedy, torch_logits
 
 from picogpt.config import SIZES, Config
-from picogpt.generate import token_steps
+from picogpt.decoding.loop import token_steps
 from picogpt.model import gpt2
 
 SMALL = [

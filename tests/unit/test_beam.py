@@ -9,8 +9,8 @@ import pytest
 from generation import NO_END, float64_params, plain_steps, record_passes, with_bias
 from support import random_params
 
-from picogpt.beam import beam_search
 from picogpt.config import Config, flatten, unflatten
+from picogpt.decoding.beam import beam_search
 
 CONFIG = Config(n_vocab=16, n_ctx=12, n_embd=12, n_head=2, n_layer=2)
 END = 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import error, random_params
 
-from picogpt import model, sampling
+from picogpt import model
 from picogpt.config import Config
 from picogpt.course.assignments.a4_reference import (
     cached_gpt2,
@@ -15,6 +15,7 @@ from picogpt.course.assignments.a4_reference import (
 )
 from picogpt.course.assignments.a4_window import window_gpt2
 from picogpt.course.assignments.a4_window_cache import new_window
+from picogpt.decoding import sampling
 
 CONFIG = Config(n_vocab=11, n_ctx=12, n_embd=6, n_head=2, n_layer=2)
 PARAMS = random_params(CONFIG, seed=0)

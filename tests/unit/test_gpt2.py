@@ -16,9 +16,9 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, activation_shapes
+from picogpt.decoding.sampling import Sampling
+from picogpt.decoding.stopping import until_stop
 from picogpt.gpt2 import GPT2
-from picogpt.sampling import Sampling
-from picogpt.stopping import until_stop
 from picogpt.tap import record
 from picogpt.weights import cache
 

@@ -5,9 +5,9 @@ import pytest
 from generation import NO_END, choice, float64_params, record_passes, sample
 
 from picogpt.config import Config
-from picogpt.generate import no_draft, token_steps
-from picogpt.lookup import COST, EARNED, N_GUESS, Lookup
-from picogpt.sampling import Sampling
+from picogpt.decoding.lookup import COST, EARNED, N_GUESS, Lookup
+from picogpt.decoding.loop import no_draft, token_steps
+from picogpt.decoding.sampling import Sampling
 
 # Random models of few tokens soon write in circles: which do was found by trying.
 CONFIG = Config(n_vocab=20, n_ctx=64, n_embd=12, n_head=2, n_layer=2)

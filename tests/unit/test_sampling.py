@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from picogpt.ops import softmax
-from picogpt.sampling import (
+from picogpt.decoding.sampling import (
     Sampling,
     add_bias,
     ban,
@@ -16,6 +15,7 @@ from picogpt.sampling import (
     penalize_repetition,
     process_logits,
 )
+from picogpt.ops import softmax
 
 INF, NAN = float("inf"), float("nan")
 LOGITS = np.log(np.float32([0.1, 0.4, 0.05, 0.25, 0.2]))  # ids by probability: 1, 3, 4, 0, 2

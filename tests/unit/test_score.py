@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from support import error, random_params
 
-from picogpt import score as scoring
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
+from picogpt.evaluate import score as scoring
+from picogpt.evaluate.score import Score, cut_document, score, token_lengths
 from picogpt.gpt2 import GPT2
 from picogpt.model import gpt2
 from picogpt.ops import softmax
-from picogpt.score import Score, cut_document, score, token_lengths
 
 BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")])
 CONFIG = Config(n_vocab=258, n_ctx=8, n_embd=16, n_head=2, n_layer=2)

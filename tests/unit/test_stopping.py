@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from picogpt.bpe import StreamDecoder, Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
-from picogpt.stopping import held_back, pieces_of_text, stop_place, stop_strings, until_stop
+from picogpt.decoding.stopping import (
+    held_back,
+    pieces_of_text,
+    stop_place,
+    stop_strings,
+    until_stop,
+)
 
 BYTES = Tokenizer({symbol: i for i, symbol in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 

@@ -12,9 +12,9 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
+from picogpt.evaluate.score import NOT_SCORED, cut_document, score, token_lengths
 from picogpt.model import gpt2
 from picogpt.ops import softmax
-from picogpt.score import NOT_SCORED, cut_document, score, token_lengths
 from picogpt.train.data import encode_documents
 from picogpt.train.evaluate import bits_per_byte, cut_documents
 
@@ -91,7 +91,7 @@ def test_bits_per_byte():
 
 def test_batches_do_not_matter(monkeypatch):
     expected = bits_per_byte(PARAMS, CONFIG, BYTES, TALES)
-    monkeypatch.setattr("picogpt.score.TOKENS_AT_ONCE", 24)  # 3 windows
+    monkeypatch.setattr("picogpt.evaluate.score.TOKENS_AT_ONCE", 24)  # 3 windows
     assert bits_per_byte(PARAMS, CONFIG, BYTES, TALES) == pytest.approx(expected, rel=1e-6)
 
 

@@ -12,7 +12,7 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, flatten
-from picogpt.score import score, token_lengths
+from picogpt.evaluate.score import score, token_lengths
 from picogpt.train import loop, parallel
 from picogpt.train.adamw import zero_moments
 from picogpt.train.data import batch, encode_documents

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ...decoding.sampling import keep_top_k, keep_top_p
 from ...model import embed, feed_forward, merge_heads, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear, softmax
-from ...sampling import keep_top_k, keep_top_p
 from ..assignment import Assignment, question, together
 from .a3_attention import random_params
 from .a4_cache import append_values, attention_values, new_cache_sizes, through_blocks

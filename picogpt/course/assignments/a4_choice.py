@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
+from ...decoding.sampling import keep_top_k, keep_top_p
 from ...ops import softmax
-from ...sampling import keep_top_k, keep_top_p
 from ..assignment import normal, question
 from .a4_reference import choose_token, draw
 from .a4_sampling import random_logits

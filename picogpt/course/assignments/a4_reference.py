@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...decoding.sampling import keep_top_k, keep_top_p
 from ...model import embed, feed_forward, merge_heads, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear, softmax
-from ...sampling import keep_top_k, keep_top_p
 
 
 def new_cache(params: dict, n_head: int) -> dict:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ...decoding.sampling import keep_top_k, keep_top_p
 from ...ops import softmax
-from ...sampling import keep_top_k, keep_top_p
 from ..assignment import FLOATS, normal, question
 
 

@@ -4,8 +4,8 @@ from functools import partial
 
 import numpy as np
 
+from ...decoding.sampling import keep_top_k, keep_top_p
 from ...ops import log_softmax, softmax
-from ...sampling import keep_top_k, keep_top_p
 from ..assignment import FLOATS, question, together
 from .a3_attention import random_params
 from .a4 import A4, random_ids

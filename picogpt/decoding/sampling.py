@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ops import softmax
+from ..ops import softmax
 
 LARGEST = 1e6  # factors and biases up to here keep logits within the range of float32
 

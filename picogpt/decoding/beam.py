@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .config import Config
-from .generate import Text, read_last, read_prompts
-from .ops import log_softmax
+from ..config import Config
+from ..ops import log_softmax
+from .loop import Text, read_last, read_prompts
 
 
 class Beam(NamedTuple):

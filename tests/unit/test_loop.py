@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from support import error, random_params
 
 from picogpt.config import Config
-from picogpt.generate import Step, forward, token_steps
+from picogpt.decoding.loop import Step, forward, token_steps
+from picogpt.decoding.sampling import Sampling
 from picogpt.model import KVCache, gpt2
-from picogpt.sampling import Sampling
 
 CONFIG = Config(n_vocab=80, n_ctx=24, n_embd=24, n_head=3, n_layer=2)
 PARAMS = random_params(CONFIG, seed=2)

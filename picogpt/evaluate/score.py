@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .bpe import Tokenizer
-from .model import residual_stream, unembed
-from .ops import token_logprobs
+from ..bpe import Tokenizer
+from ..model import residual_stream, unembed
+from ..ops import token_logprobs
 
 NOT_SCORED = -1  # in place of a target
 TOKENS_AT_ONCE = 2048  # at GPT-2's sizes their logits take up to 400 MB

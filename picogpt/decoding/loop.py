@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .config import Config
-from .model import KVCache, RowCaches, residual_stream, unembed
-from .ops import token_logprobs
+from ..config import Config
+from ..model import KVCache, RowCaches, residual_stream, unembed
+from ..ops import token_logprobs
 
 
 @dataclass(frozen=True, eq=False)

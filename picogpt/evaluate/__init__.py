@@ -1,0 +1,4 @@
+"""How well a model predicts. To read in this order:
+
+score.py: the log-probability of every token of a text, and what follows from it.
+"""

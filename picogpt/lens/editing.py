@@ -1,0 +1,81 @@
+"""Edits for a tap (see tap.py), which can be joined with `|`: what depends on what.
+
+gpt2(ids, **params, n_head=12, tap=edit(ablate_heads([(3, 7)], config)))
+gpt2(other, **params, n_head=12, tap=edit(patch(activations, ["h.3.resid"], positions=[4])))
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ..config import Config
+from .reading import Activations, check_indices, recorded
+
+Edits = dict[str, Callable[[np.ndarray], np.ndarray]]
+
+
+def ablate_heads(
+    heads: Iterable[tuple[int, int]], config: Config, mean_of: Activations | None = None
+) -> Edits:
+    """Edits that silence attention heads, each a pair (layer, head).
+
+    A silent head gives zeros; or, with mean_of, always what it gave on average over all positions
+    and texts of that recorded run. The mean is the milder cut: it takes away what the head says
+    about this text, but leaves the constant that the blocks above have learned to count on.
+
+    Raises ValueError for a head that the model has not, or that was not recorded.
+    """
+    silent = defaultdict(list)
+    for layer, head in heads:
+        check_indices("block", [layer], config.n_layer)
+        check_indices("head", [head], config.n_head)
+        silent[f"h.{layer}.attn.heads"].append(head)  # [..., n_head, n_seq, n_head_dim]
+    edits = {}
+    for name, which in silent.items():
+        constant = 0.0
+        if mean_of is not None:
+            outputs = recorded(mean_of, name)
+            texts_and_positions = (*range(outputs.ndim - 3), -2)
+            constant = outputs.mean(axis=texts_and_positions)[which, None]  # [n, 1, n_head_dim]
+        edits[name] = put((..., which, slice(None), slice(None)), constant)
+    return edits
+
+
+def patch(
+    source: Activations, names: Iterable[str], positions: Sequence[int] | None = None
+) -> Edits:
+    """Edits that put activations of another run in the place of this run's own.
+
+    source: what was recorded in the other run; names: the activations to take from there;
+    positions: where (for "scores" and "weights", at which queries), None for everywhere.
+
+    If this run then gives the other's answer, that is where the information for it was.
+    Raises ValueError for an activation that was not recorded or a position that is not there;
+    and, when the model runs, if the two runs' shapes do not agree.
+    Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 2.1.
+    """
+    edits = {}
+    for name in names:
+        x = recorded(source, name)
+        if positions is None:
+            edits[name] = lambda own, other=x: other
+        else:
+            check_indices("position", positions, x.shape[-2])
+            where = (..., list(positions), slice(None))
+            edits[name] = put(where, x[where])
+    return edits
+
+
+def put(where: tuple, new) -> Callable[[np.ndarray], np.ndarray]:
+    """An edit: x -> a copy of x in which x[where] is new."""
+
+    def edited(x):
+        x = x.copy()
+        try:
+            x[where] = new
+        except IndexError as error:
+            raise ValueError(f"an edit of {list(x.shape)}: {error}") from None
+        return x
+
+    return edited
