@@ -1,9 +1,10 @@
-"""The mathematics, backward: the gradient of every function of ops.py and model.py, by hand.
+"""The mathematics, backward: the gradient of every function of the forward pass, by hand.
 
 Everything here is one rule, the chain rule. If y = f(x) and dy says how the loss changes with
 each number of y, then d_f(dy, ...) returns how it changes with each number of f's arguments: dx
-has the shape of x. The line of the forward pass stands as a comment above its gradient. What the
-derivatives need from the forward pass are the activations that a tap has recorded.
+has the shape of x. Above each gradient stands the line of the forward pass that it differentiates,
+in its shortest form: word for word as in plain.py (the loss: ops.py). What the derivatives need
+from the forward pass are the activations that a tap has recorded.
 
     loss, grads = loss_and_gradients(ids, targets, params, n_head=12)
     grads["h"][3]["attn"]["c_attn"]["w"]       # the shape of that parameter
@@ -31,7 +32,8 @@ def sum_rows(x: np.ndarray) -> np.ndarray:
 
 def d_gelu(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """dy, x: [...] -> dx [...]"""
-    # y = x * p,  p = 0.5 * (1 + tanh(u)),  u = a * x + b * x^3
+    # forward: return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    # that is y = x * p,  p = 0.5 * (1 + tanh(u)),  u = a * x + b * x^3
     a = math.sqrt(2.0 / math.pi)
     b = 0.044715 * a
     square = x * x
@@ -56,6 +58,7 @@ def d_gelu(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def d_softmax(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dy, y: [..., n] -> dx [..., n], from the result y of the softmax alone."""
+    # forward: return exp / exp.sum(axis=-1, keepdims=True)
     # y_i = exp(x_i) / sum_j exp(x_j): dy_i / dx_j is y_i * ((1 if i == j else 0) - y_j)
     dx = dy - np.vecdot(dy, y)[..., None]
     dx *= y
@@ -69,11 +72,10 @@ def d_layer_norm(
 
     Source: Ba et al. 2016, section 3, differentiated.
     """
-    # normed = (x - mean) / sqrt(variance + 1e-5)
+    # forward: return (x - mean) / np.sqrt(variance + 1e-5) * g + b
     normed = x - x.mean(axis=-1, keepdims=True)
     std = np.sqrt(np.vecdot(normed, normed)[..., None] / x.shape[-1] + 1e-5)
     normed /= std
-    # y = normed * g + b
     db = sum_rows(dy)
     dg = sum_rows(dy * normed)
     dnormed = dy * g
@@ -91,8 +93,8 @@ def d_linear(
     dy: np.ndarray, x: np.ndarray, w: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """dy [..., n_out], x [..., n_in] -> dx [..., n_in], dw [n_in, n_out], db [n_out]."""
-    # y = x @ w + b, where all rows share w and b: their gradients are sums over the rows, which for
-    # w is a matrix product
+    # forward: return x @ w + b
+    # All rows share w and b: their gradients are sums over the rows, which for w is a product.
     return project(dy, w.T), rows(x).T @ rows(dy), sum_rows(dy)
 
 
@@ -108,12 +110,13 @@ def d_causal_attention(
 
     weights: [..., n_seq, n_seq], the result of the softmax, before drop.
     """
-    # y = drop(weights) @ v
+    # forward: return weights @ v
     dweights = drop("weights", dy @ v.swapaxes(-1, -2))
     dv = drop("weights", weights).swapaxes(-1, -2) @ dy
-    # weights = softmax(scores): where the mask was added the weight is 0, and so is the gradient
+    # forward: weights = softmax(np.where(is_past, scores, -np.inf))
+    # Where a score was masked the weight is 0, and so is the gradient.
     dscores = d_softmax(dweights, weights)
-    # scores = q k^T / sqrt(n_head_dim) + mask
+    # forward: scores = q @ k.T / math.sqrt(q.shape[-1])
     scale = 1.0 / math.sqrt(q.shape[-1])
     return dscores @ (k * scale), dscores.swapaxes(-1, -2) @ (q * scale), dv
 
@@ -124,7 +127,8 @@ def d_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     What the model said minus what is true: each row is its probabilities with 1 subtracted at
     the target, and sums to 0.
     """
-    # loss = mean(log(sum_j exp(logits_j)) - logits_target)
+    # forward: return -float(token_logprobs(logits, targets).mean())
+    # that is loss = mean(log(sum_j exp(logits_j)) - logits_target)
     dlogits = softmax(logits)
     targets = np.asarray(targets)
     rows(dlogits)[np.arange(targets.size), targets.reshape(-1)] -= 1.0
@@ -136,7 +140,8 @@ def d_embed(
     dx: np.ndarray, ids: np.ndarray, wte: np.ndarray, wpe: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """dx [..., n_seq, n_embd], ids [..., n_seq] -> dwte [n_vocab, n_embd], dwpe [n_ctx, n_embd]."""
-    # x = wte[ids] + wpe[:n_seq]: a row used in several places gets the sum of their gradients
+    # forward: x = wte[ids] + wpe[: len(ids)]
+    # A row that is used several times gets the sum of all its gradients.
     dwte = np.zeros_like(wte)
     np.add.at(dwte, ids, dx)
     dwpe = np.zeros_like(wpe)
@@ -158,28 +163,30 @@ def d_self_attention(
 
     seen: the activations under "attn.".
     """
-    # y = drop(linear(merged, **c_proj))
+    # forward: return linear(merged, **c_proj)
     dmerged, *dc_proj = d_linear(drop("c_proj", dy), seen["merged"], c_proj["w"])
-    # merged = merge_heads(causal_attention(q, k, v))
+    # forward: merged = np.concatenate(heads, axis=-1)
     dheads = split_heads(dmerged, n_head)
+    # forward: heads = [causal_attention(q[i], k[i], v[i]) for i in range(n_head)]
     dqkv = d_causal_attention(dheads, seen["q"], seen["k"], seen["v"], seen["weights"], drop)
-    # q, k, v = split(linear(x, **c_attn)) into heads
+    # forward: q, k, v = np.split(qkv, 3, axis=-1)
     dqkv = np.concatenate([merge_heads(d) for d in dqkv], axis=-1)
+    # forward: qkv = linear(x, **c_attn)
     dx, *dc_attn = d_linear(dqkv, x, c_attn["w"])
     return dx, {"c_attn": dict(zip("wb", dc_attn)), "c_proj": dict(zip("wb", dc_proj))}
 
 
-def d_feed_forward(
+def d_multilayer_perceptron(
     dy: np.ndarray, x: np.ndarray, seen: dict, c_fc: dict, c_proj: dict, *, drop: Tap = no_tap
 ) -> tuple[np.ndarray, dict]:
     """dy, x: [..., n_embd] -> dx [..., n_embd], and the gradients of the parameters.
 
     seen: the activations under "mlp.".
     """
-    # y = drop(linear(gelu(hidden), **c_proj))
+    # forward: return linear(hidden, **c_proj)
     dhidden, *dc_proj = d_linear(drop("c_proj", dy), seen["gelu"], c_proj["w"])
+    # forward: hidden = gelu(linear(x, **c_fc))
     dhidden = d_gelu(dhidden, seen["c_fc"])
-    # hidden = linear(x, **c_fc)
     dx, *dc_fc = d_linear(dhidden, x, c_fc["w"])
     return dx, {"c_fc": dict(zip("wb", dc_fc)), "c_proj": dict(zip("wb", dc_proj))}
 
@@ -201,11 +208,13 @@ def d_transformer_block(
     seen: the activations of the block. At each sum the gradient goes both ways: unchanged along
     the residual stream, and through the branch, where it is added when the branch began.
     """
-    # y = mid + feed_forward(layer_norm(mid, **ln_2), **mlp)
-    dnormed, dmlp = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp, drop=under("mlp.", drop))
+    # forward: x = x + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
+    dnormed, dmlp = d_multilayer_perceptron(
+        dy, seen["ln_2"], seen["mlp"], **mlp, drop=under("mlp.", drop)
+    )
     dmid, *dln_2 = d_layer_norm(dnormed, seen["resid_mid"], ln_2["g"])
     dmid += dy
-    # mid = x + self_attention(layer_norm(x, **ln_1), **attn)
+    # forward: x = x + self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
     dnormed, dattn = d_self_attention(
         dmid, seen["ln_1"], seen["attn"], **attn, n_head=n_head, drop=under("attn.", drop)
     )
@@ -222,10 +231,10 @@ def d_unembed(
 
     normed: the activation ln_f; head: wte, or a separate lm_head.
     """
-    # logits = normed @ head.T
+    # forward: return x @ (wte if lm_head is None else lm_head).T
     dnormed = project(dlogits, head)
     dhead = rows(dlogits).T @ rows(normed)
-    # normed = layer_norm(x, **ln_f)
+    # forward: x = layer_norm(x, **ln_f)
     dx, *dln_f = d_layer_norm(dnormed, x, ln_f["g"])
     return dx, dhead, dict(zip("gb", dln_f))
 

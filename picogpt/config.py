@@ -103,6 +103,12 @@ def activation_shapes(
     return shapes | {"ln_f": stream, "logits": (*batch, n_seq, config.n_vocab)}
 
 
+def activation_names(n_layer: int) -> list[str]:
+    """The names of all activations of a model with n_layer blocks, in the order of computation."""
+    sizes = Config(n_vocab=1, n_ctx=1, n_embd=1, n_head=1, n_layer=n_layer)
+    return list(activation_shapes(sizes, n_seq=1))
+
+
 def flatten(params, path: str = "") -> dict:
     """The tree of parameters as one dict, path -> array."""
     if not isinstance(params, (dict, list)):

@@ -9,11 +9,12 @@ and goes on with what comes back, so one mechanism serves to watch and to change
 
     gpt2(ids, **params, n_head=12, tap=edit({"h.3.attn.heads": lambda heads: 0 * heads}))
 
-The names and shapes are listed in `config.activation_shapes`. Nothing writes into an array
+The names are listed in `config.activation_names`, the shapes in `config.activation_shapes`. Nothing writes into an array
 after a tap has seen it, so what was recorded stays true; an edit must return a new array.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -38,7 +39,8 @@ def record(activations: dict[str, np.ndarray]) -> Tap:
 def edit(edits: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Tap:
     """A tap that replaces the named activations x by edits[name](x).
 
-    Raises ValueError, when the model runs, if an edit changes an activation's shape or dtype.
+    Raises ValueError, when the model runs, if it has no activation of that name, or if an edit
+    changes an activation's shape or dtype.
     """
 
     def tap(name, x):
@@ -52,7 +54,19 @@ def edit(edits: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Tap:
             )
         return new
 
+    tap.names = tuple(edits)
     return tap
+
+
+def check_names(tap: Tap, activation_names: Callable[[], Iterable[str]]) -> None:
+    """Raise ValueError if a tap made by `edit` names an activation that the model has not."""
+    for name in getattr(tap, "names", ()):
+        known = list(activation_names())
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0)
+            raise ValueError(
+                f"there is no activation {name!r:.80}; the nearest name is {nearest[0]!r}"
+            )
 
 
 def under(prefix: str, tap: Tap) -> Tap:

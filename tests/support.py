@@ -1,4 +1,4 @@
-"""What several tests need: random weights that prove something."""
+"""What several tests need: random weights that prove something, and how far results are apart."""
 
 import numpy as np
 
@@ -34,3 +34,8 @@ def error(actual: np.ndarray, expected: np.ndarray) -> float:
     assert actual.shape == expected.shape, (actual.shape, expected.shape)
     difference = np.abs(actual.astype(np.float64) - expected)
     return float(difference.max() / (expected.max() - expected.min()))
+
+
+def part_of(golden, prefix: str) -> dict[str, np.ndarray]:
+    """The arrays of an npz file whose names begin with the prefix, under the rest of the name."""
+    return {k.removeprefix(prefix): golden[k] for k in golden if k.startswith(prefix)}

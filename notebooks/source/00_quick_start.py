@@ -189,11 +189,11 @@ for name, x in activations.items():
 
 # %% [markdown]
 # And here is how much more the text surprises if a part is silenced, one block at a time: its
-# attention, which looks at other tokens, or its feed-forward part, which works on each token alone.
+# attention, which looks at other tokens, or its MLP, which works on each token alone.
 # (The axis is logarithmic: each line is ten times the one below.)
 
 # %%
-parts = {"attention": "attn.c_proj", "feed-forward": "mlp.c_proj"}
+parts = {"attention": "attn.c_proj", "MLP": "mlp.c_proj"}
 tale = np.array([model.tokenizer.endoftext, *model.tokenizer.encode(TALE)])
 fig, ax = plt.subplots(figsize=(7.5, 3))
 for (part, name), colour, shift, hatch in zip(

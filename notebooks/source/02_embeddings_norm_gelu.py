@@ -6,7 +6,7 @@
 # A token enters the model as a number, its id. This notebook follows it to the vector that the
 # first block works on, and then looks at the two functions that every block uses again and again:
 # layer norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
-# matrices of the feed-forward part would be no more than one. You need to know what a vector, a
+# matrices of the MLP would be no more than one. You need to know what a vector, a
 # mean and a standard deviation are. About 30 minutes.
 
 # %%
@@ -297,7 +297,7 @@ plt.show()
 # %% [markdown]
 # ## 2.5 GELU
 #
-# Between its two matrices, the feed-forward part of each block applies a function to every number
+# Between its two matrices, the MLP of each block applies a function to every number
 # by itself. Without one, two matrices in a row would be one matrix, and the wide layer between them
 # would be for nothing: $(x W_1) W_2 = x (W_1 W_2)$. The function must therefore not be a straight
 # line; it should be quick, and have a slope that training can use.

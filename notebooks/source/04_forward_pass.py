@@ -152,7 +152,7 @@ def count(config) -> Counter:
     parts = Counter()
     for path, shape in param_shapes(config).items():
         kind = path.split(".")[2] if path.startswith("h.") else path
-        part = {"attn": "attention", "mlp": "feed-forward", "wte": "tokens", "wpe": "positions"}
+        part = {"attn": "attention", "mlp": "MLP", "wte": "tokens", "wpe": "positions"}
         parts[part.get(kind, "norms")] += math.prod(shape)
     return parts
 
@@ -168,7 +168,7 @@ assert count(config).total() == sum(x.size for x in flatten(params).values())
 everyone = {MODEL: config} | SIZES
 fig, ax = plt.subplots(figsize=(7.5, 2.8))
 left = np.zeros(len(everyone))
-hatches = {"tokens": "", "positions": "//", "attention": "", "feed-forward": "", "norms": ""}
+hatches = {"tokens": "", "positions": "//", "attention": "", "MLP": "", "norms": ""}
 for (part, hatch), colour in zip(hatches.items(), [BLUE, SKY, ORANGE, GREEN, PINK], strict=True):
     share = np.array([100 * count(c)[part] / count(c).total() for c in everyone.values()])
     ax.barh(list(everyone), share, left=left, color=colour, hatch=hatch, ec="white", label=part)
@@ -185,7 +185,7 @@ plt.show()
 # %% [markdown]
 # A small model with a large vocabulary is to a good part a dictionary: in 124M, nearly a third of
 # all parameters are embeddings of tokens. With size the blocks take over, and in each of them the
-# feed-forward part is twice as large as attention. Norms and biases can hardly be seen.
+# MLP is twice as large as attention. Norms and biases can hardly be seen.
 #
 # ## 4.7 Counting multiplications
 #
@@ -393,7 +393,7 @@ results = {
     "attn.c_proj transposed": loss(with_blocks(transposed)),
     "keys before queries": loss(with_blocks(reordered)),
     "attention left out": loss(params, without("attn.c_proj")),
-    "feed-forward left out": loss(params, without("mlp.c_proj")),
+    "MLP left out": loss(params, without("mlp.c_proj")),
     "blocks in reverse order": loss(params | {"h": params["h"][::-1]}),
 }
 loss_bars(results, config.n_vocab)

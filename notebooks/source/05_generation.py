@@ -25,7 +25,7 @@ from classroom import BLUE, GREEN, GREY, ORANGE, RED, SKY, TALE, attempt, loss_b
 
 import picogpt
 from picogpt.decoding.lookup import Lookup
-from picogpt.decoding.loop import Sample, forward, token_steps
+from picogpt.decoding.loop import Sample, token_steps
 from picogpt.decoding.sampling import (
     Sampling,
     draw,
@@ -35,7 +35,8 @@ from picogpt.decoding.sampling import (
     penalize_repetition,
     process_logits,
 )
-from picogpt.model import KVCache
+from picogpt.kv_cache import KVCache
+from picogpt.model import gpt2
 from picogpt.ops import cross_entropy, log_softmax, softmax
 from picogpt.tap import edit, record
 
@@ -522,12 +523,17 @@ plt.show()
 # The prompt goes through the model once, all of it; after that, one token at a time:
 
 # %%
+def forward(ids, cache):
+    """The logits after the last of the ids, which follow what the cache holds: [n_vocab]."""
+    return gpt2(ids, **params, n_head=config.n_head, cache=cache, at=-1)
+
+
 cache = KVCache(config)
 ids = tokenizer.encode(START)
-logits = forward(ids, params, config, cache)[0]  # the whole prompt
+logits = forward(ids, cache)  # the whole prompt
 while len(ids) < n_prompt + 20 and logits.argmax() != tokenizer.endoftext:
     ids.append(int(logits.argmax()))
-    logits = forward(ids[-1:], params, config, cache)[0]  # one token
+    logits = forward(ids[-1:], cache)  # one token
 
 assert tokenizer.decode(ids[n_prompt:]) == model.generate(START, 20)
 print(f"keys   {list(cache.k.shape)}   [n_layer, n_head, n_ctx, n_head_dim]")
@@ -552,8 +558,8 @@ def seconds(f, times=5):
 
 def one_more(ids, cache):
     """The logits after the last of the ids, when the cache holds all others."""
-    cache.n_past = len(ids) - 1
-    forward(ids[-1:], params, config, cache)
+    cache.rewind(len(ids) - 1)
+    forward(ids[-1:], cache)
 
 
 rng = np.random.default_rng(0)
@@ -562,9 +568,9 @@ with_cache, without = [], []
 for n in lengths:
     some_ids = rng.integers(config.n_vocab, size=n).tolist()
     cache = KVCache(config)
-    forward(some_ids, params, config, cache)
+    forward(some_ids, cache)
     with_cache.append(seconds(lambda ids=some_ids, cache=cache: one_more(ids, cache)))
-    without.append(seconds(lambda ids=some_ids: forward(ids, params, config, KVCache(config)), 3))
+    without.append(seconds(lambda ids=some_ids: forward(ids, KVCache(config)), 3))
     print(
         f"at {n:4} tokens: with {1e3 * with_cache[-1]:7.1f} ms, without {1e3 * without[-1]:7.1f} ms"
     )
@@ -851,14 +857,14 @@ attempt(check_2, temperature_for)
 # %%
 def write_again(ids, cache, n_back, n_new):
     """-> the n_new ids that follow ids[:-n_back]"""
-    return []  # your lines, with forward(new_ids, params, config, cache)
+    return []  # your lines, with forward(new_ids, cache)
 
 
 # %% tags=["stable"]
 def check_3(function):
     ids = tokenizer.encode(TALE)[:50]
     cache = KVCache(config)
-    forward(ids, params, config, cache)
+    forward(ids, cache)
     counted = []
     true_append = cache.append
 
@@ -913,11 +919,11 @@ check_2(temperature_solution)
 def again_solution(ids, cache, n_back, n_new):
     kept = ids[:-n_back]
     # The last kept token has to be read once more, since its logits were not kept.
-    cache.n_past = len(kept) - 1
+    cache.rewind(len(kept) - 1)
     new = []
     last = kept[-1]
     for _ in range(n_new):
-        last = int(forward([last], params, config, cache)[0].argmax())
+        last = int(forward([last], cache).argmax())
         new.append(last)
     return new
 
@@ -928,7 +934,7 @@ check_3(again_solution)
 # ## To go on
 #
 # - The code: `picogpt/decoding/sampling.py` has every setting in a few lines, `loop.py` the loop,
-#   `beam.py` and `lookup.py` the rest; `KVCache` is in `model.py`.
+#   `beam.py` and `lookup.py` the rest; `KVCache` is in `kv_cache.py`.
 # - Holtzman et al. 2020 (top-p, and why likely is not good), Fan et al. 2018 (top-k), Nguyen et al.
 #   2024 (min-p), Keskar et al. 2019 (the penalty), Leviathan et al. 2023 (guessing and checking).
 # - Next: notebook 6 reads the weights from OpenAI's file, notebook 9 puts writing to use.

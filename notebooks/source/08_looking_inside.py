@@ -62,7 +62,7 @@ _, activations = run(tale[:-1])
 
 # %% [markdown]
 # One fact makes GPT-2 easy to look into. No block ever replaces the residual stream: each reads it,
-# and *adds* to it, once after attention and once after the feed-forward part. So what reaches the
+# and *adds* to it, once after attention and once after the MLP. So what reaches the
 # end is a plain sum:
 #
 # $$x_\mathrm{end} = \mathrm{embed} + \sum_i \left(\mathrm{attn}_i + \mathrm{mlp}_i\right)$$

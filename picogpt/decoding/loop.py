@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from ..config import Config
-from ..model import KVCache, RowCaches, residual_stream, unembed
+from ..kv_cache import KVCache, RowCaches
+from ..model import gpt2
 from ..ops import token_logprobs
 
 
@@ -72,20 +73,6 @@ class Sample(Text):
     done: bool = False
 
 
-def forward(
-    ids: Sequence[int], params: dict, config: Config, cache: KVCache, n_last: int = 1
-) -> np.ndarray:
-    """Logits for the token after each of the n_last last ids: [n_seq] -> [n_last, n_vocab].
-
-    The ids follow what the cache holds.
-    """
-    wte, wpe, h, ln_f = params["wte"], params["wpe"], params["h"], params["ln_f"]
-    x = residual_stream(ids, wte, wpe, h, n_head=config.n_head, cache=cache)
-    # Only the logits that are wanted: the product with wte is a third of the parameters of the
-    # 124M model, too dear to compute for all positions.
-    return unembed(x[-n_last:], wte, ln_f, params.get("lm_head"))
-
-
 def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) -> None:
     """Compute text.logits from the ids that the cache does not hold yet, and from a draft.
 
@@ -102,9 +89,10 @@ def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) ->
                 stacklevel=2,
             )
         text.start = len(text.ids) - n_kept
-        text.cache.n_past = 0
+        text.cache.rewind(0)
     unread = text.ids[text.start + text.cache.n_past :]
-    text.logits = forward([*unread, *draft], params, config, text.cache, 1 + len(draft))
+    last = np.s_[-1 - len(draft) :]
+    text.logits = gpt2([*unread, *draft], **params, n_head=config.n_head, cache=text.cache, at=last)
 
 
 def read_prompts(texts: Sequence[Text], params: dict, config: Config, end: int) -> None:
@@ -133,12 +121,11 @@ def read_last(texts: Sequence[Text], params: dict, config: Config) -> None:
     if len(rest) == 1:
         read(rest[0], params, config)
     elif rest:
-        wte, wpe, h, ln_f = params["wte"], params["wpe"], params["h"], params["ln_f"]
         ids = [text.ids[-1:] for text in rest]
         caches = RowCaches([text.cache for text in rest])
-        x = residual_stream(ids, wte, wpe, h, n_head=config.n_head, cache=caches)
-        for text, logits in zip(rest, unembed(x, wte, ln_f, params.get("lm_head")), strict=True):
-            text.logits = logits
+        logits = gpt2(ids, **params, n_head=config.n_head, cache=caches)  # [n_texts, 1, n_vocab]
+        for text, row in zip(rest, logits, strict=True):
+            text.logits = row
 
 
 def no_draft(ids: Sequence[int]) -> list[int]:
@@ -179,7 +166,8 @@ def token_steps(
                 text.done |= len(text.ids) >= text.end
                 if text.done or token != guessed:
                     break
-            text.cache.n_past = len(text.ids) - 1 - text.start  # forget the wrong guesses
+            if guess:
+                text.cache.rewind(len(text.ids) - 1 - text.start)  # forget the wrong guesses
         texts = [text for text in texts if not text.done]
         if len(texts) > 1:
             guess = []

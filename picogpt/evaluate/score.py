@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..bpe import Tokenizer
-from ..model import residual_stream, unembed
+from ..model import gpt2
 from ..ops import token_logprobs
 
 NOT_SCORED = -1  # in place of a target
@@ -94,10 +94,8 @@ def score(windows: Windows, params: dict, n_head: int, lengths: np.ndarray, map=
     def logprobs(start: int) -> np.ndarray:
         part = slice(start, start + at_once)
         ids, targets = windows.ids[part], windows.targets[part]
-        x = residual_stream(ids, params["wte"], params["wpe"], params["h"], n_head=n_head)
-        scored = targets != NOT_SCORED
-        # the product with wte only for what is scored, about half
-        logits = unembed(x[scored], params["wte"], params["ln_f"], params.get("lm_head"))
+        scored = targets != NOT_SCORED  # about half
+        logits = gpt2(ids, **params, n_head=n_head, at=scored)  # [n_scored, n_vocab]
         return token_logprobs(logits, targets[scored])
 
     parts = map(logprobs, range(0, len(windows.ids), at_once))

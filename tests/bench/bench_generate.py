@@ -31,8 +31,8 @@ import json, resource, sys, time
 import numpy as np
 import picogpt
 from picogpt.config import flatten
-from picogpt.decoding.loop import forward
-from picogpt.model import KVCache
+from picogpt.kv_cache import KVCache
+from picogpt.model import gpt2
 folder, prompt, n, n_prompt, n_samples, n_sampled = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
 found = {}
 def measure(name, work):
@@ -58,7 +58,9 @@ read()
 measure("reading", lambda: [read() for _ in range(n)])
 found["bytes"] = sum(x.nbytes for x in matrices)
 ids = np.random.default_rng(0).integers(0, model.config.n_vocab, n_prompt)
-measure("prefill", lambda: forward(ids, model.params, model.config, KVCache(model.config)))
+measure("prefill", lambda: gpt2(
+    ids, **model.params, n_head=model.config.n_head, cache=KVCache(model.config), at=-1
+))
 found["peak of a long prompt"] = peak()
 measure("decode with lookup", lambda: model.generate(prompt, n, lookup=True))
 options = {"temperature": 0.8, "top_k": 40}

@@ -29,12 +29,12 @@ def self_attention(x, c_attn, c_proj, *, n_head):
     q, k, v = [split_heads(t, n_head) for t in (q, k, v)]
     return linear(merge_heads(causal_attention(q, k, v)), **c_proj)
 
-def feed_forward(x, c_fc, c_proj):
+def multilayer_perceptron(x, c_fc, c_proj):
     return linear(gelu(linear(x, **c_fc)), c_proj["w"], c_proj["b"])
 
 def transformer_block(x, ln_1, attn, ln_2, mlp, *, n_head):
     a = x + self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
-    return a + feed_forward(layer_norm(a, **ln_2), **mlp)
+    return a + multilayer_perceptron(layer_norm(a, **ln_2), **mlp)
 
 def embed(ids, wte, wpe):
     ids = np.array(ids)
@@ -121,7 +121,7 @@ def self_attention(x, c_attn, c_proj, *, n_head):
         """
 def transformer_block(x, ln_1, attn, ln_2, mlp, *, n_head):
     x = layer_norm(x + self_attention(x, **attn, n_head=n_head), **ln_1)
-    return layer_norm(x + feed_forward(x, **mlp), **ln_2)
+    return layer_norm(x + multilayer_perceptron(x, **mlp), **ln_2)
 """,
         ["Norm, attention, sum; norm, perceptron, sum"],
         "You normalise after each sum",

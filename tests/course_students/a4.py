@@ -3,7 +3,7 @@
 SOLUTION = """
 from collections.abc import Callable
 import numpy as np
-from picogpt.model import embed, feed_forward, merge_heads, split_heads, unembed
+from picogpt.model import embed, multilayer_perceptron, merge_heads, split_heads, unembed
 from picogpt.ops import causal_attention, layer_norm, linear, softmax
 
 def new_cache(params, n_head):
@@ -43,7 +43,7 @@ def cached_gpt2(ids, wte, wpe, h, ln_f, *, n_head, cache):
         a = cached_attention(layer_norm(x, **b["ln_1"]), **b["attn"],
                              n_head=n_head, cache=cache, layer=i)
         x = a + x
-        x = feed_forward(layer_norm(x, **b["ln_2"]), **b["mlp"]) + x
+        x = multilayer_perceptron(layer_norm(x, **b["ln_2"]), **b["mlp"]) + x
     cache["n_past"] = start + n
     return layer_norm(x, **ln_f) @ wte.T
 
@@ -146,7 +146,7 @@ def cached_gpt2(ids, wte, wpe, h, ln_f, *, n_head, cache):
     for i, b in enumerate(h):
         normed = layer_norm(x, **b["ln_1"])
         x = x + cached_attention(normed, **b["attn"], n_head=n_head, cache=cache, layer=i)
-        x = x + feed_forward(layer_norm(x, **b["ln_2"]), **b["mlp"])
+        x = x + multilayer_perceptron(layer_norm(x, **b["ln_2"]), **b["mlp"])
     cache["n_past"] += len(ids)
     return unembed(x, wte, ln_f)
 """,
@@ -161,7 +161,7 @@ def cached_gpt2(ids, wte, wpe, h, ln_f, *, n_head, cache):
     for i, b in enumerate(h):
         normed = layer_norm(x, **b["ln_1"])
         x = x + cached_attention(normed, **b["attn"], n_head=n_head, cache=cache, layer=i)
-        x = x + feed_forward(layer_norm(x, **b["ln_2"]), **b["mlp"])
+        x = x + multilayer_perceptron(layer_norm(x, **b["ln_2"]), **b["mlp"])
     return unembed(x, wte, ln_f)
 """,
         ["A text in pieces has the logits of the whole"],

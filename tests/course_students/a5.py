@@ -69,7 +69,7 @@ def d_self_attention(dy, x, seen, c_attn, c_proj, *, n_head):
     dx, g_attn = layer(np.concatenate([merge_heads(d) for d in three], axis=-1), x, c_attn["w"])
     return dx, {"c_proj": g_proj, "c_attn": g_attn}
 
-def d_feed_forward(dy, x, seen, c_fc, c_proj):
+def d_multilayer_perceptron(dy, x, seen, c_fc, c_proj):
     d, g_proj = layer(dy, seen["gelu"], c_proj["w"])
     dx, g_fc = layer(d_gelu(d, seen["c_fc"]), x, c_fc["w"])
     return dx, dict(c_fc=g_fc, c_proj=g_proj)
@@ -80,7 +80,7 @@ def norm(dy, x, ln):
 
 def d_transformer_block(dy, x, seen, ln_1, attn, ln_2, mlp, *, n_head):
     grads = {}
-    d, grads["mlp"] = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp)
+    d, grads["mlp"] = d_multilayer_perceptron(dy, seen["ln_2"], seen["mlp"], **mlp)
     d, grads["ln_2"] = norm(d, seen["resid_mid"], ln_2)
     dmid = dy + d
     d, grads["attn"] = d_self_attention(dmid, seen["ln_1"], seen["attn"], **attn, n_head=n_head)
@@ -225,7 +225,7 @@ def d_causal_attention(dy, q, k, v, weights):
         "a5",
         """
 def d_transformer_block(dy, x, seen, ln_1, attn, ln_2, mlp, *, n_head):
-    d, g_mlp = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp)
+    d, g_mlp = d_multilayer_perceptron(dy, seen["ln_2"], seen["mlp"], **mlp)
     d, g_2 = norm(d, seen["resid_mid"], ln_2)
     d, g_attn = d_self_attention(d + dy, seen["ln_1"], seen["attn"], **attn, n_head=n_head)
     d, g_1 = norm(d, x, ln_1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import error
+from support import error, part_of
 
 from picogpt import backward, model, ops
 from picogpt.backward import d_gpt2, loss_and_gradients
@@ -21,11 +21,7 @@ DROPPED = {"embed"} | {
 }
 
 
-def golden(prefix: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(prefix): GOLDEN[k] for k in GOLDEN if k.startswith(prefix)}
-
-
-PARAMS = unflatten(golden("params/"))
+PARAMS = unflatten(part_of(GOLDEN, "params/"))
 UNTIED = PARAMS | {"lm_head": GOLDEN["lm_head"]}
 
 
@@ -160,7 +156,7 @@ def test_gradients_equal_pytorch(case):
 
 
 def test_gradients_with_given_masks_equal_pytorch():
-    masks, activations = golden("masks/"), {}
+    masks, activations = part_of(GOLDEN, "masks/"), {}
     assert masks.keys() == DROPPED
     drop = lambda name, x: x * masks[name] if name in masks else x
     tap = lambda name, x: drop(name, record(activations)(name, x))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_model
 from generation import NO_END, float64_params, plain_steps, record_passes, with_bias
 from support import random_params
 
@@ -30,16 +31,15 @@ def total(prompt, ids, params=PARAMS, config=CONFIG) -> float:
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SEARCHES = json.loads((REFERENCE / "beam.json").read_text("utf-8"))  # see make_beam.py
-GOLDEN = np.load(REFERENCE / "model.npz")
 
 
 def test_equals_transformers():
-    config = Config(n_vocab=80, n_ctx=24, n_embd=24, n_head=3, n_layer=2)
-    golden = {k.removeprefix("params/"): GOLDEN[k] for k in GOLDEN if k.startswith("params/")}
     lengths = []
     for expected in SEARCHES:
-        params = with_bias(unflatten(golden), 79, expected["bias"])
-        found = search(expected["prompt"], params, config, endoftext=79, **expected["options"])
+        params = with_bias(small_model.PARAMS, 79, expected["bias"])
+        found = search(
+            expected["prompt"], params, small_model.CONFIG, endoftext=79, **expected["options"]
+        )
         ids, scores = zip(*expected["found"], strict=True)
         assert [text.ids for text in found] == [*ids]
         assert [text.score for text in found] == pytest.approx(scores, rel=1e-5)

@@ -68,14 +68,14 @@ def test_classes_have_no_stubs():
 
 
 def test_an_excerpt_holds_what_is_needed_and_no_more():
-    sources = pruned((ops.causal_attention, model.feed_forward))
+    sources = pruned((ops.causal_attention, model.multilayer_perceptron))
     assert sources["picogpt"] == ""
     assert "def layer_norm(" not in sources["picogpt.ops"]
     made = {name: ast.parse(text) for name, text in sources.items()}
     defined = {x.name for tree in made.values() for x in tree.body if hasattr(x, "name")}
     assert defined == {
         *("causal_attention", "causal_mask", "softmax", "no_tap"),
-        *("feed_forward", "linear", "project", "gelu"),
+        *("multilayer_perceptron", "linear", "project", "gelu"),
     }
 
 

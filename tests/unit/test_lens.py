@@ -1,22 +1,14 @@
 """Looking inside: on the small model whose logits transformers has confirmed, and by hand."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from small_model import CONFIG, GOLDEN, IDS, PARAMS
 from support import error
 
 from picogpt import lens
-from picogpt.config import Config, unflatten
 from picogpt.model import gpt2
 from picogpt.tap import edit, record
 
-GOLDEN = np.load(Path(__file__).parents[1] / "reference" / "model.npz")
-CONFIG = Config(n_vocab=80, n_ctx=24, n_embd=24, n_head=3, n_layer=2)  # as in make_model.py
-PARAMS = unflatten(
-    {k.removeprefix("params/"): GOLDEN[k] for k in GOLDEN if k.startswith("params/")}
-)
-IDS = GOLDEN["ids"]  # [2, 20]
 ONE, OTHER = IDS
 
 

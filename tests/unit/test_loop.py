@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from support import error, random_params
 
 from picogpt.config import Config
-from picogpt.decoding.loop import Step, forward, token_steps
+from picogpt.decoding.loop import Step, token_steps
 from picogpt.decoding.sampling import Sampling
-from picogpt.model import KVCache, gpt2
 
 CONFIG = Config(n_vocab=80, n_ctx=24, n_embd=24, n_head=3, n_layer=2)
 PARAMS = random_params(CONFIG, seed=2)
@@ -52,19 +51,6 @@ def test_greedy_steps_equal_full_passes():
     assert [step.id for step in actual] == [token for token, _ in expected]
     for step, (_, logits) in zip(actual, expected, strict=True):
         assert error(step.logits, logits) < 1e-6
-
-
-@pytest.mark.parametrize("n_past", [0, 15])
-def test_forward_gives_the_last_logits(n_past):
-    ids = list(range(20))
-    expected = gpt2(ids, **PARAMS, n_head=CONFIG.n_head)
-    for n_last in (1, 5):
-        cache = KVCache(CONFIG)
-        if n_past:
-            forward(ids[:n_past], PARAMS, CONFIG, cache)
-        logits = forward(ids[n_past:], PARAMS, CONFIG, cache, n_last)
-        assert error(logits, expected[-n_last:]) < 1e-6
-        assert cache.n_past == 20
 
 
 @pytest.mark.parametrize(("n_prompt", "n_new", "room"), [(3, 5, 8), (20, 9, 24), (30, 1, 24)])

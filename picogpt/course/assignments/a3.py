@@ -4,9 +4,9 @@ import numpy as np
 
 from ...model import (
     embed,
-    feed_forward,
     gpt2,
     merge_heads,
+    multilayer_perceptron,
     self_attention,
     split_heads,
     transformer_block,
@@ -41,8 +41,8 @@ def relu(x, c_fc, c_proj):
     return linear(np.maximum(linear(x, **c_fc), 0.0), **c_proj)
 
 
-@question(feed_forward, 1, (no_gelu, gelu_at_the_end, relu))
-def feed_forward_values(ask, rng):
+@question(multilayer_perceptron, 1, (no_gelu, gelu_at_the_end, relu))
+def multilayer_perceptron_values(ask, rng):
     """Linear, GELU, linear"""
     params, _ = random_params(rng, n_layer=1)
     ask(ask.function, random_input(rng, params), **params["h"][0]["mlp"])
@@ -51,19 +51,19 @@ def feed_forward_values(ask, rng):
 def norm_after_the_sum(x, ln_1, attn, ln_2, mlp, *, n_head):
     """You normalise after each sum; GPT-2 normalises what goes into each branch."""
     x = layer_norm(x + self_attention(x, **attn, n_head=n_head), **ln_1)
-    return layer_norm(x + feed_forward(x, **mlp), **ln_2)
+    return layer_norm(x + multilayer_perceptron(x, **mlp), **ln_2)
 
 
 def first_sum_forgotten(x, ln_1, attn, ln_2, mlp, *, n_head):
     """Attention's result has to be added to x, and does not replace it."""
     x = self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
-    return x + feed_forward(layer_norm(x, **ln_2), **mlp)
+    return x + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
 
 
 def second_sum_forgotten(x, ln_1, attn, ln_2, mlp, *, n_head):
     """The perceptron's result has to be added to the stream, and does not replace it."""
     x = x + self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
-    return feed_forward(layer_norm(x, **ln_2), **mlp)
+    return multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
 
 
 def normed_stream(x, ln_1, attn, ln_2, mlp, *, n_head):
@@ -71,19 +71,19 @@ def normed_stream(x, ln_1, attn, ln_2, mlp, *, n_head):
     x = layer_norm(x, **ln_1)
     x = x + self_attention(x, **attn, n_head=n_head)
     x = layer_norm(x, **ln_2)
-    return x + feed_forward(x, **mlp)
+    return x + multilayer_perceptron(x, **mlp)
 
 
 def side_by_side(x, ln_1, attn, ln_2, mlp, *, n_head):
     """The perceptron reads the stream after attention has been added to it."""
     y = self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
-    return x + y + feed_forward(layer_norm(x, **ln_2), **mlp)
+    return x + y + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
 
 
 def no_norm(x, ln_1, attn, ln_2, mlp, *, n_head):
     """The two layer norms are missing."""
     x = x + self_attention(x, **attn, n_head=n_head)
-    return x + feed_forward(x, **mlp)
+    return x + multilayer_perceptron(x, **mlp)
 
 
 BLOCK_MISTAKES = (
@@ -211,11 +211,17 @@ A3 = Assignment(
     title="attention and GPT-2",
     functions=(
         *(causal_mask, causal_attention, split_heads, merge_heads, self_attention),
-        *(feed_forward, transformer_block, embed, gpt2),
+        *(multilayer_perceptron, transformer_block, embed, gpt2),
     ),
     questions=(
         *(mask_values, attention_values, attention_keeps_float32, split_values, merge_values),
-        *(self_attention_values, feed_forward_values, block_values, embed_values, embed_refuses),
+        *(
+            self_attention_values,
+            multilayer_perceptron_values,
+            block_values,
+            embed_values,
+            embed_refuses,
+        ),
         *(gpt2_values, whole_model),
     ),
     given=(gelu, layer_norm, linear, softmax),

@@ -7,9 +7,9 @@ import numpy as np
 
 from ...model import (
     embed,
-    feed_forward,
     gpt2,
     merge_heads,
+    multilayer_perceptron,
     self_attention,
     split_heads,
     transformer_block,
@@ -64,7 +64,7 @@ def alibi_block(
     The norm comes first in each branch, and attention is that of alibi_self_attention.
     """
     x = x + alibi_self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
-    return x + feed_forward(layer_norm(x, **ln_2), **mlp)
+    return x + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
 
 
 def embed_tokens(ids, wte: np.ndarray) -> np.ndarray:
@@ -198,7 +198,7 @@ def plain_block(x, ln_1, attn, ln_2, mlp, *, n_head):
 def norm_after_the_sum(x, ln_1, attn, ln_2, mlp, *, n_head):
     """You normalise after each sum; GPT-2 normalises what goes into each branch."""
     x = layer_norm(x + alibi_self_attention(x, **attn, n_head=n_head), **ln_1)
-    return layer_norm(x + feed_forward(x, **mlp), **ln_2)
+    return layer_norm(x + multilayer_perceptron(x, **mlp), **ln_2)
 
 
 alibi_block_values = replace(

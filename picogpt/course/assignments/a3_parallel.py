@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...model import embed, feed_forward, gpt2, self_attention, transformer_block, unembed
+from ...model import embed, gpt2, multilayer_perceptron, self_attention, transformer_block, unembed
 from ...ops import layer_norm
 from ..assignment import question, together
 from .a3 import A3, random_ids
@@ -17,7 +17,7 @@ def parallel_block(x: np.ndarray, ln: dict, attn: dict, mlp: dict, *, n_head: in
     Source: Wang & Komatsuzaki 2021, GPT-J-6B.
     """
     normed = layer_norm(x, **ln)
-    return x + self_attention(normed, **attn, n_head=n_head) + feed_forward(normed, **mlp)
+    return x + self_attention(normed, **attn, n_head=n_head) + multilayer_perceptron(normed, **mlp)
 
 
 def parallel_gpt2(
@@ -40,12 +40,20 @@ def one_after_the_other(x, ln, attn, mlp, *, n_head):
 
 def first_norm_only(x, ln, attn, mlp, *, n_head):
     """The perceptron reads the layer norm too, and not x itself."""
-    return x + self_attention(layer_norm(x, **ln), **attn, n_head=n_head) + feed_forward(x, **mlp)
+    return (
+        x
+        + self_attention(layer_norm(x, **ln), **attn, n_head=n_head)
+        + multilayer_perceptron(x, **mlp)
+    )
 
 
 def second_norm_only(x, ln, attn, mlp, *, n_head):
     """Attention reads the layer norm too, and not x itself."""
-    return x + self_attention(x, **attn, n_head=n_head) + feed_forward(layer_norm(x, **ln), **mlp)
+    return (
+        x
+        + self_attention(x, **attn, n_head=n_head)
+        + multilayer_perceptron(layer_norm(x, **ln), **mlp)
+    )
 
 
 def stream_forgotten(x, ln, attn, mlp, *, n_head):
@@ -60,7 +68,7 @@ def stream_twice(x, ln, attn, mlp, *, n_head):
 
 def no_norm(x, ln, attn, mlp, *, n_head):
     """The layer norm is missing."""
-    return x + self_attention(x, **attn, n_head=n_head) + feed_forward(x, **mlp)
+    return x + self_attention(x, **attn, n_head=n_head) + multilayer_perceptron(x, **mlp)
 
 
 def norm_after_the_sum(x, ln, attn, mlp, *, n_head):

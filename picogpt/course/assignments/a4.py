@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...decoding.sampling import keep_top_k, keep_top_p
-from ...model import embed, feed_forward, merge_heads, split_heads, unembed
+from ...model import embed, merge_heads, multilayer_perceptron, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear, softmax
 from ..assignment import Assignment, question, together
 from .a3_attention import random_params
@@ -213,7 +213,7 @@ A4 = Assignment(
     ),
     given=(
         *(causal_attention, layer_norm, linear, softmax),
-        *(embed, feed_forward, merge_heads, split_heads, unembed),
+        *(embed, multilayer_perceptron, merge_heads, split_heads, unembed),
     ),
     imports="from collections.abc import Callable\n\nimport numpy as np",
     omit=("keep_top_p.equal",),

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ...model import feed_forward, merge_heads, split_heads
+from ...model import merge_heads, multilayer_perceptron, split_heads
 from ...ops import causal_attention, layer_norm, linear, softmax
 from ..assignment import FLOATS, normal, question
 from .a3_attention import random_params
@@ -248,5 +248,5 @@ def through_blocks(x, h, n_head, cache, layers):
     for layer, block in zip(layers, h, strict=True):
         normed = layer_norm(x, **block["ln_1"])
         x = x + cached_attention(normed, **block["attn"], n_head=n_head, cache=cache, layer=layer)
-        x = x + feed_forward(layer_norm(x, **block["ln_2"]), **block["mlp"])
+        x = x + multilayer_perceptron(layer_norm(x, **block["ln_2"]), **block["mlp"])
     return x

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...decoding.sampling import keep_top_k, keep_top_p
-from ...model import embed, feed_forward, merge_heads, split_heads, unembed
+from ...model import embed, merge_heads, multilayer_perceptron, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear, softmax
 
 
@@ -66,7 +66,7 @@ def cached_gpt2(
     for layer, block in enumerate(h):
         normed = layer_norm(x, **block["ln_1"])
         x = x + cached_attention(normed, **block["attn"], n_head=n_head, cache=cache, layer=layer)
-        x = x + feed_forward(layer_norm(x, **block["ln_2"]), **block["mlp"])
+        x = x + multilayer_perceptron(layer_norm(x, **block["ln_2"]), **block["mlp"])
     cache["n_past"] += len(ids)
     return unembed(x, wte, ln_f)
 

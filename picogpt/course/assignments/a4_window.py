@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...model import embed, feed_forward, merge_heads, split_heads, unembed
+from ...model import embed, merge_heads, multilayer_perceptron, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear
 from ..assignment import normal, question, together
 from .a3_attention import random_params
@@ -52,7 +52,7 @@ def window_gpt2(
         for layer, block in enumerate(h):
             y = layer_norm(x, **block["ln_1"])
             x = x + window_attention(y, **block["attn"], n_head=n_head, cache=cache, layer=layer)
-            x = x + feed_forward(layer_norm(x, **block["ln_2"]), **block["mlp"])
+            x = x + multilayer_perceptron(layer_norm(x, **block["ln_2"]), **block["mlp"])
         cache["n_past"] += 1
         rows.append(unembed(x, wte, ln_f))
     return np.concatenate(rows)
@@ -122,7 +122,7 @@ def read_through(ids, wte, wpe, h, ln_f, n_head, cache, place=None, layers=None)
         for layer, block in zip(layers or range(len(h)), h, strict=True):
             y = layer_norm(x, **block["ln_1"])
             x = x + window_attention(y, **block["attn"], n_head=n_head, cache=cache, layer=layer)
-            x = x + feed_forward(layer_norm(x, **block["ln_2"]), **block["mlp"])
+            x = x + multilayer_perceptron(layer_norm(x, **block["ln_2"]), **block["mlp"])
         cache["n_past"] += 1
         rows.append(unembed(x, wte, ln_f))
     return np.concatenate(rows)
@@ -134,7 +134,7 @@ def all_at_once(ids, wte, wpe, h, ln_f, *, n_head, cache):
     for layer, block in enumerate(h):
         y = layer_norm(x, **block["ln_1"])
         x = x + window_attention(y, **block["attn"], n_head=n_head, cache=cache, layer=layer)
-        x = x + feed_forward(layer_norm(x, **block["ln_2"]), **block["mlp"])
+        x = x + multilayer_perceptron(layer_norm(x, **block["ln_2"]), **block["mlp"])
     cache["n_past"] += len(ids)
     return unembed(x, wte, ln_f)
 

@@ -4,11 +4,11 @@ from ...backward import (
     d_causal_attention,
     d_cross_entropy,
     d_embed,
-    d_feed_forward,
     d_gelu,
     d_gpt2,
     d_layer_norm,
     d_linear,
+    d_multilayer_perceptron,
     d_self_attention,
     d_softmax,
     d_transformer_block,
@@ -26,7 +26,7 @@ from .a3_attention import random_params
 from .a5_adamw import adamw_decay, adamw_steps
 from .a5_attention import (
     attention_gradients,
-    feed_forward_gradients,
+    multilayer_perceptron_gradients,
     random_block,
     self_attention_gradients,
 )
@@ -37,7 +37,7 @@ from .a5_step_size import clip_values, rate_values
 
 def back_through_mlp(dy, read, seen, ln_2, mlp, d_norm=d_layer_norm):
     """The second branch of a block: the gradient of what its norm has read, and the parameters'."""
-    dnormed, dmlp = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp)
+    dnormed, dmlp = d_multilayer_perceptron(dy, seen["ln_2"], seen["mlp"], **mlp)
     dmid, *dln_2 = d_norm(dnormed, read, ln_2["g"])
     return dmid, {"ln_2": dict(zip("gb", dln_2)), "mlp": dmlp}
 
@@ -199,13 +199,13 @@ A5 = Assignment(
     title="the backward pass and AdamW",
     functions=(
         *(d_linear, d_gelu, d_softmax, d_layer_norm, d_cross_entropy, d_embed),
-        *(d_causal_attention, d_self_attention, d_feed_forward, d_transformer_block),
+        *(d_causal_attention, d_self_attention, d_multilayer_perceptron, d_transformer_block),
         *(loss_and_gradients, clip_gradients, learning_rate, adamw),
     ),
     questions=(
         *(linear_gradients, gelu_gradient, softmax_gradient, norm_gradients, loss_gradient),
         *(embed_gradients, attention_gradients, self_attention_gradients),
-        *(feed_forward_gradients, block_gradients, model_gradients, clip_values),
+        *(multilayer_perceptron_gradients, block_gradients, model_gradients, clip_values),
         *(rate_values, adamw_steps, adamw_decay, whole_training),
     ),
     given=(

@@ -7,8 +7,8 @@ import numpy as np
 from ...backward import (
     SAVED,
     d_causal_attention,
-    d_feed_forward,
     d_linear,
+    d_multilayer_perceptron,
     d_self_attention,
     d_softmax,
 )
@@ -177,7 +177,9 @@ def self_attention_gradients(ask, rng):
 
 def gelu_of_its_result(dy, x, seen, c_fc, c_proj):
     """GELU's gradient needs what GELU was given, seen["c_fc"], and not what it has made of it."""
-    return d_feed_forward(dy, x, {"gelu": seen["gelu"], "c_fc": seen["gelu"]}, c_fc, c_proj)
+    return d_multilayer_perceptron(
+        dy, x, {"gelu": seen["gelu"], "c_fc": seen["gelu"]}, c_fc, c_proj
+    )
 
 
 def gelu_left_out(dy, x, seen, c_fc, c_proj):
@@ -189,11 +191,13 @@ def gelu_left_out(dy, x, seen, c_fc, c_proj):
 
 def projection_read_c_fc(dy, x, seen, c_fc, c_proj):
     """What c_proj has read is seen["gelu"], and not seen["c_fc"]."""
-    return d_feed_forward(dy, x, {"gelu": seen["c_fc"], "c_fc": seen["c_fc"]}, c_fc, c_proj)
+    return d_multilayer_perceptron(
+        dy, x, {"gelu": seen["c_fc"], "c_fc": seen["c_fc"]}, c_fc, c_proj
+    )
 
 
-@question(d_feed_forward, 1, (gelu_of_its_result, gelu_left_out, projection_read_c_fc))
-def feed_forward_gradients(ask, rng):
+@question(d_multilayer_perceptron, 1, (gelu_of_its_result, gelu_left_out, projection_read_c_fc))
+def multilayer_perceptron_gradients(ask, rng):
     """Linear, GELU, linear, from the end to the beginning"""
     dy, _, seen, block, _ = random_block(rng)
     ask(ask.function, dy, seen["ln_2"], seen["mlp"], **block["mlp"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...model import embed, feed_forward, self_attention
+from ...model import embed, multilayer_perceptron, self_attention
 from ...ops import project
 from ...tap import Tap, no_tap, under
 from .a2_variants import rms_norm
@@ -23,7 +23,7 @@ def rms_block(
     x = x + self_attention(normed, **attn, n_head=n_head, tap=under("attn.", tap))
     x = tap("resid_mid", x)
     normed = tap("ln_2", rms_norm(x, **ln_2))
-    return tap("resid", x + feed_forward(normed, **mlp, tap=under("mlp.", tap)))
+    return tap("resid", x + multilayer_perceptron(normed, **mlp, tap=under("mlp.", tap)))
 
 
 def rms_gpt2(

@@ -7,8 +7,8 @@ import numpy as np
 from ...backward import (
     d_cross_entropy,
     d_embed,
-    d_feed_forward,
     d_layer_norm,
+    d_multilayer_perceptron,
     d_self_attention,
     d_transformer_block,
     loss_and_gradients,
@@ -46,8 +46,8 @@ def d_rms_block(
     seen: the activations of the block. At each sum the gradient goes both ways: unchanged along
     the residual stream, and through the branch, where it is added when the branch began.
     """
-    # y = mid + feed_forward(rms_norm(mid, **ln_2), **mlp)
-    dnormed, dmlp = d_feed_forward(dy, seen["ln_2"], seen["mlp"], **mlp)
+    # y = mid + multilayer_perceptron(rms_norm(mid, **ln_2), **mlp)
+    dnormed, dmlp = d_multilayer_perceptron(dy, seen["ln_2"], seen["mlp"], **mlp)
     dmid, dg_2 = d_rms_norm(dnormed, seen["resid_mid"], ln_2["g"])
     dmid += dy
     # mid = x + self_attention(rms_norm(x, **ln_1), **attn)
