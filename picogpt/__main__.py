@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from . import __version__, command
-from .bpe import StreamDecoder, Tokenizer
 from .decoding.loop import Step
 from .decoding.sampling import Sampling
-from .decoding.stopping import pieces_of_text, until_stop
+from .decoding.stopping import TextWriter, pieces_of_text
 from .gpt2 import GPT2, NAMES, load
 
 DESCRIPTION = """\
@@ -142,8 +141,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 def sampling_of(args: argparse.Namespace) -> Sampling:
     """What the options say about choosing tokens. Raises ValueError if it makes no sense."""
-    names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
-    return Sampling(**{name: getattr(args, name) for name in names})
+    names = ("temperature", "top_p", "min_p", "repetition_penalty")
+    top_k = args.top_k if args.temperature else None  # at 0 the likeliest token is taken anyway
+    return Sampling(top_k=top_k, **{name: getattr(args, name) for name in names})
 
 
 def read_stdin() -> str:
@@ -198,11 +198,11 @@ def write_one(model: GPT2, prompt: str, args: argparse.Namespace, options: dict)
             yield step
 
     if args.show_probs:
-        print_table(steps(), model.tokenizer)
+        print_table(steps())
     else:
         print(prompt, end="", flush=True)
-        decoder = StreamDecoder(model.tokenizer)
-        for piece in until_stop(pieces_of_text((step.id for step in steps()), decoder), args.stop):
+        writer = TextWriter(model.tokenizer, args.stop)
+        for piece in pieces_of_text((step.id for step in steps()), writer):
             print(piece, end="", flush=True)
         print(flush=True)  # before what follows on stderr
     if args.verbose and times:
@@ -212,16 +212,15 @@ def write_one(model: GPT2, prompt: str, args: argparse.Namespace, options: dict)
         print(line, file=sys.stderr)
 
 
-def print_table(steps: Iterable[Step], tokenizer: Tokenizer) -> None:
+def print_table(steps: Iterable[Step]) -> None:
     """A line for each token: the probability that the model gave it, and the likeliest five."""
     print("  prob  token            the likeliest")
     for step in steps:
         others = "  ".join(
-            f"{math.exp(logprob):4.0%} {tokenizer.decode([i])!r}"
-            for i, logprob in step.likeliest(5)
+            f"{math.exp(other.logprob):4.0%} {other.text!r}" for other in step.likeliest(5)
         )
         print(
-            f"{math.exp(step.logprob):6.1%}  {tokenizer.decode([step.id])!r:15}  {others}",
+            f"{math.exp(step.logprob):6.1%}  {step.text!r:15}  {others}",
             flush=True,
         )
 

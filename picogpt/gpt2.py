@@ -4,22 +4,25 @@ Its methods only prepare arguments and call the functions of the other modules.
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
+from operator import index
 from pathlib import Path
 
 import numpy as np
 
-from .bpe import StreamDecoder, Tokenizer, load_tokenizer
+from .bpe import Tokenizer, load_tokenizer
 from .bpe.files import check_free
-from .config import SIZES, Config
+from .config import SIZES, Config, activation_names, flatten
 from .decoding.beam import beam_search
 from .decoding.lookup import Lookup
 from .decoding.loop import Sample, Step, no_draft, token_steps
-from .decoding.sampling import Sampling, choose_token
-from .decoding.stopping import pieces_of_text, stop_place, stop_strings, until_stop
+from .decoding.sampling import Sampling, choose_token, whole_number
+from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
 from .model import gpt2
+from .other_names import hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
 from .weights import CheckpointError, Unreachable
 from .weights.cache import is_complete, model_folder
@@ -30,6 +33,20 @@ from .weights.huggingface import save_huggingface
 DEFAULT = "124M"  # what `load` prefers where no model is named
 BUNDLED = "fairytale"  # the small model that comes with the package
 NAMES = (*SIZES, BUNDLED)
+
+# What other libraries call parts of a model.
+OTHER_NAMES = {
+    **dict.fromkeys(("num_parameters", "n_parameters", "num_params"), "model.n_params"),
+    **dict.fromkeys(("from_pretrained", "load"), "picogpt.load(name_or_folder)"),
+    "save_pretrained": "model.save(folder)",
+    **dict.fromkeys(("forward", "logits"), "model(ids)"),
+    **dict.fromkeys(("encode", "tokenize"), "model.tokenizer.encode(text)"),
+    "decode": "model.tokenizer.decode(ids)",
+    **dict.fromkeys(("vocab_size", "n_vocab"), "model.config.n_vocab"),
+    **dict.fromkeys(("eos_token_id", "eos_token", "bos_token_id"), "model.tokenizer.endoftext"),
+    **dict.fromkeys(("state_dict", "parameters", "weights"), "model.params"),
+    **dict.fromkeys(("perplexity", "loss"), "model.score(text).perplexity"),
+}
 
 
 class GPT2:
@@ -44,8 +61,10 @@ class GPT2:
         """Logits for the token after each: ids [n_seq] or [n_batch, n_seq] -> [..., n_vocab].
 
         Raises ValueError for rows of different lengths, ids outside the vocabulary, or more
-        positions than n_ctx.
+        positions than n_ctx; TypeError for a text.
         """
+        if isinstance(ids, str):
+            raise TypeError("expected token ids, not a text: model(model.tokenizer.encode(text))")
         try:
             ids = np.asarray(ids)
         except ValueError:  # NumPy speaks of an inhomogeneous shape
@@ -53,113 +72,219 @@ class GPT2:
             raise ValueError(f"rows of ids have different lengths: {lengths}") from None
         return gpt2(ids, **self.params, n_head=self.config.n_head, tap=tap)
 
-    def generate(self, prompt: str, max_new_tokens: int = 100, **options) -> str:
-        """The text that continues the prompt. Takes the keyword arguments of `stream`."""
-        return "".join(self.stream(prompt, max_new_tokens, **options))
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}={n}" for name, n in asdict(self.config).items())
+        return f"GPT2({sizes}: {self.n_params:,} parameters)"
 
-    def stream(
-        self, prompt: str, max_new_tokens: int = 100, *, stop: str | Sequence[str] = (), **options
-    ) -> Iterator[str]:
-        """Yield the text that continues the prompt, piece by piece, as it is written.
+    def __getattr__(self, name: str):
+        raise unknown_attribute(self, name, OTHER_NAMES)
 
-        stop: a string, or several, before which the text ends; they are not part of it.
-        Takes the keyword arguments of `steps`, too. To stop it, close it or let go of it.
-        Raises ValueError, at once, for a bad argument.
-        """
-        stop = stop_strings(stop)
-        ids = (step.id for step in self.steps(prompt, max_new_tokens, **options))
-        return until_stop(pieces_of_text(ids, StreamDecoder(self.tokenizer)), stop)
+    @property
+    def n_params(self) -> int:
+        """How many numbers the model has learned."""
+        return sum(x.size for x in flatten(self.params).values())
 
-    def steps(
+    @property
+    def activation_names(self) -> list[str]:
+        """The names under which a tap sees the activations, in the order of computation."""
+        return activation_names(self.config.n_layer)
+
+    @hint_arguments
+    def generate(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         max_new_tokens: int = 100,
         *,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        logit_bias: Mapping[int, float] | None = None,
+        banned: Collection[int] = (),
+        stop: str | Sequence[str] = (),
         seed: int | None = None,
         lookup: bool = False,
-        **sampling,
-    ) -> Iterator[Step]:
-        """Yield each token that continues the prompt, with what else the model had in mind.
+    ) -> str:
+        """The text that continues the prompt.
 
+        prompt: a text, or token ids; the empty one starts from <|endoftext|>, which is what
+            stands before every document that the model was trained on.
+        temperature to banned: how each token is chosen, see decoding/sampling.py. Without any of
+            them the likeliest token is always taken (greedy).
+        stop: a string, or several, before which the text ends; they are not part of it.
         seed: the same seed gives the same text; None draws a new one each time.
         lookup: write faster where the text repeats itself, by guessing from what was there. The
             text is the same, but for rounding: several tokens are read in one matrix product, and
             where two candidates are equally likely to the last digits, it may prefer the other.
-        sampling: temperature, top_k, top_p, min_p, repetition_penalty, logit_bias, banned, as in
-            sampling.Sampling. Without any, the likeliest token is always taken (greedy).
 
-        The text ends after max_new_tokens, or before <|endoftext|>. It may outgrow n_ctx: then its
-        older part is forgotten (decoding/loop.py says how), and a warning says so. An empty prompt
-        starts from <|endoftext|>, which is what stands before every document the model was trained
-        on.
-        Raises ValueError, at once, for a bad argument.
+        The text ends after max_new_tokens, or before <|endoftext|>. It may outgrow n_ctx: then
+        its older part is forgotten (see decoding/loop.py), and a warning says so.
+        Raises ValueError or TypeError for a bad argument.
+
+        >>> model.generate("Once upon a time", 40, temperature=0.8, top_k=40, seed=1)
         """
+        return "".join(
+            self.stream(
+                prompt,
+                max_new_tokens,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                logit_bias=logit_bias,
+                banned=banned,
+                stop=stop,
+                seed=seed,
+                lookup=lookup,
+            )
+        )
+
+    @hint_arguments
+    def stream(
+        self,
+        prompt: str | Sequence[int],
+        max_new_tokens: int = 100,
+        *,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        logit_bias: Mapping[int, float] | None = None,
+        banned: Collection[int] = (),
+        stop: str | Sequence[str] = (),
+        seed: int | None = None,
+        lookup: bool = False,
+    ) -> Iterator[str]:
+        """Yield the text that continues the prompt, piece by piece, as it is written.
+
+        The arguments are those of `generate`. To stop the work, close the iterator or let go of
+        it. Raises ValueError or TypeError, at once, for a bad argument.
+        """
+        writer = TextWriter(self.tokenizer, stop_strings(stop))
+        steps = self.steps(
+            prompt,
+            max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            logit_bias=logit_bias,
+            banned=banned,
+            seed=seed,
+            lookup=lookup,
+        )
+        return pieces_of_text((step.id for step in steps), writer)
+
+    @hint_arguments
+    def steps(
+        self,
+        prompt: str | Sequence[int],
+        max_new_tokens: int = 100,
+        *,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        logit_bias: Mapping[int, float] | None = None,
+        banned: Collection[int] = (),
+        seed: int | None = None,
+        lookup: bool = False,
+    ) -> Iterator[Step]:
+        """Yield each token that continues the prompt, with what else the model had in mind.
+
+        The arguments are those of `generate`.
+        Raises ValueError or TypeError, at once, for a bad argument.
+
+        >>> for step in model.steps("The king had three", 5):
+        ...     print(step.text, step.logprob, step.likeliest(3))
+        """
+        sampling = Sampling(
+            temperature, top_k, top_p, min_p, repetition_penalty, logit_bias or {}, banned
+        )
         samples = self._samples([prompt], 1, max_new_tokens, seed, sampling)
-        draft = Lookup() if lookup else no_draft
         steps = token_steps(
-            samples, self.params, self.config, endoftext=self.tokenizer.endoftext, draft=draft
+            samples,
+            self.params,
+            self.config,
+            endoftext=self.tokenizer.endoftext,
+            draft=Lookup() if lookup else no_draft,
+            decode=self.tokenizer.decode,
         )
         return (step for _, step in steps)
 
+    @hint_arguments
     def generate_batch(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[str | Sequence[int]],
         max_new_tokens: int = 100,
         *,
         num_samples: int = 1,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
+        logit_bias: Mapping[int, float] | None = None,
+        banned: Collection[int] = (),
         stop: str | Sequence[str] = (),
         seed: int | None = None,
-        **sampling,
     ) -> list[list[str]]:
         """num_samples continuations of each prompt, all written at the same time.
 
-        Each is what `generate` writes alone, but for rounding (see `steps`), and takes less time:
+        Each is what `generate` writes alone, but for rounding (see there), and takes less time:
         the weights are read once for all. Sample 0 of a prompt is the one of `generate` with the
-        same seed. Takes the keyword arguments of `generate`, except lookup.
+        same seed. The other arguments are those of `generate`.
         """
         if isinstance(prompts, str):
             raise TypeError("prompts is one string, expected a list of them")
-        if num_samples < 1:
-            raise ValueError(f"num_samples is {num_samples}, expected at least 1")
+        num_samples = whole_number("num_samples", num_samples, 1)
         stop = stop_strings(stop)
+        sampling = Sampling(
+            temperature, top_k, top_p, min_p, repetition_penalty, logit_bias or {}, banned
+        )
         samples = self._samples(prompts, num_samples, max_new_tokens, seed, sampling)
+        writers = {id(sample): TextWriter(self.tokenizer, stop) for sample in samples}
         texts = {id(sample): "" for sample in samples}
-        for sample, _ in token_steps(
+        for sample, step in token_steps(
             samples, self.params, self.config, endoftext=self.tokenizer.endoftext
         ):
-            n_prompt = sample.end - max_new_tokens
-            text = self.tokenizer.decode(sample.ids[n_prompt:])
-            texts[id(sample)] = text[: stop_place(text, stop)]
-            sample.done = len(texts[id(sample)]) < len(text)
-        written = [texts[id(sample)] for sample in samples]
+            texts[id(sample)] += writers[id(sample)].push(step.id)
+            sample.done = writers[id(sample)].stopped
+        written = [texts[id(sample)] + writers[id(sample)].finish() for sample in samples]
         return [written[i : i + num_samples] for i in range(0, len(written), num_samples)]
 
     def _samples(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[str | Sequence[int]],
         num_samples: int,
         max_new_tokens: int,
         seed: int | None,
-        sampling: dict,
+        sampling: Sampling,
     ) -> list[Sample]:
         """What token_steps is to write. The i-th sample of each prompt draws by (seed, i)."""
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}, expected at least 1")
-        settings = Sampling(**sampling)
-        settings.check_ids(self.config.n_vocab)
+        max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
+        if seed is not None:
+            seed = whole_number("seed", seed, 0)
+        sampling.check_ids(self.config.n_vocab)
         seed = np.random.SeedSequence(seed).entropy  # a new one for None
         samples = []
         for prompt in prompts:
             ids = self.prompt_ids(prompt)
             for i in range(num_samples):
                 rng = np.random.default_rng([seed, i])
-                choose = partial(choose_token, sampling=settings, rng=rng)
+                choose = partial(choose_token, sampling=sampling, rng=rng)
                 samples.append(Sample([*ids], choose=choose, end=len(ids) + max_new_tokens))
         return samples
 
+    @hint_arguments
     def beam_search(
         self,
-        prompt: str,
+        prompt: str | Sequence[int],
         max_new_tokens: int = 100,
         *,
         n_beams: int = 4,
@@ -167,20 +292,20 @@ class GPT2:
         length_penalty: float = 1.0,
         early_stopping: bool = False,
     ) -> list[tuple[str, float]]:
-        """The n_best likeliest continuations that beam search finds, and their scores: see decoding/beam.py.
+        """The n_best likeliest continuations that beam search finds, and their scores.
 
-        Raises ValueError for a bad argument.
+        See decoding/beam.py. Raises ValueError or TypeError for a bad argument.
         """
-        if max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens is {max_new_tokens}, expected at least 1")
-        if not 1 <= n_best <= n_beams:
+        n_beams = whole_number("n_beams", n_beams, 1)
+        n_best = whole_number("n_best", n_best, 1)
+        if n_best > n_beams:
             raise ValueError(f"n_best is {n_best}, expected 1 to n_beams, which is {n_beams}")
         found = beam_search(
             self.prompt_ids(prompt),
             self.params,
             self.config,
             n_beams=n_beams,
-            max_new_tokens=max_new_tokens,
+            max_new_tokens=whole_number("max_new_tokens", max_new_tokens, 1),
             endoftext=self.tokenizer.endoftext,
             length_penalty=length_penalty,
             early_stopping=early_stopping,
@@ -188,19 +313,38 @@ class GPT2:
         return [(self.tokenizer.decode(ids), total) for ids, total in found[:n_best]]
 
     def score(self, text: str) -> Score:
-        """The log-probability of each of the text's tokens, and its perplexity: see evaluate/score.py.
+        """The log-probability of each of the text's tokens, and its perplexity.
 
-        A text may be longer than n_ctx. Raises ValueError for an empty one.
+        See evaluate/score.py. A text may be longer than n_ctx. Raises ValueError for an empty
+        one, TypeError for what is not a text.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"the text to score is {text!r:.80}, expected a text")
         ids = np.array([self.tokenizer.endoftext, *self.tokenizer.encode(text)])
         if len(ids) == 1:
             raise ValueError("the text to score is empty")
         windows = cut_document(ids, min(self.config.n_ctx, len(ids) - 1))  # no longer than needed
         return score(windows, self.params, self.config.n_head, token_lengths(self.tokenizer))
 
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """The prompt's token ids; those of the empty prompt are <|endoftext|> alone."""
-        return self.tokenizer.encode(prompt) or [self.tokenizer.endoftext]
+    def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
+        """The token ids of a prompt, which may be ids already; for an empty one <|endoftext|>.
+
+        Raises TypeError for anything else, ValueError for an id outside the vocabulary.
+        """
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt) or [self.tokenizer.endoftext]
+        try:
+            ids = [index(i) for i in prompt]
+        except TypeError:
+            raise TypeError(
+                f"the prompt is {prompt!r:.80}, expected a text or a list of token ids"
+            ) from None
+        for i in ids:
+            if not 0 <= i < self.config.n_vocab:
+                raise ValueError(
+                    f"id {i} is not in the vocabulary (0 to {self.config.n_vocab - 1})"
+                )
+        return ids or [self.tokenizer.endoftext]
 
     def save(self, folder: str | Path, dtype: str = "float32") -> None:
         """Write a model folder in Hugging Face's layout, for `load`, transformers or vLLM.

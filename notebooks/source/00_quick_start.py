@@ -116,8 +116,8 @@ for piece in model.stream("'Good morning,' said the", 60, temperature=0.8, seed=
 columns = []
 for step in model.steps(prompt, 10, temperature=1.0, top_k=6, seed=3):
     candidates = step.likeliest(6)
-    names = token_labels(model.tokenizer, [i for i, _ in candidates])
-    shares = [np.exp(logprob) for _, logprob in candidates]
+    names = token_labels(model.tokenizer, [candidate.id for candidate in candidates])
+    shares = [np.exp(candidate.logprob) for candidate in candidates]
     (written,) = token_labels(model.tokenizer, [step.id])
     columns.append((written, list(zip(names, shares, strict=True))))
 

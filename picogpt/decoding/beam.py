@@ -16,6 +16,9 @@ import numpy as np
 from ..config import Config
 from ..ops import log_softmax
 from .loop import Text, read_last, read_prompts
+from .sampling import check_logits
+
+LARGEST_PENALTY = 10.0  # a length to a higher power is no number any more
 
 
 class Beam(NamedTuple):
@@ -55,6 +58,8 @@ def beam_search(
     early_stopping: stop as soon as n_beams texts have ended. Otherwise, when the best beam, if it
         ended now, would not be among the n_beams best ended texts.
     """
+    if not -LARGEST_PENALTY <= length_penalty <= LARGEST_PENALTY:
+        raise ValueError(f"length_penalty is {length_penalty}, expected -10 to 10")
     beams = [Beam(Text(list(ids)), 0.0)]
     read_prompts([beams[0].text], params, config, end=len(ids) + max_new_tokens)
     ended: list[Hypothesis] = []
@@ -83,12 +88,14 @@ def beam_search(
 
 def candidates(beams: list[Beam], n: int) -> list[tuple[Beam, int, float]]:
     """The n best of all beams' continuations by one token: (beam, token, new total)."""
+    for beam in beams:
+        check_logits(beam.text.logits[-1], len(beam.text.ids))
     totals = np.stack([beam.total + log_softmax(beam.text.logits[-1]) for beam in beams])
     n = min(n, totals.size)
     best = np.argpartition(-totals, n - 1, axis=None)[:n]
     best = best[np.argsort(-totals.flat[best], kind="stable")]
-    places = zip(*(axis.tolist() for axis in np.unravel_index(best, totals.shape)), strict=True)
-    return [(beams[row], token, float(totals[row, token])) for row, token in places]
+    positions = zip(*(axis.tolist() for axis in np.unravel_index(best, totals.shape)), strict=True)
+    return [(beams[row], token, float(totals[row, token])) for row, token in positions]
 
 
 def extend(chosen: list[tuple[Beam, int, float]]) -> list[Beam]:

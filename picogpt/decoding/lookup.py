@@ -29,7 +29,7 @@ class Lookup:
 
     def __init__(self):
         self.account = COST
-        self.places = {}  # n-gram -> where it ended last
+        self.ends = {}  # n-gram -> where it ended last
         self.n_seen = 0
         self.guessed = False
 
@@ -41,9 +41,9 @@ class Lookup:
             self.account += n_new - 1 - COST
         self.account = min(self.account + EARNED, 4 * COST)
         for end in range(max(self.n_seen, N_GRAM), len(ids)):
-            self.places[tuple(ids[end - N_GRAM : end])] = end
+            self.ends[tuple(ids[end - N_GRAM : end])] = end
         self.n_seen = len(ids)
-        end = self.places.get(tuple(ids[-N_GRAM:]))
+        end = self.ends.get(tuple(ids[-N_GRAM:]))
         self.guessed = end is not None and self.account >= COST
         if not self.guessed:
             return []

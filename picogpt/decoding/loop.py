@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,27 +18,47 @@ from ..model import gpt2
 from ..ops import token_logprobs
 
 
+def no_text(ids: Sequence[int]) -> str:
+    """For a Step of a loop that was given no tokenizer."""
+    return ""
+
+
+class Candidate(NamedTuple):
+    """A token that the model might write, its log-probability in nats, and its text."""
+
+    id: int
+    logprob: float
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """A token that was written, and what else the model had in mind.
 
-    id: the token; logits: what the model said about this place, float [n_vocab], before
-        temperature, top-k and the rest.
+    id: the token; logits: what the model said about this position, float [n_vocab], before
+        temperature, top-k and the rest; decode: the tokenizer's.
     """
 
     id: int
     logits: np.ndarray
+    decode: Callable[[Sequence[int]], str] = no_text
+
+    @property
+    def text(self) -> str:
+        """The token as text. A token that is only a part of a character gives U+FFFD."""
+        return self.decode([self.id])
 
     @cached_property
     def logprob(self) -> float:
         """The logarithm of the probability that the model gave to the token, in nats."""
         return float(token_logprobs(self.logits, self.id))
 
-    def likeliest(self, n: int) -> list[tuple[int, float]]:
-        """The n likeliest tokens for this place, as (id, logprob), the likeliest first."""
-        ids = np.argsort(-self.logits, kind="stable")[:n]
-        logprobs = self.logits[ids] - self.logits[self.id] + self.logprob
-        return list(zip(ids.tolist(), logprobs.tolist(), strict=True))
+    def likeliest(self, n: int) -> list[Candidate]:
+        """The n likeliest tokens for this position, the likeliest first."""
+        ids = np.argsort(-self.logits, kind="stable")[:n].tolist()
+        logprobs = (self.logits[ids] - self.logits[self.id] + self.logprob).tolist()
+        texts = [self.decode([i]) for i in ids]
+        return [*map(Candidate, ids, logprobs, texts)]
 
 
 @dataclass(eq=False)
@@ -140,6 +161,7 @@ def token_steps(
     *,
     endoftext: int,
     draft: Callable[[Sequence[int]], list[int]] = no_draft,
+    decode: Callable[[Sequence[int]], str] = no_text,
 ) -> Iterator[tuple[Sample, Step]]:
     """Write the texts, all at the same time, and yield each token as it is chosen.
 
@@ -155,14 +177,14 @@ def token_steps(
     guess = []
     while True:
         for text in texts:
-            # logits i are for the place of guess i, and hold if all guesses before it are right
+            # logits i are for the position of guess i, and hold if all guesses before it are right
             for logits, guessed in zip(text.logits, [*guess, None], strict=True):
                 token = text.choose(logits, text.ids)
                 if token == endoftext:
                     text.done = True
                     break
                 text.ids.append(token)
-                yield text, Step(token, logits)
+                yield text, Step(token, logits, decode)
                 text.done |= len(text.ids) >= text.end
                 if text.done or token != guessed:
                     break

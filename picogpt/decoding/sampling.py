@@ -6,14 +6,32 @@ does. A token that may not be chosen has the logit minus infinity: its probabili
 """
 
 import math
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
+from operator import index
 
 import numpy as np
 
 from ..ops import softmax
 
+DRAWING = ("top_k", "top_p", "min_p")  # settings that matter only where a token is drawn
 LARGEST = 1e6  # factors and biases up to here keep logits within the range of float32
+
+
+def whole_number(name: str, value, least: int) -> int:
+    """The value as Python's int, which NumPy's integers may be given for.
+
+    Raises TypeError if it is no whole number, ValueError if it is less than `least`.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r:.80}, expected a whole number") from None
+    if number < least:
+        raise ValueError(f"{name} is {number}, expected at least {least}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,8 @@ class Sampling:
     logit_bias: token id -> number to be added to its logit.
     banned: ids of tokens that are never chosen.
 
-    Raises ValueError if a setting is out of range.
+    Raises ValueError if a setting is out of range, TypeError if it is no number. A setting that
+    has no effect at temperature 0 is warned of.
     """
 
     temperature: float = 0.0
@@ -41,12 +60,16 @@ class Sampling:
     banned: Collection[int] = ()
 
     def __post_init__(self):
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) and (value is not None or name not in DRAWING):
+                raise TypeError(f"{name} is {value!r:.80}, expected a number")
         if not (self.temperature == 0 or 1 / LARGEST <= self.temperature <= LARGEST):
             raise ValueError(
                 f"temperature is {self.temperature}, expected 0 (greedy), or 1e-6 to 1e6"
             )
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}, expected at least 1")
+        if self.top_k is not None:
+            whole_number("top_k", self.top_k, 1)
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is {self.top_p}, expected more than 0 and at most 1")
         if self.min_p is not None and not 0 <= self.min_p <= 1:
@@ -55,11 +78,22 @@ class Sampling:
             raise ValueError(
                 f"repetition_penalty is {self.repetition_penalty}, expected 1e-6 to 1e6"
             )
+        # Python's own numbers, whatever comes: an array of ids has no truth value
+        bias = {index(i): float(bias) for i, bias in self.logit_bias.items()}
+        object.__setattr__(self, "logit_bias", bias)
+        object.__setattr__(self, "banned", tuple(index(i) for i in self.banned))
         for i, bias in self.logit_bias.items():
             if not (abs(bias) <= LARGEST or bias == -math.inf):
                 raise ValueError(
                     f"logit_bias of token {i} is {bias}, expected -1e6 to 1e6, or -inf to ban it"
                 )
+        idle = [name for name in DRAWING if getattr(self, name) is not None]
+        if self.temperature == 0 and idle:
+            warnings.warn(
+                f"{idle[0]} has no effect at temperature 0, which always takes the likeliest "
+                "token: give a temperature, such as 0.8",
+                stacklevel=4,
+            )
 
     def check_ids(self, n_vocab: int) -> None:
         """Raise ValueError if logit_bias or banned name a token that is not in the vocabulary."""
@@ -162,6 +196,15 @@ def process_logits(logits: np.ndarray, ids: Sequence[int], sampling: Sampling) -
     return logits
 
 
+def check_logits(logits: np.ndarray, n_past: int) -> None:
+    """Raise ValueError if logits are nan or infinite; n_past: how many tokens stand before."""
+    if not np.isfinite(logits.max()):  # of any nan, the maximum is nan
+        raise ValueError(
+            f"the logits for token {n_past} of the text are {logits.max()}: "
+            "the weights of the model are damaged"
+        )
+
+
 def draw(logits: np.ndarray, rng: np.random.Generator) -> int:
     """One token id, drawn with the probabilities softmax(logits): [n_vocab] -> id."""
     # Stack the probabilities on a line from 0 to 1, and see on whose piece a random point falls.
@@ -175,7 +218,11 @@ def draw(logits: np.ndarray, rng: np.random.Generator) -> int:
 def choose_token(
     logits: np.ndarray, ids: Sequence[int], sampling: Sampling, rng: np.random.Generator
 ) -> int:
-    """The next token's id, from logits [n_vocab] and the text so far, ids [n_seq]."""
+    """The next token's id, from logits [n_vocab] and the text so far, ids [n_seq].
+
+    Raises ValueError if the logits are not numbers, which only damaged weights can cause.
+    """
+    check_logits(logits, len(ids))
     logits = process_logits(logits, ids, sampling)
     if sampling.temperature == 0:
         return int(logits.argmax())

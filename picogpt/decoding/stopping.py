@@ -2,23 +2,67 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-
-def pieces_of_text(tokens: Iterable[int], decoder) -> Iterator[str]:
-    """Yield the text of the tokens, never broken inside a character (see bpe.StreamDecoder)."""
-    for token in tokens:
-        yield decoder.push(token)
-    yield decoder.flush()
+from ..bpe import StreamDecoder, Tokenizer
 
 
 def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
-    """One stop string, or several, as a tuple. Raises ValueError if one of them is empty."""
+    """One stop string, or several, as a tuple.
+
+    Raises ValueError if one of them is empty, TypeError if one is not a string.
+    """
     stop = (stop,) if isinstance(stop, str) else tuple(stop)
+    for s in stop:
+        if not isinstance(s, str):
+            raise TypeError(f"a stop string is {s!r:.80}, expected a text")
     if "" in stop:
         raise ValueError("a stop string is empty")
     return stop
 
 
-def stop_place(text: str, stop: Sequence[str]) -> int:
+class TextWriter:
+    """The text of tokens that come one by one, up to the stop string that is first complete.
+
+    What might be the beginning of a stop string is held back until it is known not to be one.
+    stopped: a stop string is complete, and nothing more will be given out.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stop: Sequence[str] = ()):
+        self.decoder = StreamDecoder(tokenizer)
+        self.stop = stop
+        self.held = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """The text that is certain now, after one more token; it may be empty."""
+        return self._release(self.decoder.push(token))
+
+    def finish(self) -> str:
+        """The rest of the text, after the last token."""
+        return self._release(self.decoder.flush()) + self.held
+
+    def _release(self, piece: str) -> str:
+        if self.stopped:
+            return ""
+        text = self.held + piece
+        begin = stop_position(text, self.stop)
+        self.stopped = begin < len(text)
+        n_held = 0 if self.stopped else held_back(text, self.stop)
+        self.held = text[len(text) - n_held :]
+        return text[: min(begin, len(text) - n_held)]
+
+
+def pieces_of_text(tokens: Iterable[int], writer: TextWriter) -> Iterator[str]:
+    """Yield the text of the tokens, none of it empty, and take no more tokens once it stopped."""
+    for token in tokens:
+        if piece := writer.push(token):
+            yield piece
+        if writer.stopped:
+            return
+    if piece := writer.finish():
+        yield piece
+
+
+def stop_position(text: str, stop: Sequence[str]) -> int:
     """Where the stop string begins that is first complete, or the length of the text.
 
     Of two that end together the longer one counts.
@@ -26,26 +70,6 @@ def stop_place(text: str, stop: Sequence[str]) -> int:
     found = [(text.index(s) + len(s), text.index(s)) for s in stop if s in text]
     _, begin = min(found, default=(None, len(text)))
     return begin
-
-
-def until_stop(pieces: Iterable[str], stop: Sequence[str]) -> Iterator[str]:
-    """Yield the pieces of text up to the stop string that is first complete; it may span pieces.
-
-    What might be the beginning of a stop string is held back until it is known not to be one.
-    """
-    text = ""
-    for piece in pieces:
-        text += piece
-        begin = stop_place(text, stop)
-        if begin < len(text):
-            text = text[:begin]
-            break
-        held = held_back(text, stop)
-        if len(text) > held:
-            yield text[: len(text) - held]
-            text = text[len(text) - held :]
-    if text:
-        yield text
 
 
 def held_back(text: str, stop: Sequence[str]) -> int:

@@ -41,7 +41,8 @@ class Score(NamedTuple):
     @property
     def perplexity(self) -> float:
         """Among how many equally likely tokens the model might as well have guessed each time."""
-        return math.exp(self.nats_per_token)
+        with np.errstate(over="ignore"):  # a broken model's may be infinite
+            return float(np.exp(self.nats_per_token))
 
     @property
     def bits_per_byte(self) -> float:

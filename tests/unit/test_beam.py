@@ -18,6 +18,12 @@ END = 0
 PARAMS = with_bias(float64_params(CONFIG, seed=3), END, bias=4.0)
 
 
+@pytest.mark.parametrize("penalty", [1e9, -1e9, float("nan")])
+def test_a_length_penalty_beyond_reason(penalty):
+    with pytest.raises(ValueError, match="length_penalty is .*, expected -10 to 10"):
+        search([1], max_new_tokens=2, n_beams=2, length_penalty=penalty)
+
+
 def search(ids, params=PARAMS, config=CONFIG, endoftext=END, **options):
     return beam_search(ids, params, config, endoftext=endoftext, **options)
 

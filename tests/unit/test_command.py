@@ -144,7 +144,7 @@ def test_show_probs(call):
         ).groups()
         assert float(probability) == pytest.approx(100 * math.exp(step.logprob), abs=0.06)
         assert token == repr(decode([step.id]))
-        likeliest = [f"{math.exp(p):.0%} {decode([i])!r}" for i, p in step.likeliest(5)]
+        likeliest = [f"{math.exp(p):.0%} {decode([i])!r}" for i, p, _ in step.likeliest(5)]
         assert re.split(r"  +", others) == likeliest
         assert likeliest[0].endswith(token)  # at temperature 0
 

@@ -1,5 +1,6 @@
 """The public face: load a folder, compute, write. The judge is transformers (make_tiny.py)."""
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -15,11 +16,11 @@ import picogpt
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
-from picogpt.config import Config, activation_shapes
+from picogpt.config import Config, activation_shapes, flatten
 from picogpt.decoding.sampling import Sampling
-from picogpt.decoding.stopping import until_stop
+from picogpt.decoding.stopping import stop_position
 from picogpt.gpt2 import GPT2
-from picogpt.tap import record
+from picogpt.tap import edit, record
 from picogpt.weights import cache
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -152,7 +153,8 @@ def alone(prompt: str, n_new: int, i: int, stop, seed: int, sampling: dict) -> s
     choose = choice(Sampling(**sampling), [seed, i])
     ids = LETTERS.prompt_ids(prompt)
     steps = plain_steps(ids, n_new, LETTERS.params, SMALL, choose, BYTES.endoftext)
-    return "".join(until_stop([BYTES.decode([token for token, _ in steps])], stop))
+    text = BYTES.decode([token for token, _ in steps])
+    return text[: stop_position(text, stop)]
 
 
 @pytest.mark.filterwarnings("ignore:the text outgrew")
@@ -233,8 +235,8 @@ def test_beam_search(model):
     [
         ({"max_new_tokens": 0}, "max_new_tokens is 0"),
         ({"n_best": 5}, "n_best is 5, expected 1 to n_beams, which is 4"),
-        ({"n_best": 0}, "n_best is 0, expected 1 to n_beams"),
-        ({"n_beams": 0}, "n_best is 1, expected 1 to n_beams, which is 0"),
+        ({"n_best": 0}, "n_best is 0, expected at least 1"),
+        ({"n_beams": 0}, "n_beams is 0, expected at least 1"),
     ],
 )
 def test_bad_arguments_of_beam_search(model, options, message):
@@ -259,6 +261,107 @@ def test_bad_arguments_of_beam_search(model, options, message):
 def test_bad_arguments_are_refused_at_once(model, arguments, message):
     with pytest.raises(ValueError, match=message):
         model.stream(**({"prompt": "The river"} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_new_tokens": 2.0}, "max_new_tokens is 2.0, expected a whole number"),
+        ({"max_new_tokens": "2"}, "max_new_tokens is '2', expected a whole number"),
+        ({"prompt": None}, "the prompt is None, expected a text or a list of token ids"),
+        ({"prompt": 3}, "the prompt is 3, expected a text"),
+        ({"prompt": ["a", "b"]}, "the prompt is \\['a', 'b'\\], expected a text"),
+        ({"prompt": [1.5]}, "the prompt is \\[1.5\\], expected a text"),
+        ({"temperature": "hot"}, "temperature is 'hot', expected a number"),
+        ({"top_k": 2.5}, "top_k is 2.5, expected a whole number"),
+        ({"seed": "x"}, "seed is 'x', expected a whole number"),
+        ({"stop": [3]}, "a stop string is 3, expected a text"),
+        (
+            {"max_length": 5},
+            r"stream\(\) has no argument 'max_length'; did you mean max_new_tokens",
+        ),
+        ({"temprature": 1}, r"stream\(\) has no argument 'temprature'; did you mean temperature"),
+        ({"do_sample": True}, "did you mean temperature"),
+        ({"num_return_sequences": 3}, "did you mean generate_batch"),
+    ],
+)
+def test_arguments_of_another_kind_or_name(model, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        model.stream(**({"prompt": "The river"} | arguments))
+
+
+def test_numpys_numbers_serve_as_pythons_own(model):
+    expected = model.generate("The river", 12, temperature=0.5, top_k=4, seed=3, banned=[7])
+    options = {"temperature": np.float32(0.5), "top_k": np.int64(4), "seed": np.uint8(3)}
+    banned = np.array([7])
+    assert model.generate("The river", np.int64(12), banned=banned, **options) == expected
+
+
+def test_one_banned_token_in_an_array_is_banned(model):
+    (first,) = model.steps("The river", 1)
+    (other,) = model.steps("The river", 1, banned=np.array([first.id]))
+    assert other.id != first.id
+
+
+def test_ids_serve_as_a_prompt(model):
+    ids = model.tokenizer.encode("The river")
+    expected = model.generate("The river", 8)
+    for prompt in (ids, tuple(ids), np.array(ids)):
+        assert model.generate(prompt, 8) == expected
+    with pytest.raises(ValueError, match="id 100000 is not in the vocabulary"):
+        model.generate([100000], 8)
+
+
+@pytest.mark.parametrize("setting", [{"top_k": 4}, {"top_p": 0.5}, {"min_p": 0.1}])
+def test_a_setting_without_effect_is_warned_of(model, setting):
+    with pytest.warns(UserWarning, match=f"{next(iter(setting))} has no effect at temperature 0"):
+        model.generate("The river", 1, **setting)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("method", ["generate", "beam_search", "generate_batch"])
+def test_logits_that_are_no_numbers_are_named(model, value, method):
+    damaged = model.params | {"wte": np.full_like(model.params["wte"], value)}
+    broken = GPT2(model.config, damaged, model.tokenizer)
+    prompt = [[1, 2, 3]] if method == "generate_batch" else [1, 2, 3]
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="the logits for token 3 of"):
+        getattr(broken, method)(prompt)
+
+
+def test_steps_tell_their_text(model):
+    for step in model.steps("The river", 5):
+        assert step.text == model.tokenizer.decode([step.id])
+        best = step.likeliest(1)[0]
+        assert (best.id, best.text) == (step.id, step.text)
+
+
+def test_a_text_where_ids_are_expected(model):
+    with pytest.raises(TypeError, match=r"expected token ids, not a text: .*encode\(text\)"):
+        model("The river")
+
+
+def test_the_model_says_what_it_is(model):
+    n = sum(x.size for x in flatten(model.params).values())
+    assert f"n_embd=24, n_head=3, n_layer=2: {n:,} parameters)" in repr(model)
+    assert model.n_params == n
+    assert model.activation_names == [*activation_shapes(model.config, 1)]
+
+
+def test_names_of_other_libraries_are_answered_with_ours(model):
+    with pytest.raises(
+        AttributeError, match="no attribute 'vocab_size'; in picogpt that is model."
+    ):
+        model.vocab_size  # noqa: B018
+    with pytest.raises(AttributeError, match="did you mean generate"):
+        model.generat  # noqa: B018
+    assert not hasattr(model, "device")
+    assert copy.copy(model).config == model.config
+
+
+def test_an_activation_that_does_not_exist_is_an_error(model):
+    for name in ("h.1.attn.headz", "h.99.attn.heads", "blocks.1.attn.heads"):
+        with pytest.raises(ValueError, match=f"no activation '{name}'; .*'h.1.attn.heads'"):
+            model([1, 2, 3], tap=edit({name: lambda x: x}))
 
 
 def test_ragged_batch(model):

@@ -15,6 +15,7 @@ ROOMS = [
     "plain",
     "files",
     "command",
+    "other_names",
     "tap",
     "ops",
     "config",

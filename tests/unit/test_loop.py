@@ -39,7 +39,7 @@ def test_step():
     step = Step(3, LOGITS)
     assert step.logprob == pytest.approx(np.log(0.25), abs=1e-6)
     assert type(step.logprob) is float
-    ids, logprobs = zip(*step.likeliest(3), strict=True)
+    ids, logprobs, _ = zip(*step.likeliest(3), strict=True)
     assert ids == (1, 3, 4)
     assert np.exp(logprobs) == pytest.approx([0.4, 0.25, 0.2], abs=1e-6)
     assert len(step.likeliest(9)) == 5

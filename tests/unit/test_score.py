@@ -85,6 +85,12 @@ def test_lengths_of_tokens():
     assert lengths[BYTES.encode("é")].tolist() == [1, 1]
 
 
+@pytest.mark.parametrize("logprob", [-1e5, np.nan])
+def test_the_perplexity_of_a_broken_model(logprob):
+    perplexity = Score(np.array([1]), np.float32([logprob]), 1).perplexity
+    assert perplexity == np.inf or np.isnan(perplexity)
+
+
 def test_an_empty_text():
     with pytest.raises(ValueError, match="the text to score is empty"):
         MODEL.score("")

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from picogpt.bpe import StreamDecoder, Tokenizer
+from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.decoding.stopping import (
+    TextWriter,
     held_back,
     pieces_of_text,
-    stop_place,
+    stop_position,
     stop_strings,
-    until_stop,
 )
 
 BYTES = Tokenizer({symbol: i for i, symbol in enumerate([*ALPHABET, ENDOFTEXT])}, [])
@@ -21,15 +21,32 @@ BYTES = Tokenizer({symbol: i for i, symbol in enumerate([*ALPHABET, ENDOFTEXT])}
 def pieces(data: bytes) -> list[str]:
     """What is given out for a text whose tokens are these bytes, one by one."""
     ids = [BYTES.encoder[ALPHABET[byte]] for byte in data]
-    return list(pieces_of_text(iter(ids), StreamDecoder(BYTES)))
+    return list(pieces_of_text(iter(ids), TextWriter(BYTES)))
+
+
+class WholePieces:
+    """A decoder whose tokens are pieces of text."""
+
+    def push(self, piece):
+        return piece
+
+    def flush(self):
+        return ""
+
+
+def until_stop(pieces, stop):
+    """What is given out of these pieces of text."""
+    writer = TextWriter(BYTES, stop)
+    writer.decoder = WholePieces()
+    return pieces_of_text(pieces, writer)
 
 
 def test_pieces_are_never_broken_inside_a_character():
-    assert pieces("aé猫🐈".encode()) == ["a", "", "é", "", "", "猫", "", "", "", "🐈", ""]
+    assert pieces("aé猫🐈".encode()) == ["a", "é", "猫", "🐈"]
 
 
 def test_a_character_that_is_cut_off_comes_at_the_end():
-    assert pieces("a猫".encode()[:-1]) == ["a", "", "", "\ufffd"]
+    assert pieces("a猫".encode()[:-1]) == ["a", "\ufffd"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +89,7 @@ def first_complete(text: str, stop: list[str]) -> int:
 def test_stopped_text_ends_where_a_stop_string_is_first_complete(pieces, stop):
     text = "".join(pieces)
     begin = first_complete(text, stop)
-    assert stop_place(text, stop) == begin
+    assert stop_position(text, stop) == begin
     assert "".join(until_stop(pieces, stop)) == text[:begin]
 
 
@@ -92,6 +109,13 @@ def test_nothing_is_computed_after_a_stop_string():
     pieces = iter(["one ", "two ", "three"])
     assert "".join(until_stop(pieces, ["two"])) == "one "
     assert next(pieces) == "three"
+
+
+def test_a_long_text_is_not_read_again_for_each_token():
+    writer = TextWriter(BYTES, ["<end>"])
+    for token in BYTES.encode("abc<" * 50):
+        writer.push(token)
+        assert len(writer.held) < len("<end>")
 
 
 def test_stop_strings():

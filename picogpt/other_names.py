@@ -1,0 +1,54 @@
+"""What other libraries call it.
+
+People come from transformers, tiktoken and OpenAI's API, and type the names that they know. There
+is one name for each thing here; whoever types another is told which.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
+
+ARGUMENTS = {
+    **dict.fromkeys(
+        ("max_length", "max_tokens", "max_output_tokens", "n_tokens"), "max_new_tokens"
+    ),
+    "do_sample": "temperature (0 is greedy, above 0 draws)",
+    **dict.fromkeys(
+        ("num_return_sequences", "n", "n_samples"), "generate_batch(..., num_samples=)"
+    ),
+    "num_beams": "beam_search(prompt, n_beams=)",
+    **dict.fromkeys(("stop_strings", "stop_sequences"), "stop"),
+    "bad_words_ids": "banned",
+    "random_state": "seed",
+    "prompt_lookup_num_tokens": "lookup",
+}
+
+
+def unknown_attribute(owner: object, name: str, ours: dict[str, str]) -> AttributeError:
+    """The error for an attribute that an object has not. ours: another library's name -> ours."""
+    message = f"a {type(owner).__name__} has no attribute {name!r}"
+    known = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
+    if name in ours:
+        message += f"; in picogpt that is {ours[name]}"
+    elif nearest := get_close_matches(name, known, n=1):
+        message += f"; did you mean {nearest[0]}?"
+    return AttributeError(message)
+
+
+def hint_arguments(function: Callable) -> Callable:
+    """The same function; an argument that it has not gets a TypeError that names the right one."""
+    known = list(signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args, **kwargs):
+        for name in kwargs.keys() - known:
+            message = f"{function.__name__}() has no argument {name!r}"
+            if name in ARGUMENTS:
+                message += f"; did you mean {ARGUMENTS[name]}?"
+            elif nearest := get_close_matches(name, known, n=1):
+                message += f"; did you mean {nearest[0]}?"
+            raise TypeError(message)
+        return function(*args, **kwargs)
+
+    return checked
