@@ -9,11 +9,10 @@ read and stored as text: a space is "Ġ", a line feed is "Ċ".
 Source: Radford et al. 2019, section 2.2, and OpenAI's encoder.py.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import chain
 
-from .unicode16 import LETTERS, NUMBERS, SPACES
+import regex
 
 
 def byte_alphabet() -> str:
@@ -46,24 +45,14 @@ def to_bytes(symbols: str) -> bytes:
     return symbols.translate(_BYTES).encode("latin-1")
 
 
-def _char_class(ranges: str) -> str:
-    """ "41-5a 5f" -> "A-Z_", to stand between the brackets of a regular expression."""
-    limits = (word.split("-") for word in ranges.split())
-    return "".join("-".join(chr(int(code, 16)) for code in codes) for codes in limits)
-
-
-_L, _N, _S = map(_char_class, (LETTERS, NUMBERS, SPACES))
-
-# encoder.py's pattern: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-_WORD = re.compile(
-    "'s|'t|'re|'ve|'m|'ll|'d"  # English endings, in small letters only
-    f"| ?[{_L}]+"  # letters, with the space before them
-    f"| ?[{_N}]+"  # digits
-    f"| ?[^{_S}{_L}{_N}]+"  # punctuation, symbols, combining marks, all the rest
-    f"|[{_S}]+(?![^{_S}])"  # white space, but its last character is left to the next word
-    f"|[{_S}]+"
+# The pattern of encoder.py, word for word: English endings; letters, digits, and all the rest, each
+# with the space before it; white space, whose last character is left to the next word.
+# A newer `regex` knows letters that Unicode got after GPT-2's time, and tiktoken's tables may be
+# older: on these the two differ. GPT-2 has never seen them.
+_WORD = regex.compile(
+    r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 )
-_END_OF_WORD = re.compile(f"(?<=[^{_S}])[{_S}]")
+_END_OF_WORD = regex.compile(r"(?<=\S)\s")
 _BLOCK = 1 << 16
 
 

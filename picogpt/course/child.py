@@ -21,6 +21,7 @@ from contextlib import suppress
 from importlib import import_module
 
 import numpy.random  # noqa: F401
+import regex  # noqa: F401 - here, because the library that a student is given needs it
 
 from .channel import decode, encode, receive, send
 from .extract import extract, run, solution_imports

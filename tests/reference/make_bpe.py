@@ -115,8 +115,6 @@ HARD_STRINGS = [
     "\t\tif (x<0||y>=1) {\r\n\t\t\treturn &x[i++] ^ ~0x7fff; // cat\r\n\t\t}\r\n",
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAA aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa rrrrrrrrrr eeeeeeeee",
     "Donaudampfschiffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
-    # Letters and numbers of Unicode 17 and later, which Unicode 16 does not know.
-    "a\u0558b a\u088fb \u209d 1\U00011de05 \U000323b0\U000323b1 水\U00033479 \U00016ea0x",
     # Letters and numbers of Unicode 16, which Unicode 15 does not know.
     "a\u1c89b \ua7cb x\U000105c0y \U00010d40\U00010d69 \U00016d40z 7\U0001ccf07",
 ]

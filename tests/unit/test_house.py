@@ -76,7 +76,7 @@ def test_a_room_imports_only_rooms_above_it(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_third_parties(path):
-    allowed = {*sys.stdlib_module_names, "picogpt", "numpy", "requests"} - {"pickle"}
+    allowed = {*sys.stdlib_module_names, "picogpt", "numpy", "regex", "requests"} - {"pickle"}
     for name, top_level in imports(path):
         assert name.split(".")[0] in allowed
         assert not (name == "requests" and top_level), "requests takes long to import"
