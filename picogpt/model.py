@@ -139,11 +139,10 @@ def gpt2(
     One function for a whole prompt (no cache, or an empty one), for a chunk of it, and for a
     single token: with a cache, the ids follow the positions that it holds, and join them.
 
-    at: which positions' logits are wanted, as an index of [..., n_seq] (`np.s_[-1:]` for the last
-        one); all, if nothing is said. The product with wte is a third of the parameters of the
-        124M model, too much to compute for nothing.
-    Raises ValueError for an id outside the vocabulary, more positions than n_ctx, or a tap that
-    edits an activation which the model has not.
+    at: the positions whose logits are wanted, as an index of [..., n_seq]: `at=-1` is the last.
+        The product with wte, which `at` can spare, is a third of the parameters of the 124M model.
+    Raises ValueError for an id outside the vocabulary or more positions than n_ctx. A tap that
+    edits an activation which the model does not have is a ValueError too.
     """
     check_names(tap, lambda: activation_names(len(h)))
     x = embed(ids, wte, wpe, 0 if cache is None else cache.n_past, tap)  # [..., n_seq, n_embd]
