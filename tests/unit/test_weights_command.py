@@ -93,7 +93,7 @@ def test_ctrl_c(server, folder):
     process = command_process(server, folder)
     wait_for_length(folder / PART, 4 * CHUNK)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate()
     assert process.returncode == 130
     assert (out, err.splitlines()[-2:]) == (
         "",
