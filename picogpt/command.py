@@ -7,7 +7,17 @@ is 2 for wrong usage, 1 for any other failure, and 130 after Ctrl-C, as shells e
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable
+
+OTHER_COMMANDS = """\
+Other commands, each with its own --help:
+
+  python -m picogpt.train       train a GPT-2 on texts, or fine-tune one
+  python -m picogpt.bpe         show how a text becomes tokens; learn a vocabulary
+  python -m picogpt.evaluate    how well a model predicts a text
+  python -m picogpt.weights     download a model, check its files, write it in another form
+  python -m picogpt.course      GPT-2 as assignments for a class"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,15 +29,31 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"picogpt: {message} (see {self.prog} --help)\n")
 
+    def completion(self) -> str:
+        """A line for bash or zsh, after which Tab completes the options, and else file names."""
+        options = [option for action in self._actions for option in action.option_strings]
+        return f'complete -o default -W "{" ".join(options)}" {self.prog}'
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, on stderr: standard output is for what was asked."""
+    if sys.stderr is not None:  # somebody may have closed it
+        print(f"picogpt: {line}", file=sys.stderr, flush=True)
+
 
 def finish(work: Callable[[], None]) -> int:
     """Do the work of a command and return its exit status."""
-    # UTF-8 whatever the locale, and a "?" for the few characters that it cannot hold
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
-    sys.stderr.reconfigure(encoding="utf-8", errors="replace")
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            # UTF-8 whatever the locale, and a "?" for the few characters that it cannot hold
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        work()
-        sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_: say(str(message))
+            work()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         # Python may flush standard output once more at exit, which must not fail again (its
@@ -35,8 +61,12 @@ def finish(work: Callable[[], None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        if sys.stderr is not None:
+            print(file=sys.stderr)
         return 130
-    except (OSError, ValueError, MemoryError) as error:
-        print(f"picogpt: {error}", file=sys.stderr)
+    except MemoryError as error:
+        say(f"there is not enough memory ({error})" if str(error) else "there is not enough memory")
+        return 1
+    except (OSError, ValueError, TypeError) as error:
+        say(str(error))
         return 1

@@ -7,11 +7,19 @@ half a file under a real name.
 
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import BinaryIO
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
+
+POLL = 0.2  # seconds between two looks at a lock that another process holds
 
 
 def read_text(path: Path) -> str:
@@ -79,6 +87,41 @@ def write_json(path: Path, value: dict) -> None:
     """Write an object as indented JSON, in UTF-8."""
     with replacing(path) as file:
         file.write(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8") + b"\n")
+
+
+def check_free(folder: Path) -> None:
+    """Raise FileExistsError unless there is no such folder yet, or nothing in it."""
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"{folder}: is a file, expected a folder that does not exist yet")
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder}: is not empty, and nothing is overwritten")
+
+
+@contextmanager
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock `path`; if another process holds it, call on_wait once and wait for it.
+
+    The operating system knows who holds a lock and frees it when that process ends, however it
+    ends. So the file may stay behind, and must: removing it would let two processes lock two
+    files of the same name.
+    """
+    with open(path, "ab") as file:  # closing it frees the lock
+        if not _try_lock(file):
+            on_wait()
+            while not _try_lock(file):
+                time.sleep(POLL)
+        yield
+
+
+def _try_lock(file) -> bool:
+    try:
+        if os.name == "nt":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except (BlockingIOError, PermissionError):  # POSIX, Windows: somebody else holds it
+        return False
 
 
 def _decode(data: bytes, where: str = "") -> str:

@@ -3,7 +3,6 @@
 Its methods only prepare arguments and call the functions of the other modules.
 """
 
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -13,26 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from .bpe import Tokenizer, load_tokenizer
-from .bpe.files import check_free
-from .config import SIZES, Config, activation_names, flatten
+from .config import Config, activation_names, flatten
 from .decoding.beam import beam_search
 from .decoding.lookup import Lookup
 from .decoding.loop import Sample, Step, no_draft, token_steps
 from .decoding.sampling import Sampling, choose_token, whole_number
 from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
+from .files import check_free
 from .model import gpt2
 from .other_names import hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
-from .weights import CheckpointError, Unreachable
-from .weights.cache import is_complete, model_folder
-from .weights.download import download
-from .weights.folder import read_model
+from .weights import CheckpointError
+from .weights.find import find_model
 from .weights.huggingface import save_huggingface
-
-DEFAULT = "124M"  # what `load` prefers where no model is named
-BUNDLED = "fairytale"  # the small model that comes with the package
-NAMES = (*SIZES, BUNDLED)
+from .weights.model_folder import read_model
 
 # What other libraries call parts of a model.
 OTHER_NAMES = {
@@ -357,23 +351,25 @@ class GPT2:
         save_huggingface(folder, self.config, self.params, self.tokenizer, dtype)
 
 
-def load(model: str | Path | None = None, *, offline: bool = False) -> GPT2:
+def load(model: str | Path | None = None, *, offline: bool = False, verify: bool = True) -> GPT2:
     """A model by name, or from a folder laid out as OpenAI's or Hugging Face's.
 
     model: "124M", "355M", "774M" or "1558M", which are downloaded once and then found in the
         cache; "fairytale", the small model that comes with picogpt; or a folder with
         hparams.json, encoder.json, vocab.bpe and model.ckpt.*, or with config.json,
-        model.safetensors and tokenizer.json. None is "124M", or, where that can be had neither
-        from the cache nor from the network, "fairytale"; a line on stderr says so.
+        model.safetensors and tokenizer.json. None is "124M", or, where that cannot be had,
+        "fairytale"; a warning says why.
     offline: never touch the network.
+    verify: compare the checksums that a TensorFlow checkpoint holds, and refuse weights that are
+        no numbers. It reads the whole file, some gigabytes a second; without it, float32 weights
+        are only mapped, and each part of the file is read when the mathematics first needs it.
 
-    float32 weights are not read but mapped: the operating system fetches each part of the file
-    when the mathematics first needs it.
+    A mapped file must not be changed while the model is in use.
     Raises FileNotFoundError if there is no such model, weights.DownloadError if it cannot be
     had, weights.CheckpointError or ValueError if a file is not what it should be.
     """
     folder = find_model(model, offline)
-    config, params = read_model(folder)
+    config, params = read_model(folder, verify)
     tokenizer = load_tokenizer(folder)
     if tokenizer.n_vocab != config.n_vocab:
         raise CheckpointError(
@@ -381,39 +377,3 @@ def load(model: str | Path | None = None, *, offline: bool = False) -> GPT2:
             "in transformers, model.resize_token_embeddings makes them fit"
         )
     return GPT2(config, params, tokenizer)
-
-
-def find_model(model: str | Path | None, offline: bool) -> Path:
-    """The folder of a model, downloaded if need be. Raises as `load` does."""
-    if model is None:
-        return find_default(offline)
-    if model == BUNDLED:
-        return Path(__file__).parent / "bundled" / BUNDLED
-    if model in SIZES:
-        if is_complete(model):
-            return model_folder(model)
-        if offline:
-            raise FileNotFoundError(
-                f"{model} is not in the cache ({model_folder(model)}), and offline was asked for"
-            )
-        return download(model)
-    folder = Path(model)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"no model {str(model)!r}: neither a folder nor one of {', '.join(NAMES)}"
-        )
-    return folder
-
-
-def find_default(offline: bool) -> Path:
-    """The folder of the 124M, or of the bundled model where the network is absent or forbidden."""
-    if is_complete(DEFAULT):
-        return model_folder(DEFAULT)
-    problem = "is not in the cache"
-    if not offline:
-        try:
-            return download(DEFAULT)
-        except Unreachable:
-            problem = "cannot be downloaded, because no server answers"
-    print(f"picogpt: GPT-2 {DEFAULT} {problem}: the small {BUNDLED} writes", file=sys.stderr)
-    return find_model(BUNDLED, offline)

@@ -6,7 +6,7 @@ import pytest
 from download_release import FILES, KNOWN
 from download_server import DownloadServer
 
-from picogpt.weights.cache import RELEASED, Published
+from picogpt.weights.released import RELEASED, Published
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from picogpt.weights.cache import DATA, INDEX
+from picogpt.weights.released import DATA, INDEX
 from picogpt.weights.transfer import CHUNK
 
 NAMES = ["checkpoint", "hparams.json", "encoder.json", "vocab.bpe", INDEX, DATA]
@@ -23,10 +23,10 @@ KNOWN = {name: (len(body), hashlib.sha256(body).hexdigest()) for name, body in F
 # What a process of its own runs: the command, with the small release in place of the real one.
 DRIVER = """
 import json, signal, sys
-from picogpt.weights import cache
+from picogpt.weights import released
 from picogpt.weights.__main__ import main
 known = json.loads(sys.argv[1])
-cache.RELEASED["124M"] = {name: cache.Published(*known[name]) for name in known}
+released.RELEASED["124M"] = {name: released.Published(*known[name]) for name in known}
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 sys.exit(main(["download", "124M"]))
 """

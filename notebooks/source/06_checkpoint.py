@@ -29,8 +29,8 @@ from classroom import BLUE, ORANGE, attempt
 import picogpt
 from picogpt.config import SIZES, flatten
 from picogpt.weights import CheckpointError
-from picogpt.weights.cache import model_folder
 from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
+from picogpt.weights.released import model_folder
 from picogpt.weights.sstable import (
     block_entries,
     read_block,

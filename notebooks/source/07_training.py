@@ -48,17 +48,17 @@ from picogpt.backward import (
 )
 from picogpt.bpe.learn import learn_bpe
 from picogpt.config import Config, flatten, unflatten
+from picogpt.evaluate.documents import cut_documents, encode_documents, split_documents
 from picogpt.evaluate.score import score, token_lengths
 from picogpt.model import gpt2
 from picogpt.ops import cross_entropy, dropout_tap, gelu, layer_norm, linear, softmax
 from picogpt.train.adamw import adamw, clip_gradients, zero_moments
-from picogpt.train.data import batch, encode_documents, hold_out, split_documents
-from picogpt.train.evaluate import cut_documents
-from picogpt.train.folder import State
+from picogpt.train.data import batch, hold_out
 from picogpt.train.init import initial_params
+from picogpt.train.log_line import write_sample
 from picogpt.train.loop import Run, threads, update
 from picogpt.train.recipe import Recipe
-from picogpt.train.report import write_sample
+from picogpt.train.run_folder import State
 from picogpt.train.schedule import learning_rate
 
 model = picogpt.load(MODEL)

@@ -4,7 +4,7 @@ To read in this order: pretokenize.py, merges.py, tokenizer.py, files.py, huggin
 and learn.py for where the merges come from.
 """
 
-from .folder import load_tokenizer
 from .tokenizer import StreamDecoder, Tokenizer
+from .vocabulary import load_tokenizer
 
 __all__ = ["StreamDecoder", "Tokenizer", "load_tokenizer"]

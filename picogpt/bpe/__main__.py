@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .. import command
-from ..files import read_text
-from .files import check_free, save_tokenizer
+from ..files import check_free, read_text
 from .learn import check_n_vocab, learn_bpe
+from .openai_vocab import save_tokenizer
 
 DESCRIPTION = """\
 Learns a byte-level vocabulary from text files, and writes it as encoder.json and vocab.bpe, the

@@ -17,8 +17,9 @@ from ..bpe import Tokenizer, load_tokenizer
 from ..config import Config, flatten, unflatten
 from ..evaluate.score import score, token_lengths
 from ..files import read_text
-from ..gpt2 import NAMES, load
-from . import folder
+from ..gpt2 import load
+from ..weights.find import NAMES
+from . import run_folder
 from .init import initial_params
 from .loop import Run, threads, train
 from .prepare import Texts, all_settings, open_run
@@ -197,7 +198,7 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
 
 def run_training(args: argparse.Namespace, recipe: Recipe) -> None:
     """Read the texts, train, and say how good the best weights are."""
-    resume = folder.find_run(args.out, args.resume)
+    resume = run_folder.find_run(args.out, args.resume)
     if args.resume and not resume:
         print(f"nothing to resume in {args.out}: a new run begins")
     texts = Texts(
@@ -265,7 +266,7 @@ def report_best(run: Run, pool: Executor) -> str:
         "valid_bits_per_byte": result.bits_per_byte,
         "valid_windows": f"{n_windows} of {n_windows}",
     }
-    folder.append_to_log(run.out / "run" / folder.LOG, record)
+    run_folder.append_to_log(run.out / "run" / run_folder.LOG, record)
     return (
         f"{run.out}: the weights of step {run.state.best_step}, on all held-out text "
         f"{result.nats_per_token:.4f} nats/token, {result.bits_per_byte:.4f} bits/byte"

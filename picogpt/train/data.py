@@ -5,24 +5,12 @@ its own tokens, and all of them follow each other in one array, which is kept on
 into memory. So whatever the model writes after <|endoftext|> is the beginning of a document.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 
-from ..bpe import Tokenizer
 from ..bpe.tokenizer import ENDOFTEXT
 from .randomness import generator
-
-
-def split_documents(text: str) -> list[str]:
-    """The documents of a text: "One.\\n<|endoftext|>\\nTwo.\\n" -> ["One.", "Two."].
-
-    The line ends around <|endoftext|>, which mostly stands on a line of its own, belong to
-    neither document: a model that learned them would begin and end its texts with blank lines.
-    """
-    documents = (document.strip("\r\n") for document in text.split(ENDOFTEXT))
-    return [document for document in documents if document.strip()]
 
 
 def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
@@ -40,17 +28,6 @@ def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str
     held = set(generator(seed, "held out").permutation(len(documents))[:n_held].tolist())
     learn = [document for i, document in enumerate(documents) if i not in held]
     return learn, [documents[i] for i in sorted(held)]
-
-
-def encode_documents(documents: Iterable[str], tokenizer: Tokenizer) -> np.ndarray:
-    """All documents as one array of ids, <|endoftext|> before each: -> [n_tokens].
-
-    uint16 where the vocabulary allows it, else uint32.
-    """
-    dtype = np.uint16 if tokenizer.n_vocab <= 1 << 16 else np.uint32
-    return np.concatenate(
-        [np.array([tokenizer.endoftext, *tokenizer.encode(text)], dtype) for text in documents]
-    )
 
 
 @lru_cache(maxsize=2)  # a batch may begin in one epoch and end in the next

@@ -19,11 +19,11 @@ from ..evaluate.score import Windows, score, token_lengths
 from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
 from .data import batch
-from .folder import CHECKPOINT, LOG, State, append_to_log, write_checkpoint
+from .log_line import Clock, line, write_sample
 from .parallel import parallel_loss_and_gradients
 from .randomness import generator
 from .recipe import Recipe
-from .report import Clock, line, write_sample
+from .run_folder import CHECKPOINT, LOG, State, append_to_log, write_checkpoint
 from .schedule import learning_rate
 
 SAMPLE_EVERY = 5  # evaluations

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..bpe import Tokenizer
 from ..config import Config, flatten
-from . import folder
+from ..evaluate.documents import cut_documents, encode_documents, split_documents
+from . import run_folder
 from .adamw import zero_moments
-from .data import encode_documents, hold_out, split_documents
-from .evaluate import cut_documents
+from .data import hold_out
 from .loop import Run, trainable
 from .recipe import Recipe
 
@@ -94,18 +94,18 @@ def open_run(
     if (recipe.freeze or 0) > config.n_layer:
         raise ValueError(f"--freeze is {recipe.freeze}, and the model has {config.n_layer} blocks")
     arrays = None if resume else token_arrays(texts, config, tokenizer, recipe.seed)
-    state, weights = folder.State(), flatten(params)
+    state, weights = run_folder.State(), flatten(params)
     moments = zero_moments(trainable(params, recipe.freeze))
     place = out / "run"
-    with folder.alone(out):
+    with run_folder.alone(out):
         if resume:
-            folder.check_settings(place, settings)
-            state = folder.read_checkpoint(place / folder.CHECKPOINT, weights, moments)
-            folder.cut_log(place / folder.LOG, state.log_bytes)
+            run_folder.check_settings(place, settings)
+            state = run_folder.read_checkpoint(place / run_folder.CHECKPOINT, weights, moments)
+            run_folder.cut_log(place / run_folder.LOG, state.log_bytes)
         else:
-            folder.write_tokens(place, *arrays)
-            folder.write_checkpoint(place / folder.CHECKPOINT, weights, moments, state)
-            folder.write_settings(place, settings)
-        tokens, valid = folder.read_tokens(place)
+            run_folder.write_tokens(place, *arrays)
+            run_folder.write_checkpoint(place / run_folder.CHECKPOINT, weights, moments, state)
+            run_folder.write_settings(place, settings)
+        tokens, valid = run_folder.read_tokens(place)
         held_out = cut_documents(valid, config.n_ctx, tokenizer.endoftext)
         yield Run(out, recipe, config, tokenizer, tokens, held_out, params, moments, state)

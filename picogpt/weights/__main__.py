@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 from .. import command
-from ..bpe.files import check_free
-from ..gpt2 import NAMES, load
-from .cache import RELEASED
+from ..files import check_free
+from ..gpt2 import load
 from .download import download
+from .find import NAMES
+from .released import RELEASED
 from .safetensors import WRITTEN
 
 DESCRIPTION = """\

@@ -11,18 +11,18 @@ import shutil
 import sys
 from pathlib import Path
 
-from .cache import (
+from ..files import locked
+from .progress import Progress, in_units
+from .released import (
     DATA,
     INDEX,
     RELEASED,
     find_fault,
     is_complete,
-    locked,
     missing_files,
     model_folder,
     part_of,
 )
-from .progress import Progress, in_units
 from .transfer import DownloadError, Unreachable, knock, transfer
 
 # Both hold {size}/{file}; PICOGPT_WEIGHTS_URL replaces them.
@@ -98,6 +98,9 @@ def _fetch_missing(size: str, folder: Path, progress: Progress) -> None:
                     progress.say(str(failures[-1]))
                 n_bytes = in_units(_bytes_to_fetch(size, folder))
                 progress.say(f"fetching GPT-2 {size}: {n_bytes} from {address} to {folder}")
+                progress.say(
+                    "Ctrl-C stops it; the small fairytale (-m fairytale) needs no download"
+                )
                 for name in missing_files(size):
                     _fetch(session, f"{address}/{size}/{name}", size, folder / name, progress)
             return

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bpe import Tokenizer
-from ..bpe.huggingface import save_huggingface_tokenizer
+from ..bpe.tokenizer_json import save_huggingface_tokenizer
 from ..config import Config, flatten, param_shapes, unflatten
 from ..files import brief, parse_json, require, write_json
 from .errors import CheckpointError, about

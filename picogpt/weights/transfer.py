@@ -45,15 +45,13 @@ def knock(session, url: str, patience: float) -> None:
 
     session: a requests.Session.
     """
-    import requests
-
     answers = queue.SimpleQueue()
 
     def ask():
         try:
             session.head(url, timeout=patience)
             answers.put(None)
-        except (requests.RequestException, ValueError) as error:  # the second: from urllib3
+        except (OSError, ValueError) as error:  # a missing certificate file, a malformed proxy, ...
             answers.put(_reason(error))
 
     # In a thread, because looking up a name may hang for longer and takes no time-out.

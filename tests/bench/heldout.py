@@ -9,9 +9,8 @@ from pathlib import Path
 
 import picogpt
 from picogpt import command
+from picogpt.evaluate.documents import bits_per_byte, split_documents
 from picogpt.files import read_text
-from picogpt.train.data import split_documents
-from picogpt.train.evaluate import bits_per_byte
 
 
 def report(path: Path) -> None:

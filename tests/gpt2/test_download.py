@@ -2,8 +2,8 @@
 
 import pytest
 
-from picogpt.weights.cache import DATA, RELEASED, is_complete
 from picogpt.weights.download import MIRRORS, download
+from picogpt.weights.released import DATA, RELEASED, is_complete
 from picogpt.weights.transfer import DownloadError
 
 

@@ -8,7 +8,7 @@ from torch_gpt2 import torch_greedy, torch_logits
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 import picogpt
-from picogpt.gpt2 import find_model
+from picogpt.weights.find import find_model
 
 TALE = 'Once upon a time there lived a king who had three daughters, and "the eldest..."\n\nÉté!'
 

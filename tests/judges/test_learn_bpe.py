@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from picogpt.bpe import load_tokenizer
-from picogpt.bpe.files import save_tokenizer
 from picogpt.bpe.learn import count_words, learn_bpe, learn_merges
+from picogpt.bpe.openai_vocab import save_tokenizer
 from picogpt.bpe.tokenizer import ENDOFTEXT
 
 

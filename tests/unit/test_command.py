@@ -1,10 +1,10 @@
 """The command line, run as its user would run it, or, where that is the same, called."""
 
-import contextlib
 import json
 import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import picogpt
+from picogpt import command
 from picogpt.__main__ import main
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -63,6 +64,84 @@ def test_reads_standard_input():
     assert (status, out) == (0, MILLER["prompt"] + MILLER["text"] + "\n")
 
 
+@pytest.mark.parametrize("stdin", ["{}\n", "\ufeff{}\r\n", "{}"])
+def test_a_pipe_is_read_without_being_asked_for(stdin):
+    stdin = stdin.format("two\r\nlines" if "\r" in stdin else "two\nlines").encode()
+    status, out, _ = run("-m", TINY, "-t", "0", "-n", "3", stdin=stdin)
+    text = picogpt.load(TINY).generate("two\nlines", 3)
+    assert (status, out) == (0, f"two\nlines{text}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("prompt", ["The river", ""])
+def test_closed_streams(closed, prompt):
+    command = f"{shlex.join([*COMMAND, '-m', TINY, '-n', '2', '-v'])} {prompt and repr(prompt)}"
+    done = subprocess.run(
+        f"{command} {closed}", shell=True, capture_output=True, check=False,
+        env=BUFFERED, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (2 if "<" in closed and not prompt else 0)
+
+
+def test_json(call):
+    options = ["-n", "9", "--seed", "5", "--json"]
+    _, out, _ = call("-m", TINY, *options, "--num-samples", "2", "--stop", "e", "The river")
+    first, second = map(json.loads, out.splitlines())
+    model = picogpt.load(TINY)
+    settings = {"temperature": 0.8, "top_k": 40, "stop": "e"}
+    for record, seed in ((first, 5), (second, 6)):
+        assert record["text"] == model.generate("The river", 9, seed=seed, **settings)
+        assert (record["model"], record["seed"], record["prompt"]) == (TINY, seed, "The river")
+        assert model.tokenizer.decode(record["ids"]).startswith(record["text"])
+        assert len(record["logprobs"]) == len(record["ids"])
+        assert record["tokens_per_second"] > 0
+    _, out, _ = call("-m", TINY, *options, "-t", "0", "--show-probs", "The river")
+    tokens = [json.loads(line) for line in out.splitlines()]
+    steps = list(model.steps("The river", 9))
+    assert [(token["id"], token["text"]) for token in tokens] == [(s.id, s.text) for s in steps]
+    assert tokens[0]["likeliest"][0]["logprob"] == pytest.approx(steps[0].logprob)
+
+
+def test_prompts_from_a_file(call, tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_bytes("\ufeffThe river\r\ncat\r\n".encode())
+    _, out, _ = call("-m", TINY, "-t", "0", "-n", "3", "--prompts", str(path))
+    model = picogpt.load(TINY)
+    prompts = ("The river", "cat")
+    assert out == "".join(f"{prompt}{model.generate(prompt, 3)}\n" for prompt in prompts)
+
+
+def test_tokens_that_are_banned_or_favoured(call):
+    model = picogpt.load(TINY)
+    (first,) = model.steps("The river", 1)
+    for token in (str(first.id), first.text):
+        _, out, _ = call("-m", TINY, "-t", "0", "-n", "1", "--ban", token, "The river")
+        assert out == f"The river{model.generate('The river', 1, banned=[first.id])}\n"
+    _, out, _ = call("-m", TINY, "-t", "0", "-n", "2", "--logit-bias", "65=1e6", "The river")
+    assert out == f"The river{2 * model.tokenizer.decode([65])}\n"
+    status, _, err = call("-m", TINY, "--ban", "several words of text", "The river")
+    assert status == 1
+    assert "'several words of text' is " in err
+    assert call("-m", TINY, "--logit-bias", "65", "The river")[0] == 1
+
+
+def test_completion(call):
+    status, out, _ = call("--completion")
+    assert status == 0
+    assert out.startswith('complete -o default -W "')
+    assert "--temperature" in out.split()
+
+
+def test_memory_that_is_not_enough(capsys):
+    def work():
+        raise MemoryError
+
+    assert command.finish(work) == 1
+    assert capsys.readouterr().err == "picogpt: there is not enough memory\n"
+
+
 def test_standard_input_that_is_not_utf8():
     status, out, err = run("-m", TINY, "-", stdin=b"caf\xe9")
     assert (status, out) == (1, "")
@@ -108,7 +187,8 @@ def test_verbose_says_the_seed_and_the_speed(call):
         (["--top-p", "0.5"], {"top_p": 0.5}),
         (["--min-p", "0.2"], {"min_p": 0.2}),
         (["--repetition-penalty", "1.5"], {"repetition_penalty": 1.5}),
-        (["--lookup", "-t", "0", "--top-k", "1"], {"temperature": 0, "top_k": 1}),
+        (["--lookup", "-t", "0", "--top-k", "1"], {"temperature": 0, "top_k": None}),
+        (["--top-k", "0"], {"top_k": None}),
     ],
 )
 def test_options_of_sampling(call, arguments, options):
@@ -135,7 +215,11 @@ def test_show_probs(call):
     model = picogpt.load(TINY)
     decode = model.tokenizer.decode
     steps = list(model.steps("The river", 7))
-    assert (status, err, header) == (0, "", "  prob  token            the likeliest")
+    assert (status, err, header) == (
+        0,
+        "",
+        "  prob  token            the likeliest (probabilities before temperature, top-k, ...)",
+    )
     assert len(lines) == len(steps) == 7
     for line, step in zip(lines, steps, strict=True):
         probability, token, others = re.fullmatch(
@@ -183,7 +267,16 @@ def test_prompt_that_begins_with_a_dash():
 def test_help_and_version():
     status, out, _ = run("--help")
     assert status == 0
-    words = ("--temperature", "--seed", "--num-samples", "--show-probs", "PICOGPT_HOME", "124M")
+    words = (
+        "picogpt.train",
+        "picogpt.weights",
+        "--temperature",
+        "--seed",
+        "--num-samples",
+        "--show-probs",
+        "PICOGPT_HOME",
+        "124M",
+    )
     assert all(word in out for word in words)
     assert run("--version")[1] == f"picogpt {picogpt.__version__}\n"
 
@@ -191,9 +284,9 @@ def test_help_and_version():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], 'no prompt is given; "-" reads it from standard input'),
+        (["--prompts", "file", "x"], "--prompts FILE has the prompts"),
         (["-t", "-1", "x"], "temperature is -1.0"),
-        (["--top-k", "0", "x"], "top_k is 0"),
+        (["--top-k", "-1", "x"], "top_k is -1"),
         (["--top-p", "2", "x"], "top_p is 2.0"),
         (["--min-p", "-1", "x"], "min_p is -1.0"),
         (["--repetition-penalty", "0", "x"], "repetition_penalty is 0.0"),
@@ -281,6 +374,12 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
+def without_escapes(shown: bytes) -> str:
+    """What a terminal shows, less the sequences that announce whether pasting is told apart."""
+    text = shown.decode("utf-8", "replace")
+    return re.sub(r"\x1b\[\?2004(h|l\r)", "", text).replace("\r\n", "\n")
+
+
 class Terminal:
     """The command on a terminal of its own, and somebody who types."""
 
@@ -292,7 +391,7 @@ class Terminal:
             pass_fds=[slave],
         )
         os.close(slave)
-        self.watchdog = threading.Timer(60, self.process.kill)
+        self.watchdog = threading.Timer(600, self.process.kill)
 
     def __enter__(self):
         self.watchdog.start()
@@ -310,7 +409,7 @@ class Terminal:
     def wait_for(self, pattern: str) -> str:
         """What is shown from now on until it ends in the pattern (or, for "", until the end)."""
         shown = b""
-        while not (pattern and re.search(f"{pattern}$", shown.decode("utf-8", "replace"))):
+        while not (pattern and re.search(f"{pattern}$", without_escapes(shown))):
             try:
                 data = os.read(self.master, 4096)
             except OSError:  # Linux's way to say that nobody writes to it any more
@@ -319,7 +418,7 @@ class Terminal:
                 assert not pattern, shown
                 break
             shown += data
-        return shown.decode("utf-8").replace("\r\n", "\n")
+        return without_escapes(shown)
 
 
 terminal = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
@@ -331,10 +430,12 @@ def test_prompt_after_prompt():
     model = picogpt.load(TINY)
     with Terminal("-t", "0", "-n", "5") as user:
         assert user.wait_for("> ").startswith("Type the beginning of a text. Ctrl-C ends")
-        for prompt in ("The river", "cat", ""):
+        for prompt in ("The river", "cat"):
             user.type(f"{prompt}\n")
             text = model.generate(prompt, 5)
             assert user.wait_for("\n> ") == f"{prompt}\n{prompt}{text}\n> "
+        user.type("\n")
+        assert user.wait_for("> ") == "\n> "  # nothing is written for nothing
         user.type(CTRL_D)
         assert user.wait_for("").strip() == ""
         assert user.process.wait() == 0
@@ -369,15 +470,51 @@ def test_ctrl_c_goes_back_to_the_prompt():
 
 
 @terminal
-def test_ctrl_c_at_the_prompt_ends_it():
+def test_ctrl_c_at_the_prompt_says_how_to_leave():
     with Terminal() as user:
         user.wait_for("> ")
-        while user.process.poll() is None:  # Python overlooks a signal just before it waits
-            user.type(CTRL_C)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                user.process.wait(5)
+        user.type(f"half a prompt{CTRL_C}")
+        assert "Ctrl-D ends picogpt." in user.wait_for("\n> ")
+        user.type(CTRL_D)
         assert "Traceback" not in user.wait_for("")
-        assert user.process.wait() == 130
+        assert user.process.wait() == 0
+
+
+@terminal
+def test_settings_are_shown_and_changed():
+    with Terminal("-t", "0", "-n", "5") as user:
+        user.wait_for("> ")
+        user.type("/set max_new_tokens 2\n")
+        assert "max_new_tokens 2, temperature 0.0, top_k None" in user.wait_for("\n> ")
+        user.type("The river\n")
+        text = picogpt.load(TINY).generate("The river", 2)
+        assert user.wait_for("\n> ").endswith(f"The river{text}\n> ")
+        user.type("/more\n")
+        more = picogpt.load(TINY).generate(f"The river{text}", 2)
+        assert user.wait_for("\n> ").endswith(f"The river{text}{more}\n> ")
+        for wrong, message in (
+            ("/set heat 1", "no setting 'heat', expected one of max_new_tokens, temperature"),
+            ("/set top_p high", "top_p is 'high', expected a number, or off"),
+            ("/set top_p 3", "top_p is 3.0, expected more than 0"),
+            ("/set max_new_tokens 0", "max_new_tokens is 0, expected at least 1"),
+        ):
+            user.type(f"{wrong}\n")
+            assert f"picogpt: {message}" in user.wait_for("\n> ")
+        user.type("/settings\n")
+        assert "max_new_tokens 2, temperature 0.0" in user.wait_for("\n> ")
+        user.type("/what\n")
+        assert "/set NAME VALUE changes one" in user.wait_for("\n> ")
+
+
+@terminal
+def test_a_pasted_text_is_one_prompt():
+    pytest.importorskip("readline")
+    with Terminal("-t", "0", "-n", "2") as user:
+        user.wait_for("> ")
+        user.type("\x1b[200~The river\nand the cat\x1b[201~\n")
+        text = picogpt.load(TINY).generate("The river\nand the cat", 2)
+        shown = user.wait_for(f"{re.escape(text)}\n> ")
+        assert shown.endswith(f"\nThe river\nand the cat{text}\n> ")
 
 
 @terminal

@@ -19,9 +19,9 @@ from download_release import (
 )
 from download_server import answer, cut, other, stall, whole, whole_or_range
 
-from picogpt.weights.cache import DATA, INDEX, is_complete, model_folder
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
+from picogpt.weights.released import DATA, INDEX, is_complete, model_folder
 from picogpt.weights.transfer import CHUNK, DownloadError, Unreachable, transfer
 
 pytest_plugins = ["download_fixtures"]

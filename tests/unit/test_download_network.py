@@ -23,8 +23,8 @@ from download_release import (
 from download_server import DownloadServer, answer, cut, stall, whole_or_range
 
 from picogpt.weights import transfer
-from picogpt.weights.cache import DATA
 from picogpt.weights.download import MIRRORS, PATIENCE, download
+from picogpt.weights.released import DATA
 from picogpt.weights.transfer import CHUNK, DownloadError, Unreachable
 
 pytest_plugins = ["download_fixtures"]

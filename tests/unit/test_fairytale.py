@@ -12,9 +12,8 @@ import pytest
 
 import picogpt
 from picogpt.config import flatten
+from picogpt.evaluate.documents import bits_per_byte, split_documents
 from picogpt.files import read_text
-from picogpt.train.data import split_documents
-from picogpt.train.evaluate import bits_per_byte
 
 pytest_plugins = ["download_fixtures"]
 

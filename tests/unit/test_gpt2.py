@@ -21,7 +21,7 @@ from picogpt.decoding.sampling import Sampling
 from picogpt.decoding.stopping import stop_position
 from picogpt.gpt2 import GPT2
 from picogpt.tap import edit, record
-from picogpt.weights import cache
+from picogpt.weights import released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "tiny.json").read_text("utf-8"))
@@ -377,29 +377,44 @@ def test_id_out_of_range(model):
 def test_no_such_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        FileNotFoundError, match="no model '124m': neither a folder nor one of 124M"
+        FileNotFoundError, match="no model '125M': neither a folder nor one of 124M"
     ):
-        picogpt.load("124m")
+        picogpt.load("125M")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        *[("gpt2", "124M"), ("124m", "124M"), ("117M", "124M"), ("openai-community/gpt2", "124M")],
+        *[("gpt2-medium", "355M"), ("345M", "355M"), ("GPT2-Large", "774M"), ("gpt2-xl", "1558M")],
+    ],
+)
+def test_other_names_of_the_released_models(tmp_path, monkeypatch, name, size):
+    monkeypatch.setenv("PICOGPT_HOME", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"^{size} is not in the cache"):
+        picogpt.load(name, offline=True)
 
 
 def test_offline_never_downloads(tmp_path, monkeypatch):
     monkeypatch.setenv("PICOGPT_HOME", str(tmp_path))
-    monkeypatch.setattr("picogpt.gpt2.download", lambda size: pytest.fail("it downloads"))
+    monkeypatch.setattr("picogpt.weights.find.download", lambda size: pytest.fail("it downloads"))
     with pytest.raises(FileNotFoundError, match="124M is not in the cache .* offline"):
         picogpt.load("124M", offline=True)
 
 
 def test_a_size_is_downloaded_and_then_cached(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("PICOGPT_HOME", str(tmp_path / "home"))
-    sizes = {path.name: cache.Published(path.stat().st_size) for path in folder.iterdir()}
-    monkeypatch.setitem(cache.RELEASED, "124M", sizes)
+    sizes = {path.name: released.Published(path.stat().st_size) for path in folder.iterdir()}
+    monkeypatch.setitem(released.RELEASED, "124M", sizes)
 
     def download(size):
-        return Path(shutil.copytree(folder, cache.model_folder(size)))
+        return Path(shutil.copytree(folder, released.model_folder(size)))
 
-    monkeypatch.setattr("picogpt.gpt2.download", download)
+    monkeypatch.setattr("picogpt.weights.find.download", download)
     assert picogpt.load("124M").config.n_embd == 24
-    monkeypatch.setattr("picogpt.gpt2.download", lambda size: pytest.fail("it downloads again"))
+    monkeypatch.setattr(
+        "picogpt.weights.find.download", lambda size: pytest.fail("it downloads again")
+    )
     assert picogpt.load("124M").config.n_embd == 24
     assert picogpt.load("124M", offline=True).config.n_embd == 24
 

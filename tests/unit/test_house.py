@@ -28,6 +28,7 @@ ROOMS = [
     "evaluate",
     "lens",
     "gpt2",
+    "interactive",
     "train",
     "tasks",
     "chat",

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from picogpt.bpe import load_tokenizer
-from picogpt.bpe.files import save_tokenizer
 from picogpt.bpe.learn import count_words, learn_bpe, learn_merges, learn_merges_plainly
 from picogpt.bpe.merges import merge
+from picogpt.bpe.openai_vocab import save_tokenizer
 from picogpt.bpe.tokenizer import ENDOFTEXT
 
 REFERENCE = Path(__file__).parents[1] / "reference"

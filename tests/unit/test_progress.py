@@ -7,9 +7,9 @@ import sys
 import pytest
 from download_release import NAMES
 
-from picogpt.weights.cache import DATA
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
+from picogpt.weights.released import DATA
 from picogpt.weights.transfer import CHUNK
 
 pytest_plugins = ["download_fixtures"]

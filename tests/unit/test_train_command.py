@@ -18,9 +18,9 @@ import picogpt
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import flatten
+from picogpt.evaluate.documents import bits_per_byte
 from picogpt.train import __main__ as command
 from picogpt.train.__main__ import main
-from picogpt.train.evaluate import bits_per_byte
 from picogpt.weights.huggingface import save_huggingface
 
 TALES = "\n<|endoftext|>\n".join(

@@ -12,16 +12,16 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, flatten
+from picogpt.evaluate.documents import cut_documents, encode_documents
 from picogpt.evaluate.score import score, token_lengths
 from picogpt.train import loop, parallel
 from picogpt.train.adamw import zero_moments
-from picogpt.train.data import batch, encode_documents
-from picogpt.train.evaluate import cut_documents
-from picogpt.train.folder import State
+from picogpt.train.data import batch
 from picogpt.train.init import initial_params
 from picogpt.train.loop import Run, threads, train, trainable, update
 from picogpt.train.randomness import generator
 from picogpt.train.recipe import Recipe
+from picogpt.train.run_folder import State
 
 BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 CONFIG = Config(n_vocab=257, n_ctx=16, n_embd=16, n_head=2, n_layer=2)

@@ -18,7 +18,7 @@ from download_release import (
 from download_server import answer, stall
 
 from picogpt.weights.__main__ import main
-from picogpt.weights.cache import DATA
+from picogpt.weights.released import DATA
 from picogpt.weights.transfer import CHUNK
 
 pytest_plugins = ["download_fixtures"]

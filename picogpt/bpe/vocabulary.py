@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .files import read_openai_tokenizer
-from .huggingface import read_huggingface_tokenizer
+from .openai_vocab import read_openai_tokenizer
 from .tokenizer import Tokenizer
+from .tokenizer_json import read_huggingface_tokenizer
 
 OPENAI = ("encoder.json", "vocab.bpe")
 HUGGINGFACE = ("tokenizer.json", "vocab.json", "merges.txt")

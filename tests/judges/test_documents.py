@@ -11,7 +11,7 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
-from picogpt.train.evaluate import bits_per_byte
+from picogpt.evaluate.documents import bits_per_byte
 
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "n")]
 ENCODER = {t: i for i, t in enumerate([*ALPHABET, *map("".join, MERGES), ENDOFTEXT])}

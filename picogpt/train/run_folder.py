@@ -23,8 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import read_json, replacing, write_json
-from ..weights.cache import locked
+from ..files import locked, read_json, replacing, write_json
 
 SETTINGS, LOG, CHECKPOINT, LOCK = "settings.json", "log.jsonl", "checkpoint.npz", "lock"
 TOKENS = ("train.npy", "valid.npy")

@@ -12,7 +12,8 @@ import pytest
 from download_server import answer, cut, other, whole_or_range
 
 from picogpt.config import SIZES, Config, param_shapes
-from picogpt.weights.cache import (
+from picogpt.weights.download import download
+from picogpt.weights.released import (
     DATA,
     INDEX,
     RELEASED,
@@ -22,7 +23,6 @@ from picogpt.weights.cache import (
     is_complete,
     model_folder,
 )
-from picogpt.weights.download import download
 from picogpt.weights.transfer import DownloadError
 
 pytest_plugins = ["download_fixtures"]

@@ -7,7 +7,7 @@ were learned, two symbols a line, below a first line "#version: 0.2". Both are U
 import json
 from pathlib import Path
 
-from ..files import read_json, read_text, replacing
+from ..files import check_free, read_json, read_text, replacing
 from .tokenizer import Tokenizer
 
 
@@ -62,11 +62,3 @@ def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
     with replacing(folder / "encoder.json") as file:
         file.write(json.dumps(tokenizer.encoder).encode("utf-8"))
     write_merges(folder / "vocab.bpe", tokenizer)
-
-
-def check_free(folder: Path) -> None:
-    """Raise FileExistsError unless there is no such folder yet, or nothing in it."""
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"{folder}: is a file, expected a folder that does not exist yet")
-    if folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder}: is not empty, and nothing is overwritten")

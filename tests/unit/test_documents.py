@@ -12,11 +12,10 @@ from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
+from picogpt.evaluate.documents import bits_per_byte, cut_documents, encode_documents
 from picogpt.evaluate.score import NOT_SCORED, cut_document, score, token_lengths
 from picogpt.model import gpt2
 from picogpt.ops import softmax
-from picogpt.train.data import encode_documents
-from picogpt.train.evaluate import bits_per_byte, cut_documents
 
 # bytes, and one token of two letters, so that tokens and bytes are not the same
 BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")])

@@ -3,7 +3,7 @@
 import pytest
 
 from picogpt.train import report
-from picogpt.train.report import Clock, line
+from picogpt.train.log_line import Clock, line
 
 RECORD = {
     "step": 20,

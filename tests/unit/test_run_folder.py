@@ -8,7 +8,9 @@ import pytest
 
 from picogpt.config import Config, flatten
 from picogpt.train.adamw import zero_moments
-from picogpt.train.folder import (
+from picogpt.train.init import initial_params
+from picogpt.train.randomness import generator
+from picogpt.train.run_folder import (
     CHECKPOINT,
     LOG,
     SETTINGS,
@@ -24,8 +26,6 @@ from picogpt.train.folder import (
     write_settings,
     write_tokens,
 )
-from picogpt.train.init import initial_params
-from picogpt.train.randomness import generator
 
 CONFIG = Config(n_vocab=7, n_ctx=4, n_embd=4, n_head=2, n_layer=1)
 STATE = State(step=7, best_loss=0.1 + 0.2, best_step=5, worse=2, losses=[1 / 3, 2.5], log_bytes=9)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from ..files import brief, read_json, replacing, write_json
-from .files import read_merges, write_merges
+from .openai_vocab import read_merges, write_merges
 from .tokenizer import ENDOFTEXT, Tokenizer
 
 # What tokenizer.json must say, by the path to it; None stands for null and for nothing at all.

@@ -8,11 +8,6 @@ that a model is complete.
 
 import base64
 import hashlib
-import os
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,20 +16,15 @@ from typing import NamedTuple
 from ..config import SIZES
 from ..files import parse_json
 from .errors import CheckpointError
+from .home import home
 from .openai import openai_shapes
 from .shapes import check_shapes
 from .tf_bundle import check_crc, map_shard, read_index, stored_bytes
-
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
 
 PREFIX = "model.ckpt"
 INDEX = f"{PREFIX}.index"
 DATA = f"{PREFIX}.data-00000-of-00001"
 CHECKPOINT = b'model_checkpoint_path: "model.ckpt"'  # how the file `checkpoint` begins
-POLL = 0.2  # seconds between two looks at a lock that another process holds
 
 
 class Published(NamedTuple):
@@ -91,27 +81,6 @@ RELEASED: dict[str, dict[str, Published]] = {
         DATA: Published(6_230_444_800),
     },
 }
-
-
-def home() -> Path:
-    """The folder for all that picogpt keeps: PICOGPT_HOME, or a place in the user's cache.
-
-    Raises FileNotFoundError if the user has no home folder.
-    """
-    try:
-        if chosen := os.environ.get("PICOGPT_HOME"):
-            return Path(chosen).expanduser().absolute()
-        if sys.platform == "win32":
-            local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-            return Path(local) / "picogpt" / "Cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "picogpt"
-        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if not cache.is_absolute():  # the XDG specification: a relative path is to be ignored
-            cache = Path.home() / ".cache"
-        return cache / "picogpt"
-    except RuntimeError as error:  # what pathlib raises
-        raise FileNotFoundError(f"{error} Let PICOGPT_HOME name a folder.") from None
 
 
 def model_folder(size: str) -> Path:
@@ -203,30 +172,3 @@ def _check_tensors(data: Path) -> None:
             check_crc(entry, stored_bytes(entry, shard))
         except CheckpointError as error:
             raise CheckpointError(f"tensor {name!r} {error}") from None
-
-
-@contextmanager
-def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock `path`; if another process holds it, call on_wait once and wait for it.
-
-    The operating system knows who holds a lock and frees it when that process ends, however it
-    ends. So the file may stay behind, and must: removing it would let two processes lock two
-    files of the same name.
-    """
-    with open(path, "ab") as file:  # closing it frees the lock
-        if not _try_lock(file):
-            on_wait()
-            while not _try_lock(file):
-                time.sleep(POLL)
-        yield
-
-
-def _try_lock(file) -> bool:
-    try:
-        if os.name == "nt":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except (BlockingIOError, PermissionError):  # POSIX, Windows: somebody else holds it
-        return False

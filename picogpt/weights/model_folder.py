@@ -1,0 +1,45 @@
+"""A model folder, whichever of the two layouts it has."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..config import Config, flatten
+from .errors import CheckpointError
+from .huggingface import read_huggingface
+from .openai import read_openai
+
+
+def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
+    """The sizes and the tree of parameters (config.py) in a folder with hparams.json or config.json.
+
+    verify: compare every checksum there is, and refuse weights that are no numbers.
+    Raises FileNotFoundError if neither or another file is missing, CheckpointError if both are
+    there or a file is not what it should be.
+    """
+    folder = Path(folder)
+    found = [name for name in ("hparams.json", "config.json") if (folder / name).is_file()]
+    if not found:
+        raise FileNotFoundError(
+            f"{folder} has no file hparams.json (OpenAI's layout) or config.json (Hugging Face's)"
+        )
+    if len(found) > 1:
+        raise CheckpointError(f"{folder} has both {' and '.join(found)}, expected one of them")
+    if found == ["hparams.json"]:
+        config, params = read_openai(folder, verify)
+    else:
+        config, params = read_huggingface(folder)
+    if verify:
+        check_finite(folder, params)
+    return config, params
+
+
+def check_finite(folder: Path, params: dict) -> None:
+    """Raise CheckpointError if a parameter is infinite or not a number."""
+    for path, x in flatten(params).items():
+        # The sum of squares is a number, unless x holds something else, or numbers so large that
+        # only looking at each can tell.
+        with np.errstate(all="ignore"):
+            if not np.isfinite(np.vdot(x, x)) and not np.isfinite(x).all():
+                value = x[~np.isfinite(x)][0]
+                raise CheckpointError(f"{folder}: the parameter {path} holds {value}")
