@@ -11,21 +11,42 @@
 #   make fairytale CORPUS=tales.txt HELDOUT=book.txt OUT=folder
 #                                                    train the bundled model anew (hours)
 #   make heldout HELDOUT=book.txt                    its bits per byte of a text
+#   make lint                                        ruff and mypy
 
 PYTHON ?= python3
 PROMPT ?= Once upon a time
 MODEL ?=
 BIN = .venv/bin
 
-.PHONY: run test test-reference test-gpt2 bench notebooks lab assignments fairytale heldout clean
+.DEFAULT_GOAL = help
+.PHONY: help run test test-kernels test-reference test-gpt2 lint bench notebooks lab assignments \
+	fairytale heldout clean
+
+# The lines at the top of this file.
+help:
+	@sed -n 's/^#   make/make/p; s/^#      /   /p' Makefile
 
 # $(value ...) and the environment carry a prompt with quotes or dollars to the program unharmed.
 run: export TEXT := $(value PROMPT)
 run: .venv/made
 	@$(BIN)/python -m picogpt $(if $(MODEL),--model "$(MODEL)") -- "$$TEXT"
 
+# Two processes, each with a thread; the order of the tests' names depends on a hash.
 test: .venv/made-test
-	$(BIN)/python -m pytest
+	OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2
+
+# What is computed, with the products of other processors, and with one thread and two.
+COMPUTED = $(foreach name,adamw backward beam config fairytale gpt2 kv_cache lens lookup loop model \
+	ops parallel plain sampling score train_loop,tests/unit/test_$(name).py)
+test-kernels: .venv/made-test
+	set -e; for kernel in Nehalem Haswell; do for threads in 1 2; do \
+	    OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads \
+	    $(BIN)/python -m pytest -q $(COMPUTED); done; done
+
+lint: .venv/made-lint
+	$(BIN)/python -m ruff check picogpt tests notebooks/source notebooks/*.py
+	$(BIN)/python -m ruff format --check picogpt tests
+	$(BIN)/python -m mypy
 
 test-reference: .venv/made-reference
 	$(BIN)/python -m pytest tests/judges
@@ -67,12 +88,14 @@ fairytale: .venv/made
 
 heldout: .venv/made
 	$(call needs,HELDOUT)
-	@$(BIN)/python tests/bench/heldout.py "$(HELDOUT)"
+	@$(BIN)/python -m picogpt.evaluate "$(HELDOUT)" --model fairytale
 
 clean:
 	rm -rf .venv
 
 .venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "picogpt needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
 .venv/made: pyproject.toml | .venv/bin/python
@@ -80,6 +103,7 @@ clean:
 	@touch $@
 
 .venv/made-test: EXTRAS = test
+.venv/made-lint: EXTRAS = lint
 .venv/made-reference: EXTRAS = test,reference
 .venv/made-notebooks: EXTRAS = test,notebooks
 .venv/made-%: pyproject.toml | .venv/bin/python

@@ -156,19 +156,6 @@ def sampling_of(args: argparse.Namespace) -> Sampling:
     return Sampling(top_k=top_k, **{name: getattr(args, name) for name in names})
 
 
-def read_stdin() -> str:
-    """The prompt from standard input, less its last newline, as in the shell's $(...).
-
-    A byte order mark and carriage returns, which Windows adds, are no part of it.
-    Raises ValueError if it is not UTF-8.
-    """
-    sys.stdin.reconfigure(encoding="utf-8-sig", newline=None)
-    try:
-        return sys.stdin.read().removesuffix("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"standard input is not UTF-8: {error}") from None
-
-
 def prompts_of(args: argparse.Namespace) -> list[str] | None:
     """The prompts to continue; None if a terminal is to be asked for them."""
     if args.prompts:
@@ -180,7 +167,7 @@ def prompts_of(args: argparse.Namespace) -> list[str] | None:
             .split("\n")
         )
     if args.prompt == "-" or (args.prompt is None and not sys.stdin.isatty()):
-        return [read_stdin()]
+        return [command.read_stdin()]
     return None if args.prompt is None else [args.prompt]
 
 

@@ -41,6 +41,19 @@ def say(line: str) -> None:
         print(f"picogpt: {line}", file=sys.stderr, flush=True)
 
 
+def read_stdin() -> str:
+    """The text of standard input, less its last newline, as in the shell's $(...).
+
+    A byte order mark and carriage returns, which Windows adds, are no part of it.
+    Raises ValueError if it is not UTF-8.
+    """
+    sys.stdin.reconfigure(encoding="utf-8-sig", newline=None)
+    try:
+        return sys.stdin.read().removesuffix("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"standard input is not UTF-8: {error}") from None
+
+
 def finish(work: Callable[[], None]) -> int:
     """Do the work of a command and return its exit status."""
     for stream in (sys.stdout, sys.stderr):

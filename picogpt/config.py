@@ -62,6 +62,7 @@ def param_shapes(config: Config) -> dict[str, tuple[int, ...]]:
         "mlp.c_proj.w": (4 * n_embd, n_embd),
         "mlp.c_proj.b": (n_embd,),
     }
+    shapes: dict[str, tuple[int, ...]]
     shapes = {"wte": (config.n_vocab, n_embd), "wpe": (config.n_ctx, n_embd)}
     for i in range(config.n_layer):
         shapes |= {f"h.{i}.{name}": shape for name, shape in block.items()}
@@ -114,7 +115,7 @@ def flatten(params, path: str = "") -> dict:
     if not isinstance(params, (dict, list)):
         return {path: params}
     branches = params.items() if isinstance(params, dict) else enumerate(params)
-    flat = {}
+    flat: dict = {}
     for key, branch in branches:
         flat |= flatten(branch, f"{path}.{key}" if path else str(key))
     return flat

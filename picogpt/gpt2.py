@@ -3,6 +3,7 @@
 Its methods only prepare arguments and call the functions of the other modules.
 """
 
+import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -265,12 +266,12 @@ class GPT2:
         if seed is not None:
             seed = whole_number("seed", seed, 0)
         sampling.check_ids(self.config.n_vocab)
-        seed = np.random.SeedSequence(seed).entropy  # a new one for None
+        entropy = secrets.randbits(128) if seed is None else seed
         samples = []
         for prompt in prompts:
             ids = self.prompt_ids(prompt)
             for i in range(num_samples):
-                rng = np.random.default_rng([seed, i])
+                rng = np.random.default_rng([entropy, i])
                 choose = partial(choose_token, sampling=sampling, rng=rng)
                 samples.append(Sample([*ids], choose=choose, end=len(ids) + max_new_tokens))
         return samples
@@ -348,7 +349,7 @@ class GPT2:
         for weights that float16 cannot hold.
         """
         check_free(Path(folder))
-        save_huggingface(folder, self.config, self.params, self.tokenizer, dtype)
+        save_huggingface(Path(folder), self.config, self.params, self.tokenizer, dtype)
 
 
 def load(model: str | Path | None = None, *, offline: bool = False, verify: bool = True) -> GPT2:

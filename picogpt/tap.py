@@ -54,7 +54,7 @@ def edit(edits: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Tap:
             )
         return new
 
-    tap.names = tuple(edits)
+    setattr(tap, "names", tuple(edits))  # noqa: B010 - for check_names
     return tap
 
 

@@ -275,7 +275,7 @@ WHITE = {"fc": "white", "ec": "none", "pad": 1}
 fig, axes = plt.subplots(2, 3, figsize=(8.5, 4.2), sharex=True, sharey=True)
 for row, logits, name in zip(axes, (sure, unsure), ("... not able", "... was a"), strict=True):
     curve = np.sort(softmax(logits))[::-1]
-    for ax, (rule, keep) in zip(row, rules.items(), strict=True):
+    for ax, keep in zip(row, rules.values(), strict=True):
         n = int(np.isfinite(keep(logits)).sum())
         ax.loglog(ranks, curve, color="black", lw=1)
         ax.fill_between(ranks[:n], curve[:n], 1e-9, color=BLUE)

@@ -1,6 +1,7 @@
 """Byte-level byte-pair encoding: text to token ids and back.
 
-To read in this order: pretokenize.py, merges.py, tokenizer.py, files.py, huggingface.py, folder.py;
+To read in this order: pretokenize.py, merges.py, tokenizer.py, openai_vocab.py,
+tokenizer_json.py, vocabulary.py;
 and learn.py for where the merges come from.
 """
 

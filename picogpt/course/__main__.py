@@ -27,7 +27,7 @@ again, it grades only what has changed.
 Students' code runs in processes of its own with limits on time and memory. That keeps mistakes
 from doing harm, and not malice: it is no sandbox, and such a process can read the files that you
 can read. For the code of people you do not trust, use a container (see the teacher's guide,
-notebooks/assignments/README.md)."""
+picogpt/course/texts/README.md)."""
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

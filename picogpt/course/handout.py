@@ -1,6 +1,6 @@
 """What is handed out: for each assignment a text, and a Python file and a notebook to work in.
 
-All three are made of the same pieces, the texts in notebooks/assignments, the stubs (library.py)
+All three are made of the same pieces, the texts in course/texts, the stubs (library.py)
 and the points of the questions, so that none of them can say what the others do not.
 """
 
@@ -14,7 +14,7 @@ from ..files import read_text, replacing
 from .assignment import Assignment
 from .library import stub
 
-TEXTS = Path(__file__).parents[2] / "notebooks" / "assignments"
+TEXTS = Path(__file__).parent / "texts"
 
 HAND_IN = """\
 ## Hand in

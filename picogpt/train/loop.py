@@ -33,7 +33,7 @@ SAMPLE_EVERY = 5  # evaluations
 class Run:
     """A training run: what it is given, and, at the end, what it changes."""
 
-    out: Path  # see folder.py
+    out: Path  # see run_folder.py
     recipe: Recipe
     config: Config
     tokenizer: Tokenizer

@@ -16,6 +16,7 @@ DESCRIPTION = """\
 Fetches models, and writes them in another form.
 
   python -m picogpt.weights download 124M
+  python -m picogpt.weights check my-model
   python -m picogpt.weights export 124M --out gpt2"""
 
 DOWNLOAD = """\
@@ -52,6 +53,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     fetch.add_argument("size", choices=list(RELEASED), help=", ".join(RELEASED), metavar="SIZE")
     fetch.set_defaults(work=fetch_and_check)
+    check = commands.add_parser("check", help="read a model's files and say whether they are good")
+    check.add_argument("model", metavar="MODEL", help=f"{', '.join(NAMES)}, or a model folder")
+    check.set_defaults(work=check_model)
     export = commands.add_parser(
         "export", help="write a model in Hugging Face's layout", description=EXPORT, epilog=EPILOG
     )
@@ -74,6 +78,12 @@ def fetch_and_check(args: argparse.Namespace) -> None:
     """Leave a complete and checked model in the cache, and say where."""
     folder = download(args.size, recheck=True)
     print(f"{args.size} is complete, and every file is good: {folder}")
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Compare every checksum that the files hold, and look whether the weights are numbers."""
+    model = load(args.model, offline=True)
+    print(f"{args.model}: {model!r}, every number of it is good")
 
 
 def save_copy(args: argparse.Namespace) -> None:

@@ -97,9 +97,8 @@ def _fetch_missing(size: str, folder: Path, progress: Progress) -> None:
                 if failures:
                     progress.say(str(failures[-1]))
                 n_bytes = in_units(_bytes_to_fetch(size, folder))
-                progress.say(f"fetching GPT-2 {size}: {n_bytes} from {address} to {folder}")
                 progress.say(
-                    "Ctrl-C stops it; the small fairytale (-m fairytale) needs no download"
+                    f"fetching GPT-2 {size}: {n_bytes} from {address} to {folder}; Ctrl-C stops it"
                 )
                 for name in missing_files(size):
                     _fetch(session, f"{address}/{size}/{name}", size, folder / name, progress)

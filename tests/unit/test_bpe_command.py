@@ -1,4 +1,4 @@
-"""The command `python -m picogpt.bpe learn TEXT... --n-vocab N --out FOLDER`."""
+"""The command `python -m picogpt.bpe`: texts shown as tokens, and vocabularies learned."""
 
 import json
 import os
@@ -123,3 +123,19 @@ def test_help(capsys, arguments):
     assert exited.value.code == 0
     text = capsys.readouterr().out
     assert "python -m picogpt.bpe learn tales.txt --n-vocab 4096 --out my-vocabulary" in text
+
+
+def test_a_text_as_tokens_and_back(capsys):
+    tiny = str(REFERENCE / "tiny")
+    tokenizer = load_tokenizer(REFERENCE / "tiny")
+    ids = tokenizer.encode("The river né")
+    for arguments, expected in (
+        (["encode", "The river né"], " ".join(map(str, ids))),
+        (["explain", "The river né"], tokenizer.explain("The river né")),
+        (["count", "The river né"], f"{len(ids)} tokens, 13 bytes"),
+        (["decode", *map(str, ids)], "The river né"),
+    ):
+        assert main([*arguments, "-m", tiny]) == 0
+        assert capsys.readouterr().out == expected + "\n"
+    assert main(["decode", "100000", "-m", tiny]) == 1
+    assert "token id 100000 is out of range" in capsys.readouterr().err

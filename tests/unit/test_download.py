@@ -39,7 +39,7 @@ def test_download(server, folder, capsys):
         assert server.got(name) == [None]
     first_line = capsys.readouterr().err.splitlines()[0]
     assert first_line == (
-        f"picogpt: fetching GPT-2 124M: {TOTAL / 1000:.1f} kB from {server.url} to {folder}"
+        f"picogpt: fetching GPT-2 124M: {TOTAL / 1000:.1f} kB from {server.url} to {folder}; Ctrl-C stops it"
     )
 
 

@@ -51,9 +51,9 @@ def test_the_next_mirror_helps(server, folder, monkeypatch, closed_port, silent_
     said = [line for line in capsys.readouterr().err.splitlines() if "bytes (" not in line]
     assert said[:4] == [
         f"picogpt: {silent_port.removeprefix('http://')}: no answer in time",
-        f"picogpt: fetching GPT-2 124M: {TOTAL / 1000:.1f} kB from {half.url} to {folder}",
+        f"picogpt: fetching GPT-2 124M: {TOTAL / 1000:.1f} kB from {half.url} to {folder}; Ctrl-C stops it",
         f"picogpt: {half.url}/124M/vocab.bpe: the server answers 404 Not Found",
-        f"picogpt: fetching GPT-2 124M: {(TOTAL - 300) / 1000:.1f} kB from {server.url} to {folder}",
+        f"picogpt: fetching GPT-2 124M: {(TOTAL - 300) / 1000:.1f} kB from {server.url} to {folder}; Ctrl-C stops it",
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from picogpt.train import report
+from picogpt.train import log_line
 from picogpt.train.log_line import Clock, line
 
 RECORD = {
@@ -37,7 +37,7 @@ def test_a_sample_is_shown_without_control_characters():
 def now(monkeypatch) -> list:
     """The time in seconds, to be set by the test."""
     now = [1000.0]
-    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(log_line.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -1,4 +1,4 @@
-"""Scores: by hand, and token by token. How a text is cut is tested with train/evaluate.py."""
+"""Scores: by hand, and token by token. How a text is cut is tested with evaluate/documents.py."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor

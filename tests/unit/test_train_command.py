@@ -335,7 +335,7 @@ def test_a_run_is_not_overwritten(corpus, uninterrupted, capsys):
 
 
 def test_two_processes_in_one_folder(corpus, uninterrupted, capsys):
-    with command.folder.alone(corpus / "whole"):
+    with command.run_folder.alone(corpus / "whole"):
         assert main([*arguments(corpus, "whole", *EXTRAS), "--resume"]) == 1
     assert "another process is training in" in capsys.readouterr().err
 

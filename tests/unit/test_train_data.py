@@ -8,13 +8,8 @@ from hypothesis import strategies as st
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
-from picogpt.train.data import (
-    batch,
-    encode_documents,
-    epoch_windows,
-    hold_out,
-    split_documents,
-)
+from picogpt.evaluate.documents import encode_documents, split_documents
+from picogpt.train.data import batch, epoch_windows, hold_out
 
 BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 

@@ -1,10 +1,13 @@
 """The command `python -m picogpt.weights download SIZE`."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from download_release import (
     FILES,
@@ -17,6 +20,8 @@ from download_release import (
 )
 from download_server import answer, stall
 
+import picogpt
+from picogpt.weights import CheckpointError
 from picogpt.weights.__main__ import main
 from picogpt.weights.released import DATA
 from picogpt.weights.transfer import CHUNK
@@ -105,3 +110,26 @@ def test_ctrl_c(server, folder):
 def test_nothing_slow_is_imported_before_it_is_needed():
     program = "import sys, picogpt.weights.download; sys.exit('requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_check_finds_a_changed_byte_and_a_number_that_is_none(tmp_path, capsys):
+    tiny = Path(__file__).parents[1] / "reference" / "tiny"
+    assert main(["check", str(tiny)]) == 0
+    assert "every number of it is good" in capsys.readouterr().out
+    folder = Path(shutil.copytree(tiny, tmp_path / "model"))
+    data = folder / "model.ckpt.data-00000-of-00001"
+    content = bytearray(data.read_bytes())
+    content[1000] ^= 1
+    data.write_bytes(content)
+    assert main(["check", str(folder)]) == 1
+    assert "CRC-32C" in capsys.readouterr().err
+    with pytest.raises(CheckpointError, match="CRC-32C"):
+        picogpt.load(folder)
+    params = picogpt.load(folder, verify=False).params
+    assert params["wte"].shape == (800, 24)
+    model = picogpt.load(tiny)
+    wpe = model.params["wpe"].copy()
+    wpe[3, 4] = np.nan
+    picogpt.GPT2(model.config, model.params | {"wpe": wpe}, model.tokenizer).save(tmp_path / "nan")
+    with pytest.raises(CheckpointError, match="the parameter wpe holds nan"):
+        picogpt.load(tmp_path / "nan")
