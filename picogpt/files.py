@@ -5,11 +5,13 @@ stands twice. What is written gets its name only when it is complete, so that a 
 half a file under a real name.
 """
 
+import errno
 import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import BinaryIO
@@ -19,6 +21,9 @@ if os.name == "nt":
 else:
     import fcntl
 
+LFS_POINTER = b"version https://git-lfs"
+LARGEST_JSON = 100_000_000  # bytes; the largest tokenizers have 20 million
+_numbers = count()  # of the files that this process has written
 POLL = 0.2  # seconds between two looks at a lock that another process holds
 
 
@@ -28,18 +33,28 @@ def read_text(path: Path) -> str:
     Raises FileNotFoundError; ValueError, in a line that begins with the path, for other bytes.
     """
     # As bytes first: text mode would change line ends and, on Windows, not assume UTF-8.
-    return _decode(require(path).read_bytes(), f"{path}: ")
+    return _decode(path.read_bytes() if path.is_fifo() else require(path).read_bytes(), f"{path}: ")
 
 
 def require(path: Path) -> Path:
-    """The path itself. Raises FileNotFoundError if there is no such file."""
+    """The path itself.
+
+    Raises FileNotFoundError if there is no such file, ValueError if it only points to one that Git
+    LFS has not fetched.
+    """
     if not path.is_file():
-        raise FileNotFoundError(f"{path.parent} has no file {path.name}")
+        where = "there is" if path.parent == Path() else f"{path.parent} has"
+        raise FileNotFoundError(f"{where} no file {path.name}")
+    with open(path, "rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise ValueError(f"{path}: is only a pointer of Git LFS; git lfs pull fetches the file")
     return path
 
 
 def read_json(path: Path) -> dict:
     """The JSON object in a file. Raises as read_text does, and ValueError as parse_json does."""
+    if require(path).stat().st_size > LARGEST_JSON:
+        raise ValueError(f"{path}: has more than {LARGEST_JSON} bytes, too many for a JSON file")
     text = read_text(path)
     try:
         return parse_json(text)
@@ -72,10 +87,16 @@ def brief(value) -> str:
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which becomes `path` at the end of the block, unless that raises."""
-    part = path.with_name(path.name + ".part")
+    # A name of its own, in case two processes write the same file at the same time.
+    part = path.with_name(f"{path.name}.{os.getpid()}.{next(_numbers)}.part")
     try:
         with open(part, "wb") as file:
-            yield file
+            try:
+                yield file
+            except OSError as error:
+                if error.errno is None:  # how NumPy says that not all of an array was written
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+                raise
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave a good name with nothing under it
         os.replace(part, path)

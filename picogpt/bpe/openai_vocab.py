@@ -25,16 +25,17 @@ def read_openai_tokenizer(folder: Path) -> Tokenizer:
 
 
 def read_merges(path: Path) -> list[tuple[str, str]]:
-    """vocab.bpe: the merges in order.
+    """vocab.bpe: the merges in order, below a line "#version: 0.2" that may be missing.
 
     Lines that end with CRLF, as git and old editors make them on Windows, are accepted: the file
     cannot hold a carriage return of its own, because byte 13 is written "č".
     """
-    header, *lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
-    if not header.startswith("#version"):
-        raise ValueError(f"{path}: line 1 is {header!r:.80}, expected '#version: 0.2'")
+    lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    if "#version" in lines[0][1:]:
+        raise ValueError(f"{path}: line 1 is {lines[0]!r:.80}, expected '#version: 0.2'")
+    first = 1 if lines[0].startswith("#version") else 0  # some writers leave the line out
     merges = []
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(lines[first:], start=first + 1):
         pair = tuple(line.split(" "))
         if len(pair) != 2 or not all(pair):
             raise ValueError(

@@ -11,11 +11,26 @@ Source: OpenAI's encoder.py (class Encoder).
 import codecs
 from collections.abc import Iterable
 from itertools import chain
+from operator import index
 
+from ..other_names import unknown_attribute
 from .merges import MergeStep, merge, merge_steps
 from .pretokenize import ALPHABET, split, to_bytes, to_symbols
 
 ENDOFTEXT = "<|endoftext|>"
+
+# What other libraries call it.
+OTHER_NAMES = {
+    **dict.fromkeys(
+        ("eos_token_id", "eot_token", "bos_token_id", "eos_token"),
+        "tokenizer.endoftext, the id of <|endoftext|>",
+    ),
+    **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
+    **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
+    **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
+    "batch_decode": "tokenizer.decode(ids), for each row",
+    **dict.fromkeys(("from_pretrained", "from_file"), "picogpt.load(name_or_folder).tokenizer"),
+}
 
 
 class Tokenizer:
@@ -25,7 +40,8 @@ class Tokenizer:
         each merge, and <|endoftext|>. The ids are 0 to n_vocab - 1, in whatever order.
     merges: pairs of symbols in the order in which they were learned.
 
-    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, which stands between documents.
+    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, which stands between documents
+        (in a text it is written as a token only by encode(text, allow_endoftext=True)).
 
     Raises ValueError if encoder and merges do not belong together in this way.
     """
@@ -39,6 +55,15 @@ class Tokenizer:
         self._bytes = [to_bytes(token) for token in sorted(encoder, key=encoder.__getitem__)]
         self._words = _Words(self)
 
+    def __len__(self) -> int:
+        return self.n_vocab
+
+    def __getattr__(self, name: str):
+        raise unknown_attribute(self, name, OTHER_NAMES)
+
+    def __call__(self, *_, **__):
+        raise TypeError("a tokenizer is not called: tokenizer.encode(text) gives the ids")
+
     def encode(self, text: str, allow_endoftext: bool = False) -> list[int]:
         """Text -> ids: with GPT-2's vocabulary, "Hello, world" -> [15496, 11, 995].
 
@@ -46,6 +71,8 @@ class Tokenizer:
         means the token: who can type it into a prompt must not be able to end the document.
         Surrogates, which UTF-8 cannot write, are joined to pairs or become U+FFFD.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"the text to encode is {text!r:.80}, expected a text")
         text = _without_surrogates(text)
         ids = []
         for i, document in enumerate(text.split(ENDOFTEXT) if allow_endoftext else [text]):
@@ -55,11 +82,18 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Ids -> text, the inverse of encode. Raises ValueError for an id out of range."""
+        """Ids [n] -> text, the inverse of encode.
+
+        Raises ValueError for an id out of range, TypeError for what is not a row of ids.
+        """
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Ids -> the bytes of their tokens. Raises ValueError for an id out of range."""
+        """Ids [n] -> the bytes of their tokens. Raises as decode does."""
+        try:
+            ids = [index(i) for i in ids]
+        except TypeError:
+            raise TypeError(f"ids are {ids!r:.80}, expected a list of whole numbers") from None
         tokens = []
         for i in ids:
             if not 0 <= i < self.n_vocab:

@@ -18,7 +18,7 @@ from ..config import Config, flatten, unflatten
 from ..evaluate.score import score, token_lengths
 from ..files import read_text
 from ..gpt2 import load
-from ..weights.find import NAMES
+from ..weights.find import NAMES, find_model
 from . import run_folder
 from .init import initial_params
 from .loop import Run, threads, train
@@ -33,7 +33,8 @@ folder with the weights that did best on held-out text:
   python -m picogpt.train tales.txt --tokenizer vocabulary --out my-model
   python -m picogpt -m my-model "Once upon a time"
 
-The texts are UTF-8, with a line <|endoftext|> between documents. A larger run, with samples:
+The texts are UTF-8, with a line <|endoftext|> between documents; of a text without one, the last
+part is held out. A larger run, with samples:
 
   python -m picogpt.train tales.txt more-tales.txt --valid held-out.txt \\
       --tokenizer vocabulary --out my-model --n-layer 6 --n-embd 256 --n-ctx 256 \\
@@ -111,9 +112,9 @@ def add_text_options(p) -> None:
     )
     p.add_argument(
         "--tokenizer",
-        type=Path,
         metavar="FOLDER",
-        help="for a new model: the folder of its vocabulary, encoder.json and vocab.bpe",
+        help="for a new model: the folder of its vocabulary, or a model whose vocabulary it shares, "
+        "such as fairytale",
     )
 
 
@@ -189,7 +190,7 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
         # copies: released weights are mapped from their file, and cannot be written to
         params = {path: np.array(x) for path, x in flatten(model.params).items()}
         return model.config, model.tokenizer, unflatten(params)
-    tokenizer = load_tokenizer(args.tokenizer)
+    tokenizer = load_tokenizer(find_model(args.tokenizer, offline=True))
     given = {name: getattr(args, name) for name in NEW_MODEL}
     sizes = NEW_MODEL | {name: n for name, n in given.items() if n is not None}
     config = Config(n_vocab=tokenizer.n_vocab, **sizes)

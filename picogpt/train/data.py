@@ -16,9 +16,18 @@ from .randomness import generator
 def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
     """The documents in two, those to learn from and those held out, both in their old order.
 
-    A document is never divided: its second half would be too easy for who has read the first.
-    Raises ValueError if there are not two documents, one for each part.
+    A document is not divided, because its second half would be too easy for a reader of the first.
+    Only where there is no more than one, its last part is held out, from the beginning of a line.
+    Raises ValueError if there are too few documents, or lines, for both parts.
     """
+    if len(documents) == 1:
+        (text,) = documents
+        cut = text.rfind("\n", 0, round((1 - fraction) * len(text))) + 1
+        if cut == 0:
+            raise ValueError(
+                "the text is one line, too little to hold out a part: name a file with --valid"
+            )
+        return [text[:cut]], [text[cut:]]
     n_held = max(1, round(fraction * len(documents)))
     if n_held >= len(documents):
         raise ValueError(

@@ -98,6 +98,7 @@ def open_run(
     moments = zero_moments(trainable(params, recipe.freeze))
     place = out / "run"
     with run_folder.alone(out):
+        run_folder.find_run(out, resume)  # once more: another process may have begun one meanwhile
         if resume:
             run_folder.check_settings(place, settings)
             state = run_folder.read_checkpoint(place / run_folder.CHECKPOINT, weights, moments)

@@ -16,6 +16,7 @@ leaves either the old file or the new one. Nothing is pickled.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -59,7 +60,11 @@ def find_run(out: Path, resume: bool) -> bool:
     # A process that was killed while it prepared a run may have left these, with no SETTINGS.
     unfinished = {LOCK, CHECKPOINT, SETTINGS, *TOKENS}
     others = [path for path in out.glob("*") if path != run]
-    others += [path for path in run.glob("*") if path.name.removesuffix(".part") not in unfinished]
+    others += [
+        path
+        for path in run.glob("*")
+        if re.sub(r"(\.\d+)*\.part$", "", path.name) not in unfinished
+    ]
     if others:
         raise ValueError(f"{out} is not empty and holds no run: choose another folder")
     return False
@@ -74,6 +79,9 @@ def alone(out: Path) -> Iterator[None]:
 
     (out / "run").mkdir(parents=True, exist_ok=True)
     with locked(out / "run" / LOCK, on_wait=refuse):
+        for folder in (out, out / "run"):
+            for left_behind in folder.glob("*.part"):  # by a process that was killed
+                left_behind.unlink()
         yield
 
 
@@ -103,14 +111,22 @@ def write_settings(run: Path, settings: dict) -> None:
 
 
 def check_settings(run: Path, settings: dict) -> None:
-    """Raise ValueError if the run was begun with other settings, or its tokens have changed."""
+    """Raise ValueError if the run was begun with other settings, or its tokens have changed.
+
+    Only its length may grow: then the new settings are kept.
+    """
     old, new = read_json(run / SETTINGS), with_hashes(run, settings)
+    longer = type(old.get("--steps")) is int and old["--steps"] < new["--steps"]
     for name in new | old:
+        if longer and name in ("--steps", "--warmup"):  # the second follows from the first
+            continue
         if old.get(name) != new.get(name):
             raise ValueError(
                 f"the run in {run} was begun with other settings: {name} was "
                 f"{old.get(name)!r}, now it is {new.get(name)!r}"
             )
+    if longer:
+        write_json(run / SETTINGS, new)
 
 
 def write_checkpoint(path: Path, params: dict, moments: dict, state: State) -> None:
@@ -138,9 +154,23 @@ def read_checkpoint(path: Path, params: dict, moments: dict) -> State:
                 if found.shape != x.shape or found.dtype != x.dtype:
                     raise ValueError(f"{name} is {found.dtype} {list(found.shape)}")
                 x[...] = found
-            return State(**json.loads(str(file["state"])))
+            return read_state(json.loads(str(file["state"])))
     except Exception as error:  # noqa: BLE001 - a damaged file makes zipfile raise almost any
         raise ValueError(f"{path} is damaged: {error}") from None
+
+
+def read_state(values: dict) -> State:
+    """The state in a checkpoint. Raises ValueError for values of other types."""
+    state = State(**values)
+    for name in ("step", "best_step", "worse", "log_bytes"):
+        if type(getattr(state, name)) is not int or getattr(state, name) < 0:
+            raise ValueError(f"{name} is {getattr(state, name)!r:.80}, expected a whole number")
+    numbers = [*state.losses, state.seconds] if isinstance(state.losses, list) else [None]
+    if state.best_loss is not None:
+        numbers.append(state.best_loss)
+    if not all(type(x) in (int, float) for x in numbers):
+        raise ValueError(f"losses and seconds are {numbers!r:.80}, expected numbers")
+    return state
 
 
 def append_to_log(path: Path, record: dict) -> int:
@@ -154,9 +184,7 @@ def append_to_log(path: Path, record: dict) -> int:
 def cut_log(path: Path, n_bytes: int) -> None:
     """Take from the log what was written after the checkpoint: it will be written again.
 
-    Raises ValueError if the log is shorter than it was at the checkpoint.
+    A log that somebody has shortened or deleted stays as it is.
     """
     with open(path, "ab") as file:
-        if file.tell() < n_bytes:
-            raise ValueError(f"{path} has lost lines: {file.tell()} bytes, expected {n_bytes}")
-        file.truncate(n_bytes)
+        file.truncate(min(n_bytes, file.tell()))

@@ -50,8 +50,10 @@ def find_prefix(folder: Path) -> Path:
     found = re.search(r'^model_checkpoint_path: "(.*)"', text, re.MULTILINE)
     if not found:
         raise CheckpointError(f'{path}: no line model_checkpoint_path: "model.ckpt"')
-    if not re.fullmatch(r"[\w. -]{1,50}", found[1]):
-        raise CheckpointError(f"{path}: names {found[1]!r}, expected the name of a file beside it")
+    if not re.fullmatch(r"[\w. -]{1,50}", found[1]) or set(found[1]) <= {"."}:
+        raise CheckpointError(
+            f"{path}: names {found[1]!r:.200}, expected the name of a file beside it"
+        )
     return Path(folder) / found[1]
 
 

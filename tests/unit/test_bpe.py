@@ -7,6 +7,7 @@ from collections import deque
 from pathlib import Path
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,26 @@ def test_split_takes_little_memory():
 def test_the_pattern_is_openais():
     pattern = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
     assert pretokenize._WORD.pattern == pattern
+
+
+def test_what_is_no_text_and_no_row_of_ids():
+    for text in (None, 5, b"bytes", ["a"]):
+        with pytest.raises(TypeError, match="the text to encode is .*, expected a text"):
+            SMALL.encode(text)
+    for ids in (5, [[1, 2]], [1.5], "ab", np.ones((2, 2), int)):
+        with pytest.raises(TypeError, match="expected a list of whole numbers"):
+            SMALL.decode(ids)
+    assert SMALL.decode(np.array([1, 2])) == SMALL.decode([1, 2])
+
+
+def test_names_of_other_libraries():
+    assert len(SMALL) == SMALL.n_vocab
+    with pytest.raises(TypeError, match=r"tokenizer.encode\(text\) gives the ids"):
+        SMALL("a text")
+    with pytest.raises(AttributeError, match="'eos_token_id'; in picogpt that is tokenizer.endof"):
+        SMALL.eos_token_id  # noqa: B018
+    with pytest.raises(AttributeError, match="did you mean encode"):
+        SMALL.encod  # noqa: B018
 
 
 def test_merge_steps():

@@ -67,7 +67,16 @@ def test_another_seed_holds_out_other_documents():
     assert hold_out(documents, 0.1, 0)[1] != documents[:10]
 
 
-@pytest.mark.parametrize(("n", "fraction"), [(1, 0.05), (3, 0.9)])
+def test_of_a_single_text_the_last_lines_are_held_out():
+    text = "".join(f"line {i}\n" for i in range(40))
+    (learn,), (held,) = hold_out([text], 0.1, 0)
+    assert learn + held == text
+    assert held == "line 36\nline 37\nline 38\nline 39\n"
+    with pytest.raises(ValueError, match="the text is one line, .* name a file with --valid"):
+        hold_out(["one tale"], 0.1, 0)
+
+
+@pytest.mark.parametrize(("n", "fraction"), [(2, 0.9), (3, 0.9)])
 def test_too_few_documents_to_hold_some_out(n, fraction):
     with pytest.raises(ValueError, match=f"the text has {n} documents .* name a file with --valid"):
         hold_out(["a"] * n, fraction, 0)
