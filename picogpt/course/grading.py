@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ def grade(
         marks, more = grade_one(assignment, submission, seed, limits)
         ended = [f"{name(m)}: {m.problem.summary}" for m in marks if m.ended]
         results = as_results(marks, notes + more, key | {"remarks": notes + more + ended})
+        results["extra_data"]["digest"] = digest_of(results)
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "feedback.md") as file:
             file.write(as_markdown(assignment, marks, notes + more).encode("utf-8"))
@@ -137,14 +139,20 @@ def grade(
 
 
 def earlier(folder: Path, key: dict) -> dict | None:
-    """The results of an earlier run, if they depend on the same."""
+    """The results of an earlier run, if they depend on the same and are as they were written."""
     try:
         results = read_json(folder / "results.json")
     except (FileNotFoundError, ValueError):
         return None
     extra_data = results.get("extra_data")
     same = isinstance(extra_data, dict) and key.items() <= extra_data.items()
-    return results if same else None
+    whole = same and extra_data.pop("digest", None) == digest_of(results)
+    return results if whole and (folder / "feedback.md").is_file() else None
+
+
+def digest_of(results: dict) -> str:
+    """A digest of the results, by which a file that was damaged or changed is known."""
+    return hashlib.sha256(json.dumps(results, sort_keys=True).encode("ascii")).hexdigest()
 
 
 def grade_one(

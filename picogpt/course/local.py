@@ -1,5 +1,6 @@
 """The student's code in the student's own Python, where nothing needs to be contained."""
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ import numpy as np
 from .channel import decode
 from .extract import extract, run
 from .perform import answer, new_namespace
+from .starter import LIMITS
 
 
 def by_name(functions: Iterable[Callable]) -> dict[str, Callable]:
@@ -56,4 +58,25 @@ class Local:
         notes = [note for x in self.statements if (note := run(x, namespace))]
         self.notes = [*self.unread, *notes]
         with Live(namespace, self.given).student(stand_ins) as call:
-            yield call
+            yield lambda request: within_patience(call, request)
+
+
+class TooLong(Exception):
+    """What a student's function gets that does not end by itself."""
+
+
+def within_patience(call: Callable[[bytes], dict], request: bytes) -> dict:
+    """call(request); a function that is still busy after LIMITS.seconds gets a TooLong."""
+    if not hasattr(signal, "setitimer"):  # Windows
+        return call(request)
+
+    def end(*_):
+        raise TooLong(f"it was still busy after {LIMITS.seconds} seconds")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, LIMITS.seconds)
+    try:
+        return call(request)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -23,6 +23,7 @@ CONNECT = 10.0  # seconds in which a server must accept a connection
 STALL = 30.0  # seconds without a single byte after which a connection is given up
 TRIES = 6  # tries in a row that bring nothing new, after which a server is given up
 BACK_OFF = 1.0  # seconds before the second of them; doubled before each that follows
+LONGEST_PAUSE = 60.0  # seconds for which a server may ask
 REDIRECTS = 5  # how often a server may point elsewhere
 CHUNK = 1 << 16  # bytes read at a time; at most so many are lost when a connection is cut
 UNKNOWN_LENGTH = 1 << 20  # bytes at most of a file whose length nobody published
@@ -37,7 +38,11 @@ class Unreachable(DownloadError):
 
 
 class _Interrupted(Exception):
-    """A transfer ended early, and trying again may help."""
+    """A transfer ended early, and trying again may help, after `pause` seconds at the earliest."""
+
+    def __init__(self, problem: str, pause: float = 0.0):
+        super().__init__(problem)
+        self.pause = pause
 
 
 def knock(session, url: str, patience: float) -> None:
@@ -80,6 +85,7 @@ def transfer(
     name, outer = url.rpartition("/")[2], sys.exception()
     furthest, failures = _length(part), 0
     while True:
+        asked_for = 0.0
         start = _length(part) if n_bytes else 0
         if start == n_bytes:  # an earlier run fetched it all
             return None, True
@@ -90,7 +96,7 @@ def transfer(
                 _save(response, part, start, n_bytes, progress)
                 return _content_md5(response), start > 0
         except _Interrupted as error:
-            problem = str(error)
+            problem, asked_for = str(error), error.pause
         except requests.exceptions.ChunkedEncodingError:
             problem = f"the connection was cut after {_length(part)} bytes"
         except (requests.ConnectionError, requests.Timeout) as error:
@@ -101,7 +107,7 @@ def transfer(
         furthest = max(furthest, _length(part))
         if failures == TRIES:
             raise DownloadError(f"{url}: {problem}, and {TRIES} tries brought nothing new")
-        pause = BACK_OFF * 2 ** (failures - 1)
+        pause = max(BACK_OFF * 2 ** (failures - 1), asked_for)
         progress.say(f"{name}: {problem}; trying again in {pause:g} s")
         time.sleep(pause)
 
@@ -143,12 +149,12 @@ def _begin(response, part: Path, start: int, n_bytes: int | None) -> int:
     url, status, headers = response.url, response.status_code, response.headers
     answer = f"{status} {responses.get(status, '')}"
     if status in (408, 429) or status >= 500:
-        raise _Interrupted(f"the server answers {answer}")
+        raise _Interrupted(f"the server answers {answer}", _retry_after(headers))
     if status not in (200, 206, 416):
         raise DownloadError(f"{url}: the server answers {answer}")
-    if headers.get("Content-Type", "").startswith("text/html"):
+    if headers.get("Content-Type", "").lower().startswith("text/html"):
         raise DownloadError(f"{url}: the server sends a web page instead of the file")
-    if (encoding := headers.get("Content-Encoding", "identity")) != "identity":
+    if (encoding := headers.get("Content-Encoding", "identity")).lower() != "identity":
         raise DownloadError(f"{url}: the server sends the file encoded as {encoding!r}")
     if status == 200:  # the whole file, perhaps because this server knows no ranges
         start, length = 0, headers.get("Content-Length", "")
@@ -166,6 +172,20 @@ def _begin(response, part: Path, start: int, n_bytes: int | None) -> int:
 
 def _save(response, part: Path, position: int, n_bytes: int | None, progress: Progress) -> None:
     """Append the body of the answer to `part`, which is as long as `position` says."""
+    if position == 0 and n_bytes and _length(part):
+        # A server that begins anew may yet deliver less than there is already.
+        anew = part.with_name(f"{part.name}.anew")
+        try:
+            _append(response, anew, 0, n_bytes, progress)
+        finally:
+            if _length(anew) > _length(part) or _length(anew) == n_bytes:
+                os.replace(anew, part)
+            anew.unlink(missing_ok=True)
+    else:
+        _append(response, part, position, n_bytes, progress)
+
+
+def _append(response, part: Path, position: int, n_bytes: int | None, progress: Progress) -> None:
     limit = n_bytes or UNKNOWN_LENGTH
     with open(part, "ab" if position else "wb") as file:
         for chunk in response.iter_content(CHUNK):
@@ -178,6 +198,12 @@ def _save(response, part: Path, position: int, n_bytes: int | None, progress: Pr
             raise _Interrupted(f"the connection was closed after {position} of {n_bytes} bytes")
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave a good name with nothing under it
+
+
+def _retry_after(headers) -> float:
+    """How many seconds the server asks to wait: nothing but a number, and a minute at most."""
+    seconds = headers.get("Retry-After", "")
+    return min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else 0.0
 
 
 def _content_md5(response) -> str | None:

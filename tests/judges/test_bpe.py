@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tiktoken.load import data_gym_to_mergeable_bpe_ranks
 from tiktoken_ext.openai_public import r50k_pat_str
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from unicode_versions import EVERY, NEWER, tiktoken_matches
 
 from picogpt.bpe import StreamDecoder, load_tokenizer
 from picogpt.bpe.merges import merge
@@ -100,23 +101,6 @@ def test_surrogates_and_long_words(ours, gpt2, text):
     assert ours.encode(text, allow_endoftext=True) == gpt2.encode(text, allowed_special="all")
 
 
-EVERY = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x110000)]))
-
-
-def assigned() -> set[str]:
-    """The characters that tiktoken's Unicode knows at all."""
-    judge = tiktoken.Encoding(
-        "bytes",
-        pat_str=r"\P{Cn}",
-        mergeable_ranks={bytes([byte]): byte for byte in range(256)},
-        special_tokens={},
-    )
-    return {*bytes(judge.encode(EVERY)).decode("utf-8")}
-
-
-# What only the newer of the two knows: regex and tiktoken come with the tables of some Unicode each.
-NEWER = assigned() ^ {*regex.findall(r"\P{Cn}", EVERY)}
-
 # Characters of every sort, surrogates included; and few sorts in close company.
 any_text = st.text(st.characters(exclude_characters=NEWER))
 crowded_text = st.text(
@@ -152,17 +136,9 @@ def test_random_code_points(ours, gpt2, hugging_face):
     assert ours.encode(text) == hugging_face.encode(text).ids
 
 
-def matches(pattern: str) -> tuple[set[str], set[str]]:
-    """The characters that a pattern matches: for tiktoken, and for us."""
-    # One token a byte, so that the tokens are the bytes of what the pattern matches.
-    ranks = {bytes([byte]): byte for byte in range(256)}
-    judge = tiktoken.Encoding("bytes", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
-    return {*bytes(judge.encode(EVERY)).decode("utf-8")}, {*regex.findall(pattern, EVERY)}
-
-
 @pytest.mark.parametrize("pattern", [r"\p{L}", r"\p{N}", r"\s"])
 def test_every_character_that_the_judge_knows_is_of_the_same_kind(pattern):
-    judges, ours = matches(pattern)
+    judges, ours = tiktoken_matches(pattern), {*regex.findall(pattern, EVERY)}
     assert judges - NEWER == ours - NEWER
     assert judges
 

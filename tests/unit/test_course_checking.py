@@ -1,6 +1,7 @@
 """Checking oneself: a file from the command line, live functions in a notebook."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from course_support import solution
 from picogpt.course import check
 from picogpt.course.__main__ import main
 from picogpt.course.assignments import ASSIGNMENTS
+from picogpt.course.starter import Limits
 
 A2 = ASSIGNMENTS["a2"]
 
@@ -30,6 +32,16 @@ def test_a_right_file(check_file):
     assert out.startswith("a2: the operations\n\n  gelu           The tanh form    ")
     assert out.endswith("  20 of 20 points\n")
     assert "hint" not in out
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX signals")
+def test_an_endless_loop_costs_its_own_points(check_file, monkeypatch):
+    monkeypatch.setattr("picogpt.course.local.LIMITS", Limits(seconds=1))
+    endless = "def softmax(x):\n    while True:\n        pass"
+    status, out, _ = check_file(f'ASSIGNMENT = "a2"\n{SOLUTIONS["a2"]}\n{endless}\n')
+    assert status == 0
+    assert "TooLong: it was still busy after 1 seconds" in out
+    assert "  gelu           The tanh form" in out.split("see below")[0]
 
 
 def test_a_wrong_file(check_file):

@@ -123,6 +123,22 @@ def test_only_what_changed_is_graded_again(tmp_path, submissions, grade, monkeyp
     graded.clear()
 
     results = tmp_path / "grades" / "students" / "bob" / "results.json"
+    whole = results.read_bytes()
+    for damaged in (
+        b"{}",
+        whole.replace(b'"score": 0', b'"score": 1', 1),
+        whole.replace(b'"tests"', b'"test"'),
+    ):
+        results.write_bytes(damaged)
+        grade()
+        assert graded == ["bob.py"]
+        assert results.read_bytes() == whole
+        graded.clear()
+    (results.parent / "feedback.md").unlink()
+    grade()
+    assert graded == ["bob.py"]
+    assert (results.parent / "feedback.md").is_file()
+    graded.clear()
     results.write_bytes(results.read_bytes()[:-9])  # an interrupted copy, say
     grade()
     assert graded == ["bob.py"]

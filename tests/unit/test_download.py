@@ -153,6 +153,39 @@ def test_resumes_after_a_stall(server, folder, monkeypatch):
     assert server.got(DATA) == [None, f"bytes={5 * CHUNK}-"]
 
 
+def test_a_stray_short_answer_costs_nothing_of_what_was_fetched(server, folder):
+    """A whole file is promised, and cut off before there is as much as before."""
+    server.answers[f"/124M/{DATA}"] = [cut(6 * CHUNK), cut(CHUNK, serve=whole), answer(404)]
+    with pytest.raises(DownloadError, match="404"):
+        download("124M")
+    assert (folder / PART).read_bytes() == FILES[DATA][: 6 * CHUNK]
+    assert not [path for path in folder.iterdir() if path.name.endswith(".anew")]
+    download("124M")
+    assert_good(folder)
+
+
+@pytest.mark.parametrize(("asked", "pause"), [("3", 3), ("3600", 60), ("soon", 1), ("0", 1)])
+def test_a_server_may_ask_for_time_within_reason(server, folder, monkeypatch, asked, pause):
+    pauses = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr("picogpt.weights.transfer.BACK_OFF", 1.0)
+    server.answers[f"/124M/{DATA}"] = [answer(503, Retry_After=asked)]
+    download("124M")
+    assert pauses == [pause]
+    assert_good(folder)
+
+
+def test_types_are_compared_without_regard_to_case(server, folder):
+    good = lambda handler, body: whole_or_range(handler, body, Content_Encoding="Identity")
+    server.answers[f"/124M/{DATA}"] = [good]
+    download("124M")
+    assert_good(folder)
+    server.answers["/124M/checkpoint"] = [answer(200, b"x", Content_Type="Text/HTML")]
+    (folder / "checkpoint").unlink()
+    with pytest.raises(DownloadError, match="a web page instead of the file"):
+        download("124M")
+
+
 def test_starts_over_when_the_range_is_refused(server, folder):
     refuse = answer(416, Content_Range="bytes */7")
     elsewhere = answer(206, b"x" * 10, Content_Range=f"bytes 0-9/{SIZE}")
