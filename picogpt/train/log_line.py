@@ -1,5 +1,6 @@
 """What a run says about itself: a record for each evaluation, and the line that shows it."""
 
+import sys
 import time
 from datetime import timedelta
 from functools import partial
@@ -10,6 +11,8 @@ from ..bpe import Tokenizer
 from ..config import Config
 from ..decoding.loop import Sample, token_steps
 from ..decoding.sampling import Sampling, choose_token
+
+ESTIMATE_AFTER = 5  # steps
 
 
 class Clock:
@@ -38,9 +41,23 @@ class Clock:
             "seconds": round(self.seconds(), 1),
         }
 
+    def left(self, step: int, steps: int) -> timedelta:
+        """The time that the steps to come may take, after at least one step of this process."""
+        per_step = (time.monotonic() - self.began) / (step - self.first_step)
+        return timedelta(seconds=round((steps - step) * per_step))
+
     def resume(self, step: int) -> None:
         """An evaluation is over, and the steps go on."""
         self.last_step, self.resumed = step, time.monotonic()
+
+
+def show_counter(clock: Clock, step: int, steps: int) -> None:
+    """After a few steps an estimate of the time, on stderr; on a terminal also a counter."""
+    if step == min(clock.first_step + ESTIMATE_AFTER, steps):
+        print(f"picogpt: about {clock.left(step, steps)} for the steps to come", file=sys.stderr)
+    elif sys.stderr is not None and sys.stderr.isatty():
+        text = f"step {step}/{steps}, {clock.left(step, steps)} left"
+        print(f"\r{text:50}\r", end="", file=sys.stderr, flush=True)
 
 
 def line(record: dict, steps: int) -> str:

@@ -19,7 +19,7 @@ from ..evaluate.score import Windows, score, token_lengths
 from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
 from .data import batch
-from .log_line import Clock, line, write_sample
+from .log_line import Clock, line, show_counter, write_sample
 from .parallel import parallel_loss_and_gradients
 from .randomness import generator
 from .recipe import Recipe
@@ -107,6 +107,7 @@ def train(run: Run, pool: Executor, stop_asked: Callable[[], bool] = lambda: Fal
     while state.step < recipe.steps and not out_of_patience(run):
         state.losses.append(update(run, pool))
         state.step += 1
+        show_counter(clock, state.step, recipe.steps)
         if state.step % recipe.eval_every == 0 or state.step == recipe.steps:
             evaluate(run, pool, clock)
         if stop_asked():

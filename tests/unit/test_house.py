@@ -1,6 +1,7 @@
 """The house stands as designed: what imports what, and how long it takes."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,9 +31,6 @@ ROOMS = [
     "gpt2",
     "interactive",
     "train",
-    "tasks",
-    "chat",
-    "explain",
     "bundled",
     "course",
     "__init__",
@@ -86,3 +84,13 @@ def test_third_parties(path):
 def test_import_leaves_the_network_alone():
     code = "import sys, picogpt; sys.exit('requests' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_readme_shows_every_room_in_the_order_of_reading():
+    readme = (PACKAGE.parent / "README.md").read_text("utf-8")
+    table = readme.split("## How to read it")[1].split("| room | what it is |")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    shown = [name for cell in cells for name in re.findall(r"`(\w+)(?:\.py|/)`", cell)]
+    assert shown == ROOMS
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert there - {"__pycache__"} == {*ROOMS}
