@@ -1,4 +1,4 @@
-"""The command line: `python -m picogpt "prompt"` prints the prompt and what GPT-2 makes of it."""
+"""The command line: `python -m picogpt "prompt"` prints the prompt and continues it."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ from .interactive import ask
 from .weights.find import NAMES
 
 DESCRIPTION = """\
-GPT-2, computed by NumPy alone: prints the prompt and goes on writing.
+GPT-2, computed by NumPy alone: prints the prompt and continues it.
 
   picogpt "Once upon a time"
   picogpt -m 355M -n 100 -t 0 "The capital of France is"
@@ -180,7 +180,7 @@ def token_of(text: str, tokenizer: Tokenizer) -> int:
 
 
 def write(args: argparse.Namespace) -> None:
-    """Load the model and do what is asked: one text, several, a table, or prompt after prompt."""
+    """Load the model and do what the options ask for."""
     prompts = prompts_of(args)
     model = load(args.model, offline=args.offline)
     biases = [option.rpartition("=") for option in args.logit_bias]
@@ -201,7 +201,7 @@ def write(args: argparse.Namespace) -> None:
 
 
 def continue_text(model: GPT2, prompt: str, args: argparse.Namespace, sampling: Sampling) -> str:
-    """Print the prompt, and what the model makes of it. What is to be said goes to stderr.
+    """Print the prompt and its continuation. Messages go to stderr.
 
     Returns the prompt with the text that was written, where only one was.
     """

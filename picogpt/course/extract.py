@@ -93,7 +93,7 @@ def is_future(node: ast.stmt) -> bool:
 
 
 def is_silent(node: ast.stmt) -> bool:
-    """Whether nobody expects a statement to be taken: a call, a docstring, what main() is run by."""
+    """Whether a statement can be left out without a note: a call, a docstring, a call of main()."""
     main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
     return isinstance(node, ast.Expr) or main or is_from_course(node)
 

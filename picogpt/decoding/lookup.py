@@ -1,9 +1,9 @@
 """Writing several tokens with one forward pass, where a text repeats itself.
 
-Names, phrases and quotations come back. If the last three tokens have been in the text before,
-the next ones may well be those that followed then. The model reads such a guess in one pass, as
-if it were a prompt, and its logits tell how much of it is right: that much is kept, and it is
-exactly what the model would have written one by one.
+Names, phrases and quotations come back. If the last three tokens occurred in the text before, the
+next ones may well be those that followed them then. The model reads such a guess in one pass, as
+if it were a prompt, and its logits show how much of the guess is right. That much is kept, and it
+is exactly what the model would have written token by token.
 
 A pass over sixteen tokens costs more than a pass over one, so guesses must pay for themselves.
 
@@ -22,9 +22,9 @@ class Lookup:
     """Guesses how a text goes on: a `draft` for loop.token_steps, to be used for one text.
 
     It keeps an account, in forward passes: a guess costs COST, each token of it that was right
-    saves one pass, and nothing is guessed while the account is short of COST. It starts with one
-    guess, and what it may save up is limited, so that it soon gives up when a text stops
-    repeating itself.
+    saves one pass, and nothing is guessed while the account holds less than COST. It starts with
+    enough for one guess. What it can save up is limited, so that it soon gives up when a text
+    stops repeating itself.
     """
 
     def __init__(self):

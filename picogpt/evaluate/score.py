@@ -6,7 +6,7 @@ window before did not have, so that every token is scored once, and with at leas
 text before it wherever there is that much.
 
 The loss per token of two models can be compared only if they have the same tokens. Bits per byte
-is the same for any vocabulary: the bits that a perfect compressor would need with the model's
+can always be compared: they are the bits that a perfect compressor would need, with the model's
 predictions, for each byte of the text in UTF-8.
 """
 
@@ -24,7 +24,7 @@ TOKENS_AT_ONCE = 2048  # at GPT-2's sizes their logits take up to 400 MB
 
 
 class Score(NamedTuple):
-    """What a model made of a text: its tokens, the log-probability of each in nats, its bytes.
+    """How well a model predicted a text: its tokens, the log-probability of each in nats, its bytes.
 
     ids, logprobs: [n_tokens]
     """
@@ -40,7 +40,7 @@ class Score(NamedTuple):
 
     @property
     def perplexity(self) -> float:
-        """Among how many equally likely tokens the model might as well have guessed each time."""
+        """The model was as unsure as if it had to guess among so many equally likely tokens."""
         with np.errstate(over="ignore"):  # a broken model's may be infinite
             return float(np.exp(self.nats_per_token))
 
@@ -65,19 +65,19 @@ class Windows(NamedTuple):
 def cut_document(ids: np.ndarray, n_ctx: int) -> Windows:
     """The windows of one document, ids [n_tokens] with <|endoftext|> first.
 
-    What a window at the end has too much is filled with <|endoftext|>: it comes later than all
-    tokens that are scored, and causal attention keeps it from mattering.
+    The last window may be longer than the rest of the text. It is filled up with <|endoftext|>,
+    which comes after every token that is scored, so causal attention keeps it from mattering.
     """
     ids = ids.astype(np.int64)
     n_targets = len(ids) - 1
     overlap = n_ctx // 2
     # A window begins while there are targets beyond what it shares with the one before.
     starts = np.arange(0, max(n_targets - overlap, 1), n_ctx - overlap)
-    places = starts[:, None] + np.arange(n_ctx)
-    inside = places < n_targets
-    targets = np.where(inside, ids[np.minimum(places + 1, n_targets)], NOT_SCORED)
+    positions = starts[:, None] + np.arange(n_ctx)  # [n_windows, n_ctx]
+    inside = positions < n_targets
+    targets = np.where(inside, ids[np.minimum(positions + 1, n_targets)], NOT_SCORED)
     targets[1:, :overlap] = NOT_SCORED
-    return Windows(np.where(inside, ids[np.minimum(places, n_targets)], ids[0]), targets)
+    return Windows(np.where(inside, ids[np.minimum(positions, n_targets)], ids[0]), targets)
 
 
 def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
@@ -86,7 +86,7 @@ def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
 
 
 def score(windows: Windows, params: dict, n_head: int, lengths: np.ndarray, map=map) -> Score:
-    """What the model makes of the windows.
+    """How well the model predicts the windows.
 
     lengths: of the tokens, see token_lengths; map: the built-in one, or that of a pool of threads.
     """

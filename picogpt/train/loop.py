@@ -51,8 +51,8 @@ def trainable(params: dict, freeze: int | None) -> dict:
 
 
 def threads(n: int) -> Executor:
-    """n threads to compute with. Overflow is not warned of: what comes of it is found by `update`
-    and `evaluate`, which look whether the results are finite."""
+    """n threads to compute with. NumPy's warnings of overflow are off, because `update` and
+    `evaluate` check that their results are finite."""
     return ThreadPoolExecutor(n, initializer=np.seterr, initargs=("ignore",))
 
 

@@ -19,7 +19,7 @@ from ..config import Config, flatten, param_shapes, unflatten
 from ..files import brief, parse_json, require, write_json
 from .errors import CheckpointError, about
 from .safetensors import Entry, read_header, read_tensors, write_safetensors
-from .shapes import check_shapes
+from .shapes import check_finite, check_shapes
 
 # The name of each size in config.json, and a second name that transformers also understands.
 SIZE_NAMES = {
@@ -198,12 +198,19 @@ def save_huggingface(
 
     dtype: that of the file, "float32" or "float16". Files of the same names are replaced, each at
     once, and config.json, without which the folder is none, comes last.
-    Raises ValueError, before any file is there, as write_safetensors does.
+    Raises ValueError, before any file is there, as write_safetensors does, and for weights that
+    are no numbers.
     """
     folder = Path(folder)
+    check_finite(folder, params)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {huggingface_name(path): x for path, x in flatten(params).items()}
-    write_safetensors(folder / "model.safetensors", tensors, dtype)
+    try:
+        write_safetensors(folder / "model.safetensors", tensors, dtype)
+    except ValueError:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise
     save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
     options = {
         "architectures": ["GPT2LMHeadModel"],

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from ..config import Config, flatten
+from ..config import Config
 from .errors import CheckpointError
 from .huggingface import read_huggingface
 from .openai import read_openai
+from .shapes import check_finite
 
 
 def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
@@ -32,14 +31,3 @@ def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
     if verify:
         check_finite(folder, params)
     return config, params
-
-
-def check_finite(folder: Path, params: dict) -> None:
-    """Raise CheckpointError if a parameter is infinite or not a number."""
-    for path, x in flatten(params).items():
-        # The sum of squares is a number, unless x holds something else, or numbers so large that
-        # only looking at each can tell.
-        with np.errstate(all="ignore"):
-            if not np.isfinite(np.vdot(x, x)) and not np.isfinite(x).all():
-                value = x[~np.isfinite(x)][0]
-                raise CheckpointError(f"{folder}: the parameter {path} holds {value}")

@@ -1,8 +1,10 @@
-"""Whether a checkpoint's tensors are those that its sizes ask for."""
+"""Whether tensors are those that the sizes of a model ask for, and hold numbers."""
 
 from collections.abc import Callable
 
-from ..config import Config
+import numpy as np
+
+from ..config import Config, flatten
 from .errors import CheckpointError
 
 N_LISTED = 3  # names of each kind in an error
@@ -37,3 +39,14 @@ def check_shapes(
             problems.append(f"{len(names)} {problem}: {', '.join(names[:N_LISTED])}{more}")
     if problems:
         raise CheckpointError(f"tensors differ from {source}: " + "; ".join(problems))
+
+
+def check_finite(folder, params: dict) -> None:
+    """Raise CheckpointError if a parameter is infinite or not a number."""
+    for path, x in flatten(params).items():
+        # The sum of squares is a number, unless x holds something else, or numbers so large that
+        # only looking at each can tell.
+        with np.errstate(all="ignore"):
+            if not np.isfinite(np.vdot(x, x)) and not np.isfinite(x).all():
+                value = x[~np.isfinite(x)][0]
+                raise CheckpointError(f"{folder}: the parameter {path} holds {value}")

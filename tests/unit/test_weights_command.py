@@ -21,9 +21,12 @@ from download_release import (
 from download_server import answer, stall
 
 import picogpt
+from picogpt.config import flatten
 from picogpt.weights import CheckpointError
 from picogpt.weights.__main__ import main
+from picogpt.weights.huggingface import huggingface_name
 from picogpt.weights.released import DATA
+from picogpt.weights.safetensors import write_safetensors
 from picogpt.weights.transfer import CHUNK
 
 pytest_plugins = ["download_fixtures"]
@@ -130,6 +133,12 @@ def test_check_finds_a_changed_byte_and_a_number_that_is_none(tmp_path, capsys):
     model = picogpt.load(tiny)
     wpe = model.params["wpe"].copy()
     wpe[3, 4] = np.nan
-    picogpt.GPT2(model.config, model.params | {"wpe": wpe}, model.tokenizer).save(tmp_path / "nan")
+    damaged = picogpt.GPT2(model.config, model.params | {"wpe": wpe}, model.tokenizer)
+    with pytest.raises(CheckpointError, match="the parameter wpe holds nan"):
+        damaged.save(tmp_path / "nan")
+    assert not (tmp_path / "nan").exists()
+    model.save(tmp_path / "nan")
+    tensors = {huggingface_name(path): x for path, x in flatten(damaged.params).items()}
+    write_safetensors(tmp_path / "nan" / "model.safetensors", tensors)
     with pytest.raises(CheckpointError, match="the parameter wpe holds nan"):
         picogpt.load(tmp_path / "nan")
