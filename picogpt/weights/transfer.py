@@ -13,6 +13,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from http.client import responses
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -21,6 +22,7 @@ from .progress import Progress
 
 CONNECT = 10.0  # seconds in which a server must accept a connection
 STALL = 30.0  # seconds without a single byte after which a connection is given up
+SLOWEST = 60.0  # seconds that a chunk may take
 TRIES = 6  # tries in a row that bring nothing new, after which a server is given up
 BACK_OFF = 1.0  # seconds before the second of them; doubled before each that follows
 LONGEST_PAUSE = 60.0  # seconds for which a server may ask
@@ -185,10 +187,45 @@ def _save(response, part: Path, position: int, n_bytes: int | None, progress: Pr
         _append(response, part, position, n_bytes, progress)
 
 
+def _chunks(response) -> Iterator[bytes]:
+    """The body of the answer. Raises DownloadError if it arrives too slowly to be waited for.
+
+    In a thread, because a read that gets a byte now and then never times out.
+    """
+    arrived = queue.Queue(maxsize=16)
+
+    def read():
+        try:
+            for chunk in response.iter_content(CHUNK):
+                arrived.put(chunk)
+            arrived.put(None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
+            arrived.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            chunk = arrived.get(timeout=SLOWEST)
+        except queue.Empty:
+            response.close = lambda: None  # it would wait for the read
+            raise DownloadError(
+                f"{response.url}: less than {CHUNK} bytes arrived in {SLOWEST:g} seconds"
+            ) from None
+        if chunk is None:
+            return
+        if isinstance(chunk, Exception):
+            context = chunk.__context__
+            try:
+                raise chunk
+            finally:  # `raise` has put there what is being handled in this thread
+                chunk.__context__ = context
+        yield chunk
+
+
 def _append(response, part: Path, position: int, n_bytes: int | None, progress: Progress) -> None:
     limit = n_bytes or UNKNOWN_LENGTH
     with open(part, "ab" if position else "wb") as file:
-        for chunk in response.iter_content(CHUNK):
+        for chunk in _chunks(response):
             position += len(chunk)
             if position > limit:
                 raise DownloadError(f"{response.url}: more than {limit} bytes arrive")

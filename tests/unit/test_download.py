@@ -17,7 +17,16 @@ from download_release import (
     assert_good,
     assert_no_bad_file,
 )
-from download_server import answer, cut, other, stall, whole, whole_or_range
+from download_server import (
+    DownloadServer,
+    answer,
+    cut,
+    other,
+    send,
+    stall,
+    whole,
+    whole_or_range,
+)
 
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
@@ -173,6 +182,28 @@ def test_a_server_may_ask_for_time_within_reason(server, folder, monkeypatch, as
     download("124M")
     assert pauses == [pause]
     assert_good(folder)
+
+
+def drip(handler, body):
+    """The file, but a byte only now and then."""
+    send(handler, 200, Content_Length=len(body))
+    for i in range(len(body)):
+        if handler.server.closing.wait(0.02):
+            return
+        handler.wfile.write(body[i : i + 1])
+
+
+def test_a_server_that_drips_is_given_up_for_the_next(server, folder, monkeypatch):
+    monkeypatch.setattr("picogpt.weights.transfer.SLOWEST", 0.3)
+    with DownloadServer() as slow:
+        slow.files = server.files
+        slow.answers[f"/124M/{DATA}"] = [drip]
+        monkeypatch.delenv("PICOGPT_WEIGHTS_URL")
+        monkeypatch.setattr("picogpt.weights.download.MIRRORS", (slow.url, server.url))
+        download("124M")
+        assert len(slow.got(DATA)) == 1
+    assert_good(folder)
+    assert len(server.got(DATA)) == 1
 
 
 def test_types_are_compared_without_regard_to_case(server, folder):
