@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from ..bpe import Tokenizer
+from ..command import say
 from ..config import Config
 from ..decoding.loop import Sample, token_steps
 from ..decoding.sampling import Sampling, choose_token
@@ -54,7 +55,7 @@ class Clock:
 def show_counter(clock: Clock, step: int, steps: int) -> None:
     """After a few steps an estimate of the time, on stderr; on a terminal also a counter."""
     if step == min(clock.first_step + ESTIMATE_AFTER, steps):
-        print(f"picogpt: about {clock.left(step, steps)} for the steps to come", file=sys.stderr)
+        say(f"about {clock.left(step, steps)} for the steps to come")
     elif sys.stderr is not None and sys.stderr.isatty():
         text = f"step {step}/{steps}, {clock.left(step, steps)} left"
         print(f"\r{text:50}\r", end="", file=sys.stderr, flush=True)

@@ -203,23 +203,23 @@ def _chunks(response) -> Iterator[bytes]:
             arrived.put(error)
 
     threading.Thread(target=read, daemon=True).start()
-    while True:
+    chunk = b""
+    try:
+        while isinstance(chunk := arrived.get(timeout=SLOWEST), bytes):
+            yield chunk
+    except queue.Empty:
+        raise DownloadError(
+            f"{response.url}: less than {CHUNK} bytes arrived in {SLOWEST:g} seconds"
+        ) from None
+    finally:
+        if isinstance(chunk, bytes):  # the thread is still reading, and close would wait for it
+            response.close = lambda: None
+    if chunk is not None:
+        context = chunk.__context__
         try:
-            chunk = arrived.get(timeout=SLOWEST)
-        except queue.Empty:
-            response.close = lambda: None  # it would wait for the read
-            raise DownloadError(
-                f"{response.url}: less than {CHUNK} bytes arrived in {SLOWEST:g} seconds"
-            ) from None
-        if chunk is None:
-            return
-        if isinstance(chunk, Exception):
-            context = chunk.__context__
-            try:
-                raise chunk
-            finally:  # `raise` has put there what is being handled in this thread
-                chunk.__context__ = context
-        yield chunk
+            raise chunk
+        finally:  # `raise` has put there what is being handled in this thread
+            chunk.__context__ = context
 
 
 def _append(response, part: Path, position: int, n_bytes: int | None, progress: Progress) -> None:

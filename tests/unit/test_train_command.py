@@ -196,7 +196,8 @@ def test_the_command_from_the_shell(corpus):
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "OPENBLAS_NUM_THREADS"}
     args = [sys.executable, "-m", "picogpt.train", *arguments(corpus, "out", "--batch", "6")]
     done = subprocess.run(args, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert re.fullmatch(r"picogpt: about \d+:\d\d:\d\d for the steps to come\n", done.stderr)
     assert done.stdout.splitlines()[-1].startswith(f"{corpus / 'out'}: the weights of step 24")
     settings = json.loads((corpus / "out" / "run" / "settings.json").read_text("utf-8"))
     assert settings["--accumulate"] == 2  # the greatest number up to 4 that divides 6 and 4
