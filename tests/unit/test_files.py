@@ -1,6 +1,12 @@
+import os
+import threading
+
 """Files are read with suspicion, and written whole or not at all."""
 
 import json
+import os
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -90,3 +96,46 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    for read in (read_text, read_json):
+        with pytest.raises(ValueError, match=f"^{path}: is only a pointer of Git LFS"):
+            read(path)
+
+
+def test_a_file_that_is_missing_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"^there is no file missing\.txt$"):
+        read_text(Path("missing.txt"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_is_read_as_a_file(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_text, args=("piped",))
+    writer.start()
+    assert read_text(path) == "piped"
+    writer.join()
+
+
+def test_a_json_file_beyond_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("picogpt.files.LARGEST_JSON", 9)
+    path = tmp_path / "large.json"
+    path.write_text('{"a": 12345}')
+    with pytest.raises(ValueError, match="has more than 9 bytes, too many for a JSON file"):
+        read_json(path)
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "file"
+    with replacing(path) as first:
+        first.write(b"first")
+        with replacing(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert [*tmp_path.iterdir()] == [path]

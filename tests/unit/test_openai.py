@@ -225,7 +225,17 @@ def test_without_checkpoint(folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["../float16/model.ckpt", "/etc/passwd", "..\\model.ckpt", "C:model.ckpt", "", "m" * 300, "\t"],
+    [
+        ".",
+        "..",
+        "../float16/model.ckpt",
+        "/etc/passwd",
+        "..\\model.ckpt",
+        "C:model.ckpt",
+        "",
+        "m" * 300,
+        "\t",
+    ],
 )
 def test_checkpoint_names_a_file_elsewhere(folder, name):
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{name}"\n', encoding="utf-8")

@@ -2,13 +2,18 @@
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from picogpt.bpe import Tokenizer
+from picogpt.bpe.pretokenize import ALPHABET
+from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, flatten
 from picogpt.train.adamw import zero_moments
 from picogpt.train.init import initial_params
+from picogpt.train.prepare import Texts, open_run
 from picogpt.train.randomness import generator
 from picogpt.train.run_folder import (
     CHECKPOINT,
@@ -308,3 +313,19 @@ def test_one_process_at_a_time(tmp_path):
         pass
     with alone(tmp_path):
         pass
+
+
+def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(tmp_path):
+    """The folder was free before this process had read its texts, and is not any more."""
+    texts = Texts(learn=["a tale of a b c " * 9, "another one"], valid="held out", held_out=0.1)
+    tokenizer = Tokenizer({c: i for i, c in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+    config = Config(n_vocab=257, n_ctx=4, n_embd=4, n_head=2, n_layer=1)
+    recipe = SimpleNamespace(seed=0, freeze=None)
+    params = initial_params(config, generator(0, "weights"))
+    arguments = (tmp_path, False, {"--steps": 1}, texts, recipe, config, tokenizer, params)
+    with open_run(*arguments):
+        pass
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    with pytest.raises(ValueError, match="holds a run already"), open_run(*arguments):
+        pass
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
