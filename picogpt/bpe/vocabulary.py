@@ -14,18 +14,20 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of the vocabulary in a folder.
 
     Its files are encoder.json and vocab.bpe (OpenAI's); or tokenizer.json, or vocab.json and
-    merges.txt (Hugging Face's).
-    Raises FileNotFoundError for a missing file; ValueError for a damaged one, for a tokenizer
-    with other ids than GPT-2's would have, or if files of both kinds are there.
+    merges.txt (Hugging Face's). Where both are there, those of the model's own layout count:
+    Hugging Face's beside a config.json, else OpenAI's.
+    Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
+    with other ids than GPT-2's would have.
     """
     folder = Path(folder)
     openai, huggingface = (
         [name for name in names if (folder / name).is_file()] for names in (OPENAI, HUGGINGFACE)
     )
-    if openai and huggingface:
-        raise ValueError(
-            f"{folder} has both {openai[0]} and {huggingface[0]}, expected one of them"
+    if not openai and not huggingface:
+        raise FileNotFoundError(
+            f"{folder} has no tokenizer: neither encoder.json and vocab.bpe (OpenAI's) nor "
+            "tokenizer.json, or vocab.json and merges.txt (Hugging Face's)"
         )
-    if huggingface:
+    if huggingface and (not openai or (folder / "config.json").is_file()):
         return read_huggingface_tokenizer(folder)
     return read_openai_tokenizer(folder)

@@ -1,6 +1,3 @@
-import os
-import threading
-
 """Files are read with suspicion, and written whole or not at all."""
 
 import json

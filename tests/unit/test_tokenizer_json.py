@@ -23,13 +23,18 @@ def plain(tmp_path) -> Path:
 
 
 def test_no_vocabulary(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no file encoder\.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no tokenizer: neither encoder\.json"):
         load_tokenizer(tmp_path)
 
 
-def test_two_vocabularies(plain):
-    shutil.copy(REFERENCE / "bpe" / "encoder.json", plain)
-    assert " has both encoder.json and tokenizer.json" in refused(load_tokenizer, plain)
+def test_of_two_vocabularies_that_of_the_models_layout_counts(plain):
+    expected = load_tokenizer(plain).encoder
+    (plain / "encoder.json").write_text("{}", "utf-8")
+    (plain / "config.json").write_text("{}", "utf-8")
+    assert load_tokenizer(plain).encoder == expected
+    (plain / "config.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"has no file vocab\.bpe$"):
+        load_tokenizer(plain)
 
 
 @pytest.fixture
