@@ -16,8 +16,8 @@ import numpy as np
 
 from .config import unflatten
 from .model import gpt2, merge_heads, split_heads
-from .ops import cross_entropy, dropout_tap, project, softmax
-from .tap import Tap, no_tap, under
+from .ops import cross_entropy, project, softmax
+from .tap import Tap, dropout_tap, no_tap, under
 
 
 def rows(x: np.ndarray) -> np.ndarray:

@@ -149,28 +149,3 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> float:
     Raises ValueError as token_logprobs does.
     """
     return -float(token_logprobs(logits, targets).mean())
-
-
-# Where GPT-2 drops: the sum of the embeddings, the attention weights, and what each branch adds.
-DROPPED = ("embed", "attn.weights", "attn.c_proj", "mlp.c_proj")
-
-
-def dropout_tap(rate: float, rng: np.random.Generator) -> Tap:
-    """A tap that sets each number of the activations in DROPPED to 0 with probability rate.
-
-    The survivors grow by 1 / (1 - rate), so that the expected value stays. A name's mask is drawn
-    when it is first seen, and is the same from then on: the gradient of a product with a mask is
-    the product with that mask, so one tap serves the forward and the backward pass.
-
-    Source: Srivastava et al. 2014, section 10, where the scaling is at test time instead.
-    """
-    masks = {}
-
-    def drop(name, x):
-        if not name.endswith(DROPPED):
-            return x
-        if name not in masks:
-            masks[name] = (rng.random(x.shape, x.dtype) >= rate) * x.dtype.type(1 / (1 - rate))
-        return x * masks[name]
-
-    return drop

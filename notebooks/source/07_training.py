@@ -51,7 +51,8 @@ from picogpt.config import Config, flatten, unflatten
 from picogpt.evaluate.documents import cut_documents, encode_documents, split_documents
 from picogpt.evaluate.score import score, token_lengths
 from picogpt.model import gpt2
-from picogpt.ops import cross_entropy, dropout_tap, gelu, layer_norm, linear, softmax
+from picogpt.ops import cross_entropy, gelu, layer_norm, linear, softmax
+from picogpt.tap import dropout_tap
 from picogpt.train.adamw import adamw, clip_gradients, zero_moments
 from picogpt.train.data import batch, hold_out
 from picogpt.train.init import initial_params

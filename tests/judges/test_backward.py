@@ -7,7 +7,7 @@ from torch_training import torch_gradients, torch_losses
 
 from picogpt.backward import loss_and_gradients
 from picogpt.config import Config, activation_shapes, flatten
-from picogpt.ops import dropout_tap
+from picogpt.tap import dropout_tap
 from picogpt.train.adamw import adamw, clip_gradients, is_matrix, zero_moments
 
 SMALL = [

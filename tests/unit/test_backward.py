@@ -10,8 +10,7 @@ from picogpt import backward, model, ops
 from picogpt.backward import d_gpt2, loss_and_gradients
 from picogpt.config import Config, activation_shapes, flatten, unflatten
 from picogpt.model import gpt2
-from picogpt.ops import dropout_tap
-from picogpt.tap import record
+from picogpt.tap import dropout_tap, record
 
 GOLDEN = np.load(Path(__file__).parents[1] / "reference" / "backward.npz")
 CONFIG = Config(n_vocab=30, n_ctx=12, n_embd=16, n_head=2, n_layer=2)  # as in make_backward.py
