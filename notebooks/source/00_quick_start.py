@@ -283,7 +283,7 @@ for before, after in (("", " sons"), (" ", "sons"), ("  ", "sons")):
 # %% tags=["stable"]
 try:
     model("The king had three")
-except ValueError as error:
+except TypeError as error:
     print(error)
 
 # %% [markdown]
