@@ -62,3 +62,17 @@ def test_speed_and_time_left(now):
     assert clock.read(300, 500, 32)["tokens_per_second"] == 160
     assert clock.read(300, 500, 32)["seconds_left"] == 80
     assert clock.seconds() == 130.0
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_estimate_after_a_few_steps_and_a_counter_on_a_terminal(capsys, monkeypatch, terminal):
+    now = iter(range(0, 1000, 2))  # a step takes two seconds
+    monkeypatch.setattr(log_line.time, "monotonic", lambda: next(now))
+    clock = Clock(step=10, seconds=0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    for step in range(11, 17):
+        log_line.show_counter(clock, step, 20)
+    err = capsys.readouterr().err
+    assert err.count("picogpt: about 0:00:") == 1
+    assert err.count("for the steps to come\n") == 1
+    assert ("step 16/20, 0:00:" in err) == terminal

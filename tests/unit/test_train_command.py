@@ -420,3 +420,10 @@ def test_help_is_worth_reading(capsys):
         main(["--help"])
     assert exit.value.code == 0
     assert "--resume" in capsys.readouterr().out
+
+
+def test_the_vocabulary_of_a_model_by_its_name(corpus):
+    more = ["--tokenizer", "fairytale", "--steps", "1", "--warmup", "0"]
+    assert main(arguments(corpus, "out", *more)) == 0
+    ours, theirs = picogpt.load(corpus / "out").tokenizer, picogpt.load("fairytale").tokenizer
+    assert ours.encoder == theirs.encoder
