@@ -88,7 +88,7 @@ fairytale: .venv/made
 
 heldout: .venv/made
 	$(call needs,HELDOUT)
-	@$(BIN)/python -m picogpt.evaluate "$(HELDOUT)" --model fairytale
+	@$(BIN)/python -m picogpt.evaluate text "$(HELDOUT)" --model fairytale
 
 clean:
 	rm -rf .venv
