@@ -10,7 +10,7 @@ import picogpt
 from picogpt.evaluate.request import ending_request
 from picogpt.evaluate.results import run
 
-ROUNDS = 5
+ROUNDS = 3
 FOLDER = Path(picogpt.__file__).parent / "bundled" / "fairytale"
 
 

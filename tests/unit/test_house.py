@@ -31,6 +31,7 @@ ROOMS = [
     "gpt2",
     "interactive",
     "train",
+    "tasks",
     "bundled",
     "course",
     "__init__",
