@@ -16,7 +16,6 @@ from pathlib import Path
 import bench_bpe
 import bench_course
 import bench_crc32c
-import bench_evaluate
 import bench_fairytale
 import bench_generate
 import bench_learn_bpe
@@ -45,7 +44,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows += bench_generate.measure(Path(folder))
     rows += bench_fairytale.measure()
-    rows += bench_evaluate.measure()
     if data := os.environ.get("PICOGPT_TEST_DATA"):
         rows += bench_bpe.measure(Path(data))
         rows += bench_learn_bpe.measure(Path(data))
