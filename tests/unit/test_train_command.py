@@ -21,7 +21,8 @@ from picogpt.config import flatten
 from picogpt.evaluate.documents import bits_per_byte
 from picogpt.train import __main__ as command
 from picogpt.train.__main__ import main
-from picogpt.weights.huggingface import save_huggingface
+from picogpt.weights.huggingface import huggingface_name, save_huggingface
+from picogpt.weights.safetensors import write_safetensors
 
 TALES = "\n<|endoftext|>\n".join(
     f"THE TALE OF {name}\n\nOnce upon a time {name} went to the wood, and there was no end of it."
@@ -427,3 +428,16 @@ def test_the_vocabulary_of_a_model_by_its_name(corpus):
     assert main(arguments(corpus, "out", *more)) == 0
     ours, theirs = picogpt.load(corpus / "out").tokenizer, picogpt.load("fairytale").tokenizer
     assert ours.encoder == theirs.encoder
+
+
+def test_weights_that_are_no_numbers_are_not_blamed_on_the_learning_rate(corpus, fox, capsys):
+    model = picogpt.load(fox)
+    flat = flatten(model.params) | {"wpe": np.full_like(model.params["wpe"], np.nan)}
+    tensors = {huggingface_name(path): x for path, x in flat.items()}
+    shutil.copytree(fox, corpus / "nan", ignore=shutil.ignore_patterns("run"))
+    write_safetensors(corpus / "nan" / "model.safetensors", tensors)
+    args = [str(corpus / "tales.txt"), "--out", str(corpus / "out"), "--init", str(corpus / "nan")]
+    assert main(args) == 1
+    error = capsys.readouterr().err
+    assert "the parameter wpe holds nan" in error
+    assert "--lr" not in error
