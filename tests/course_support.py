@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from importlib.util import resolve_name
 
 from picogpt.course.assignment import Assignment, Question
-from picogpt.course.library import pruned
-from picogpt.course.local import Local
-from picogpt.course.marking import Mark, mark
+from picogpt.course.grader.library import pruned
+from picogpt.course.grader.local import Local
+from picogpt.course.grader.marking import Mark, mark
 
 
 def in_one_file(functions: Iterable[Callable]) -> str:

@@ -1,10 +1,10 @@
 """GPT-2 as a course: assignments around the functions of the library, checked and graded.
 
-To read in this order: assignment.py and assignments/, asking.py, marking.py, local.py,
-checking.py; child.py, process.py and grading.py for a whole class; library.py and handout.py for
-what is handed out. How to use it: picogpt/course/texts/README.md.
+To read in this order: assignment.py, what an assignment is; a1_tokenizer/ to a6_checkpoint/, each
+with its text, its questions and its variants; assignments.py, all of them by name; grader/, which
+asks and marks; handout/, what students get. How to use it: picogpt/course/README.md.
 """
 
-from .checking import check
+from .grader.checking import check
 
 __all__ = ["check"]

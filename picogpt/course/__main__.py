@@ -8,9 +8,9 @@ from pathlib import Path
 from .. import command
 from ..files import replacing
 from .assignments import ASSIGNMENTS
-from .checking import STUDENT_SEED, assignment_named, check_file
-from .grading import as_csv, claim, find_submissions, grade, seed_of
-from .handout import write_assignment
+from .grader.checking import STUDENT_SEED, assignment_named, check_file
+from .grader.grading import as_csv, claim, find_submissions, grade, seed_of
+from .handout.forms import write_assignment
 
 DESCRIPTION = """\
 GPT-2 as a course.
@@ -27,7 +27,7 @@ again, it grades only what has changed.
 Students' code runs in processes of its own with limits on time and memory. That keeps mistakes
 from doing harm, and not malice: it is no sandbox, and such a process can read the files that you
 can read. For the code of people you do not trust, use a container (see the teacher's guide,
-picogpt/course/texts/README.md)."""
+picogpt/course/README.md)."""
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -47,17 +48,18 @@ def together(points: int) -> Callable[[Callable], Question]:
 class Assignment:
     """Functions to write, in the order in which one builds on the other, and the questions.
 
-    given: functions that the student need not write, but import. imports: the lines at the top of
-    the student's file, apart from those of the given functions. omit: see library.stub.
+    folder: where its text NAME.md stands. given: functions that the student need not write, but
+    import. imports: the lines at the top of the student's file, apart from those of the given
+    functions.
     """
 
     name: str  # "a2"
     title: str
+    folder: Path
     functions: tuple[Callable, ...]
     questions: tuple[Question, ...]
     given: tuple[Callable, ...] = ()
     imports: str = "import math\n\nimport numpy as np"
-    omit: tuple[str, ...] = ()
     variant_of: str = ""  # the name of the assignment whose handout it shares
 
     @property
@@ -74,7 +76,6 @@ class Assignment:
         title: str,
         instead: dict[Callable, Callable],
         questions: tuple[Question, ...],
-        omit: tuple[str, ...] = (),
     ) -> "Assignment":
         """The same assignment with other functions instead of some, and their questions.
 
@@ -92,7 +93,6 @@ class Assignment:
             title=title,
             functions=functions,
             questions=tuple(questions),
-            omit=self.omit + omit,
             variant_of=self.name,
         )
 

@@ -15,7 +15,7 @@ from course_students import SOLUTIONS
 from course_support import planted, solution
 
 from picogpt.course.assignments import ASSIGNMENTS
-from picogpt.course.handout import as_script
+from picogpt.course.handout.forms import as_script
 
 N_SUBMISSIONS = 200
 RIGHT = SOLUTIONS["a2"]

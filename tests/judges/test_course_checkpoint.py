@@ -11,10 +11,10 @@ from tensorflow.core.protobuf import tensor_bundle_pb2
 from tf_writer import openai_tensors, write_bundle
 
 from picogpt.config import Config, flatten
-from picogpt.course.assignments.a6_half import NAMES, in_bits, read_widened_bundle
-from picogpt.course.assignments.a6_reference import parameter_tree, read_bundle, read_message
-from picogpt.course.assignments.a6_shards import read_shard_entry, read_shards
-from picogpt.course.assignments.a6_writer import Stored, bundle, random_names, random_tensor
+from picogpt.course.a6_checkpoint.a6_half import NAMES, in_bits, read_widened_bundle
+from picogpt.course.a6_checkpoint.a6_reference import parameter_tree, read_bundle, read_message
+from picogpt.course.a6_checkpoint.a6_shards import read_shard_entry, read_shards
+from picogpt.course.a6_checkpoint.a6_writer import Stored, bundle, random_names, random_tensor
 
 CONFIG = Config(n_vocab=7, n_ctx=5, n_embd=4, n_head=2, n_layer=12)
 

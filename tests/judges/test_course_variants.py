@@ -14,15 +14,15 @@ from transformers.models.bloom.modeling_bloom import build_alibi_tensor
 
 from picogpt.bpe.pretokenize import to_symbols
 from picogpt.config import Config, flatten, param_shapes, unflatten
-from picogpt.course.assignments.a1_tokens import random_word, vocabulary
-from picogpt.course.assignments.a1_variants import longest_match
-from picogpt.course.assignments.a2_variants import rms_norm, smoothed_cross_entropy
-from picogpt.course.assignments.a3_alibi import alibi_attention, alibi_bias
-from picogpt.course.assignments.a4_typical import keep_typical
-from picogpt.course.assignments.a4_window import window_attention
-from picogpt.course.assignments.a5_lion import lion
-from picogpt.course.assignments.a5_rms_norm import d_rms_norm
-from picogpt.course.assignments.a5_rmsnorm import random_rms_params, rms_loss_and_gradients
+from picogpt.course.a1_tokenizer.a1_1_tokens import random_word, vocabulary
+from picogpt.course.a1_tokenizer.a1_variants import longest_match
+from picogpt.course.a2_operations.a2_variants import rms_norm, smoothed_cross_entropy
+from picogpt.course.a3_model.a3_alibi import alibi_attention, alibi_bias
+from picogpt.course.a4_decoding.a4_typical import keep_typical
+from picogpt.course.a4_decoding.a4_window import window_attention
+from picogpt.course.a5_training.a5_lion import lion
+from picogpt.course.a5_training.a5_rmsnorm import random_rms_params, rms_loss_and_gradients
+from picogpt.course.a5_training.a5_rmsnorm_gradient import d_rms_norm
 
 
 @pytest.fixture

@@ -6,15 +6,15 @@ from support import error, random_params
 
 from picogpt import model
 from picogpt.config import Config
-from picogpt.course.assignments.a4_reference import (
+from picogpt.course.a4_decoding.a4_reference import (
     cached_gpt2,
     choose_token,
     draw,
     generate,
     new_cache,
 )
-from picogpt.course.assignments.a4_window import window_gpt2
-from picogpt.course.assignments.a4_window_cache import new_window
+from picogpt.course.a4_decoding.a4_window import window_gpt2
+from picogpt.course.a4_decoding.a4_window_cache import new_window
 from picogpt.decoding import sampling
 
 CONFIG = Config(n_vocab=11, n_ctx=12, n_embd=6, n_head=2, n_layer=2)

@@ -6,13 +6,13 @@ import re
 import numpy as np
 import pytest
 
-from picogpt.course.asking import Ask, NotWritten
 from picogpt.course.assignment import question
-from picogpt.course.channel import Other
-from picogpt.course.compare import difference
-from picogpt.course.local import Live
-from picogpt.course.process import Ended
-from picogpt.course.show import printable, show
+from picogpt.course.grader.asking import Ask, NotWritten
+from picogpt.course.grader.channel import Other
+from picogpt.course.grader.compare import difference
+from picogpt.course.grader.local import Live
+from picogpt.course.grader.process import Ended
+from picogpt.course.grader.show import printable, show
 
 
 def double(x, y=None):

@@ -6,10 +6,10 @@ import pytest
 from course_support import lost, marks
 
 from picogpt.course.assignments import ASSIGNMENTS
-from picogpt.course.handout import as_script
-from picogpt.course.library import pruned
-from picogpt.course.local import Live, by_name
-from picogpt.course.marking import mark
+from picogpt.course.grader.library import pruned
+from picogpt.course.grader.local import Live, by_name
+from picogpt.course.grader.marking import mark
+from picogpt.course.handout.forms import as_script
 
 ALL = pytest.mark.parametrize("assignment", ASSIGNMENTS.values(), ids=lambda x: x.name)
 

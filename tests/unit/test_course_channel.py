@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picogpt.course.channel import MOST_BYTES, Other, decode, encode, receive, send
+from picogpt.course.grader.channel import MOST_BYTES, Other, decode, encode, receive, send
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 HASHABLE = SCALARS | st.binary() | st.tuples(st.text(), st.text())

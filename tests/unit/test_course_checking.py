@@ -11,7 +11,7 @@ from course_support import solution
 from picogpt.course import check
 from picogpt.course.__main__ import main
 from picogpt.course.assignments import ASSIGNMENTS
-from picogpt.course.starter import Limits
+from picogpt.course.grader.starter import Limits
 
 A2 = ASSIGNMENTS["a2"]
 
@@ -36,7 +36,7 @@ def test_a_right_file(check_file):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="POSIX signals")
 def test_an_endless_loop_costs_its_own_points(check_file, monkeypatch):
-    monkeypatch.setattr("picogpt.course.local.LIMITS", Limits(seconds=1))
+    monkeypatch.setattr("picogpt.course.grader.local.LIMITS", Limits(seconds=1))
     endless = "def softmax(x):\n    while True:\n        pass"
     status, out, _ = check_file(f'ASSIGNMENT = "a2"\n{SOLUTIONS["a2"]}\n{endless}\n')
     assert status == 0

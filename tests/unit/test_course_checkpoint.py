@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from picogpt.config import flatten
-from picogpt.course.assignments.a6 import A6
-from picogpt.course.assignments.a6_half import read_widened, read_widened_bundle
-from picogpt.course.assignments.a6_reference import (
+from picogpt.course.a6_checkpoint.a6 import A6
+from picogpt.course.a6_checkpoint.a6_3_table import restarts_as_entries
+from picogpt.course.a6_checkpoint.a6_half import read_widened, read_widened_bundle
+from picogpt.course.a6_checkpoint.a6_reference import (
     parameter_tree,
     read_bundle,
     read_entry,
     read_tensor,
 )
-from picogpt.course.assignments.a6_shards import read_shard_entry, read_shards
-from picogpt.course.assignments.a6_table import restarts_as_entries
-from picogpt.course.assignments.a6_writer import bundle, field, random_tensor, stored
-from picogpt.course.local import Live
-from picogpt.course.marking import mark
+from picogpt.course.a6_checkpoint.a6_shards import read_shard_entry, read_shards
+from picogpt.course.a6_checkpoint.a6_writer import bundle, field, random_tensor, stored
+from picogpt.course.grader.local import Live
+from picogpt.course.grader.marking import mark
 from picogpt.weights.sstable import read_table
 
 # Written by TensorFlow, see tests/reference/make_tf_bundle.py.

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from picogpt.course.extract import extract, run, solution_imports
+from picogpt.course.grader.extract import extract, run, solution_imports
 
 
 def namespace(name: str, source: str) -> tuple[dict, list[str]]:

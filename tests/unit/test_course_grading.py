@@ -14,7 +14,8 @@ from picogpt.course.assignments import ASSIGNMENTS
 
 pytest.importorskip("resource", reason="grading needs POSIX")
 
-from picogpt.course import grading, handout
+from picogpt.course.grader import grading
+from picogpt.course.handout import forms
 
 A2 = ASSIGNMENTS["a2"]
 RIGHT = SOLUTIONS["a2"]
@@ -74,9 +75,9 @@ def test_a_class(tmp_path, submissions, grade):
     assert "````text\nit raises ValueError: ```<b>| (code cell 1, line " in feedback
 
 
-@pytest.mark.parametrize("make", [handout.as_script, handout.as_notebook])
+@pytest.mark.parametrize("make", [forms.as_script, forms.as_notebook])
 def test_the_handout_itself_gets_no_points_and_no_remarks(submissions, grade, make):
-    suffix = ".ipynb" if make is handout.as_notebook else ".py"
+    suffix = ".ipynb" if make is forms.as_notebook else ".py"
     (submissions / f"alice{suffix}").write_text(make(A2), "utf-8")
     _, rows, _ = grade()
     assert (rows["alice"]["total (20)"], rows["alice"]["remarks"]) == ("0", "")

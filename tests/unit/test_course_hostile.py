@@ -11,13 +11,13 @@ import pytest
 from course_students import SOLUTIONS
 
 from picogpt.course.assignments import ASSIGNMENTS
-from picogpt.course.extract import NOT_THERE
-from picogpt.course.marking import mark
+from picogpt.course.grader.extract import NOT_THERE
+from picogpt.course.grader.marking import mark
 
 fcntl = pytest.importorskip("fcntl", reason="grading needs POSIX")
 
-from picogpt.course.process import Contained, Submission
-from picogpt.course.starter import Limits
+from picogpt.course.grader.process import Contained, Submission
+from picogpt.course.grader.starter import Limits
 
 A2 = ASSIGNMENTS["a2"]
 LIMITS = Limits(seconds=1, patience=60, megabytes=512)
@@ -104,7 +104,7 @@ def layer_norm(x, g, b):
     return layer_norm(x, g, b)
 
 def linear(x, w, b):
-    import picogpt.course.library
+    import picogpt.course.grader.library
     return x @ w + b
 """
     points, said, _ = graded(RIGHT + source)

@@ -1,0 +1,194 @@
+"""Variants of assignment 2: operations of other models in place of GPT-2's."""
+
+import numpy as np
+
+from ...ops import cross_entropy, gelu, layer_norm, linear, log_softmax, softmax, token_logprobs
+from ..assignment import FLOATS, normal, question, sizes, together
+from .a2 import A2, network_inputs
+from .a2_2_loss import chosen, random_targets
+
+
+def rms_norm(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Each vector divided by its root mean square, then gain g: [..., n_embd] -> same.
+
+    g: [n_embd]. The mean is over the n_embd squares, and the small number that guards against
+    division by zero stands under the root. No mean is subtracted, and there is no bias.
+
+    Source: Zhang & Sennrich 2019, section 4.
+    """
+    mean_square = np.vecdot(x, x)[..., None] / x.shape[-1]
+    return x / np.sqrt(mean_square + 1e-5) * g
+
+
+def mean_subtracted(x, g):
+    """This is layer norm: RMSNorm does not subtract the mean."""
+    return layer_norm(x, g, np.zeros_like(g))
+
+
+def sum_instead_of_mean(x, g):
+    """You divide by the root of the sum of the squares, and not of their mean."""
+    return x / np.sqrt(np.vecdot(x, x)[..., None] + 1e-5) * g
+
+
+def eps_outside_the_root(x, g):
+    """Your 1e-5 stands outside the root: it is added to the mean, before the root is taken."""
+    return x / (np.sqrt(np.vecdot(x, x)[..., None] / x.shape[-1]) + 1e-5) * g
+
+
+def no_eps(x, g):
+    """The 1e-5 that is added to the mean of the squares is missing."""
+    return x / np.sqrt(np.vecdot(x, x)[..., None] / x.shape[-1]) * g
+
+
+def root_forgotten(x, g):
+    """You divide by the mean of the squares: its root is missing."""
+    return x / (np.vecdot(x, x)[..., None] / x.shape[-1] + 1e-5) * g
+
+
+def gain_forgotten(x, g):
+    """The gain g is missing."""
+    return rms_norm(x, np.ones_like(g))
+
+
+RMS_MISTAKES = (
+    mean_subtracted,
+    sum_instead_of_mean,
+    eps_outside_the_root,
+    no_eps,
+    root_forgotten,
+    gain_forgotten,
+)
+
+
+@question(rms_norm, 4, RMS_MISTAKES)
+def rms_norm_values(ask, rng):
+    """Mean square 1, then gain"""
+    for dtype in FLOATS:
+        *batch, n_embd = sizes(rng, 3)
+        x = 0.01 * (1.0 + normal(rng, (*batch, n_embd), dtype))
+        ask(rms_norm, x, normal(rng, (n_embd,), dtype))
+
+
+def rms_network(x, targets, g, fc, proj):
+    hidden = gelu(linear(rms_norm(x, g), **fc))
+    logits = linear(hidden, **proj)
+    return softmax(logits), cross_entropy(logits, targets)
+
+
+@together(3)
+def all_with_rms_norm(ask, rng):
+    """A small network and its loss, from your own functions"""
+    x, targets, ln, fc, proj = network_inputs(rng)
+    ask(rms_network, x, targets, ln["g"], fc, proj)
+
+
+A2_RMSNORM = A2.variant(
+    "rmsnorm",
+    "the operations, with RMSNorm",
+    {layer_norm: rms_norm},
+    (rms_norm_values, all_with_rms_norm),
+)
+
+
+def smoothed_cross_entropy(logits: np.ndarray, targets: np.ndarray, smoothing: float) -> float:
+    """Cross-entropy with smoothed labels: the mean over the positions, in nats.
+
+    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq]. The truth is taken to be the
+    target with weight 1 - smoothing, and all n_vocab tokens alike with weight smoothing.
+    Raises ValueError if a target is not in the vocabulary.
+
+    Source: Szegedy et al. 2015, section 7.
+    """
+    of_target = token_logprobs(logits, targets).mean()
+    of_all = log_softmax(logits).mean()
+    return -float((1.0 - smoothing) * of_target + smoothing * of_all)
+
+
+def not_smoothed(logits, targets, smoothing):
+    """The smoothing is missing: this is the plain cross-entropy."""
+    return cross_entropy(logits, targets)
+
+
+def weights_swapped(logits, targets, smoothing):
+    """The weights are swapped: smoothing is the weight of all tokens, and not of the target."""
+    return smoothed_cross_entropy(logits, targets, 1.0 - smoothing)
+
+
+def target_with_full_weight(logits, targets, smoothing):
+    """The target keeps the weight 1 - smoothing, and not 1."""
+    return cross_entropy(logits, targets) - smoothing * float(log_softmax(logits).mean())
+
+
+def all_but_the_target(logits, targets, smoothing):
+    """The weight is spread over all n_vocab tokens, the target among them, and not the others."""
+    n_vocab, logprobs = logits.shape[-1], log_softmax(logits)
+    of_target = chosen(logprobs, targets)
+    of_others = (logprobs.sum(axis=-1) - of_target) / (n_vocab - 1)
+    return -float(((1.0 - smoothing) * of_target + smoothing * of_others).mean())
+
+
+def summed(logits, targets, smoothing):
+    """This is the sum over all targets; the mean divides it by their number."""
+    return smoothed_cross_entropy(logits, targets, smoothing) * np.asarray(targets).size
+
+
+def minus_forgotten(logits, targets, smoothing):
+    """The minus sign is missing: the logarithm of a probability is never positive."""
+    return -smoothed_cross_entropy(logits, targets, smoothing)
+
+
+SMOOTHING_MISTAKES = (
+    not_smoothed,
+    weights_swapped,
+    target_with_full_weight,
+    all_but_the_target,
+    summed,
+    minus_forgotten,
+)
+
+
+@question(smoothed_cross_entropy, 4, SMOOTHING_MISTAKES)
+def smoothed_values(ask, rng):
+    """The mean of -log, for smoothed targets"""
+    for n in (2, 3):
+        for dtype in FLOATS:
+            logits = 2.0 * normal(rng, sizes(rng, n), dtype)
+            smoothing = float(rng.uniform(0.1, 0.4))
+            ask(smoothed_cross_entropy, logits, random_targets(rng, logits), smoothing)
+
+
+def not_checked(logits, targets, smoothing):
+    """NumPy takes the index -1 from the end: look at the smallest and the largest target first."""
+    logprobs = log_softmax(logits)
+    of_target = np.take_along_axis(logprobs, targets[..., None], axis=-1).mean()
+    return -float((1.0 - smoothing) * of_target + smoothing * logprobs.mean())
+
+
+@question(smoothed_cross_entropy, 1, (not_checked,))
+def smoothed_refuses(ask, rng):
+    """A target outside the vocabulary is a ValueError"""
+    logits = normal(rng, sizes(rng, 2))
+    for wrong in (-1, logits.shape[-1]):
+        targets = random_targets(rng, logits)
+        targets[rng.integers(len(targets))] = wrong
+        ask.refuses(smoothed_cross_entropy, logits, targets, 0.1)
+
+
+def smoothed_network(x, targets, ln, fc, proj):
+    hidden = gelu(linear(layer_norm(x, **ln), **fc))
+    logits = linear(hidden, **proj)
+    return softmax(logits), smoothed_cross_entropy(logits, targets, 0.1)
+
+
+@together(3)
+def all_with_smoothing(ask, rng):
+    """A small network and its loss, from your own functions"""
+    ask(smoothed_network, *network_inputs(rng))
+
+
+A2_SMOOTHING = A2.variant(
+    "smoothing",
+    "the operations, with smoothed labels",
+    {cross_entropy: smoothed_cross_entropy},
+    (smoothed_values, smoothed_refuses, all_with_smoothing),
+)
