@@ -2,6 +2,7 @@
 #
 #   make run PROMPT="Once upon a time" MODEL=124M    write a text; the model may be left out
 #   make test                                        the tests; no network, no other libraries
+#   make test-course                                 the tests of the assignments and their grader
 #   make test-reference                              the tests against PyTorch, TensorFlow, ...
 #   make test-gpt2                                   the tests on OpenAI's weights (downloads them)
 #   make bench                                       speed and memory beside transformers'
@@ -19,8 +20,8 @@ MODEL ?=
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-kernels test-reference test-gpt2 lint bench notebooks lab assignments \
-	fairytale heldout clean
+.PHONY: help run test test-course test-kernels test-reference test-gpt2 lint bench notebooks lab \
+	assignments fairytale heldout clean
 
 # The lines at the top of this file.
 help:
@@ -34,6 +35,9 @@ run: .venv/made
 # Two processes, each with a thread; the order of the tests' names depends on a hash.
 test: .venv/made-test
 	OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2
+
+test-course: .venv/made-test
+	OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 tests/course
 
 # What is computed, with the products of other processors, and with one thread and two.
 COMPUTED = $(foreach name,adamw backward beam config fairytale gpt2 kv_cache lens lookup loop model \

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from generation import with_bias
 from make_model import CONFIG
+from support import part_of
 from torch_gpt2 import torch_beams, torch_gpt2
 
 from picogpt.config import unflatten
@@ -25,9 +26,7 @@ N_NEW = 8
 
 if __name__ == "__main__":
     golden = np.load(FOLDER / "model.npz")
-    params = unflatten(
-        {k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")}
-    )
+    params = unflatten(part_of(golden, "params/"))
     searches = []
     for bias in (6.0, 7.0, 8.0):
         model = torch_gpt2(CONFIG, with_bias(params, CONFIG.n_vocab - 1, bias))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import random_params
+from support import part_of, random_params
 
 from picogpt.backward import loss_and_gradients
 from picogpt.config import Config, flatten, unflatten
@@ -28,7 +28,7 @@ RECIPES = {
 
 def golden_params() -> dict:
     """A fresh copy of the golden parameters, path -> array."""
-    return {k.removeprefix("params/"): GOLDEN[k] for k in GOLDEN if k.startswith("params/")}
+    return part_of(GOLDEN, "params/")
 
 
 def train(flat: dict, ids, targets, n_steps: int, max_norm: float = np.inf, **options) -> list:

@@ -233,6 +233,19 @@ def test_show_probs(call):
         assert likeliest[0].endswith(token)  # at temperature 0
 
 
+def test_show_probs_keeps_to_the_terminals_lines(call, monkeypatch):
+    lines = {}
+    for columns in 60, 40:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, out, _ = call("-m", TINY, "-t", "0", "-n", "7", "--show-probs", "The river")
+        _, *lines[columns] = out.splitlines()
+        assert max(map(len, lines[columns])) <= columns
+    for narrow, wide in zip(lines[40], lines[60], strict=True):
+        assert wide.startswith(narrow)
+        assert len(narrow) > 24  # at least one of the likeliest
+    assert lines[40] != lines[60]
+
+
 @pytest.mark.parametrize("arguments", [[], ["--num-samples", "3"], ["--show-probs"], ["--lookup"]])
 def test_the_notice_comes_once_and_after_the_text(arguments):
     done = subprocess.run(

@@ -86,6 +86,14 @@ def test_what_is_taken_back_from_a_cache_is_overwritten():
     assert error(run(IDS[0, 10:], cache=cache), run(IDS[0])[10:]) < 1e-6
 
 
+@pytest.mark.parametrize("n_past", [-1, 14])
+def test_a_cache_goes_back_to_what_it_holds(n_past):
+    (cache,) = caches_of(IDS[0, :13])
+    with pytest.raises(ValueError, match=f"to position {n_past}, expected 0 to 13"):
+        cache.rewind(n_past)
+    assert cache.n_past == 13
+
+
 @pytest.mark.parametrize("block", [1, 3, 7, 100])
 @pytest.mark.parametrize("n_past", [0, 5])
 def test_attention_in_blocks_equals_attention(block, n_past, monkeypatch):

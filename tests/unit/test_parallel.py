@@ -5,16 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import error
+from support import error, part_of
 
 from picogpt.backward import loss_and_gradients
 from picogpt.config import flatten, unflatten
 from picogpt.train.parallel import parallel_loss_and_gradients
 
 GOLDEN = np.load(Path(__file__).parents[1] / "reference" / "backward.npz")
-PARAMS = unflatten(
-    {k.removeprefix("params/"): GOLDEN[k] for k in GOLDEN if k.startswith("params/")}
-)
+PARAMS = unflatten(part_of(GOLDEN, "params/"))
 TEXT = np.random.default_rng(0).integers(30, size=(6, 11))
 IDS, TARGETS = TEXT[:, :-1], TEXT[:, 1:]
 
