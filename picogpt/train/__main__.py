@@ -146,8 +146,22 @@ def add_step_options(p) -> None:
     add("--steps", int, 2000, "updates of the weights")
     add("--batch", int, 16, "windows of n_ctx tokens for each step")
     add("--accumulate", int, None, "compute a batch in N parts; the more, the less memory", "4")
+    p.add_argument(
+        "--optimizer",
+        choices=("adamw", "muon"),
+        default="adamw",
+        help="muon: for the matrices of the blocks, and AdamW for the rest (default: adamw)",
+    )
     add("--lr", float, None, "the highest learning rate", "1e-3, with --init 5e-5")
     add("--min-lr", float, None, "the rate at the end of the cosine", "a tenth of --lr")
+    add(
+        "--decay",
+        int,
+        None,
+        "steps at the end in which the rate falls; until then it is --lr, and --steps and --decay "
+        "can still be changed with --resume",
+        "all after the warm-up",
+    )
     add("--warmup", int, None, "steps in which the rate rises", "a twentieth of --steps")
     add(
         "--weight-decay", float, 0.1, "what AdamW takes from the matrices: lr times this, each step"

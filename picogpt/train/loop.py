@@ -20,6 +20,7 @@ from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
 from .data import batch
 from .log_line import Clock, line, show_counter, write_sample
+from .muon import is_hidden_matrix, muon
 from .parallel import parallel_loss_and_gradients
 from .randomness import generator
 from .recipe import Recipe
@@ -40,7 +41,7 @@ class Run:
     tokens: np.ndarray  # to learn from: [n_tokens]
     held_out: Windows  # to be evaluated with
     params: dict
-    moments: dict  # of the trainable parameters
+    moments: dict  # of the trainable parameters, see prepare.first_moments
     state: State
 
 
@@ -79,19 +80,35 @@ def update(run: Run, pool: Executor) -> float:
     for what, value in (("loss", loss), ("length of the gradient", norm)):
         if not math.isfinite(value):
             raise diverged(run, what, value)
+    take_step(run, learning, grads, pool)
+    return loss
+
+
+def take_step(run: Run, learning: dict, grads: dict, pool: Executor) -> None:
+    """Change the parameters in learning, in place, each by the optimizer that it belongs to."""
+    recipe = run.recipe
     rate = learning_rate(
-        step, steps=recipe.steps, warmup=recipe.warmup, peak=recipe.lr, least=recipe.min_lr
+        run.state.step,
+        steps=recipe.steps,
+        warmup=recipe.warmup,
+        peak=recipe.lr,
+        least=recipe.min_lr,
+        decay=recipe.decay,
     )
+    if recipe.optimizer == "muon":
+        matrices = {path: x for path, x in learning.items() if is_hidden_matrix(path, x)}
+        learning = {path: x for path, x in learning.items() if path not in matrices}
+        decay = recipe.weight_decay
+        muon(matrices, grads, run.moments["m"], pool=pool, lr=rate, weight_decay=decay)
     adamw(
         learning,
         grads,
         run.moments,
-        step + 1,
+        run.state.step + 1,
         lr=rate,
         betas=(0.9, recipe.beta2),
         weight_decay=recipe.weight_decay,
     )
-    return loss
 
 
 @np.errstate(all="ignore")  # see threads

@@ -15,6 +15,7 @@ from . import run_folder
 from .adamw import zero_moments
 from .data import hold_out
 from .loop import Run, trainable
+from .muon import is_hidden_matrix
 from .recipe import Recipe
 
 
@@ -74,6 +75,16 @@ def all_settings(
     }
 
 
+def first_moments(learning: dict, optimizer: str) -> dict:
+    """What the optimizers remember: "m" of all parameters in learning, "v" of those of AdamW."""
+    moments = zero_moments(learning)
+    if optimizer == "muon":
+        for path, x in learning.items():
+            if is_hidden_matrix(path, x):
+                del moments["v"][path]
+    return moments
+
+
 @contextmanager
 def open_run(
     out: Path,
@@ -95,13 +106,16 @@ def open_run(
         raise ValueError(f"--freeze is {recipe.freeze}, and the model has {config.n_layer} blocks")
     arrays = None if resume else token_arrays(texts, config, tokenizer, recipe.seed)
     state, weights = run_folder.State(), flatten(params)
-    moments = zero_moments(trainable(params, recipe.freeze))
+    moments = first_moments(trainable(params, recipe.freeze), recipe.optimizer)
     place = out / "run"
     with run_folder.alone(out):
         run_folder.find_run(out, resume)  # once more: another process may have begun one meanwhile
         if resume:
             run_folder.check_settings(place, settings)
             state = run_folder.read_checkpoint(place / run_folder.CHECKPOINT, weights, moments)
+            if recipe.steps < state.step:
+                raise ValueError(f"--steps is {recipe.steps}, and {state.step} are done already")
+            run_folder.write_settings(place, settings)
             run_folder.cut_log(place / run_folder.LOG, state.log_bytes)
         else:
             run_folder.write_tokens(place, *arrays)

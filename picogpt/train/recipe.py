@@ -27,6 +27,8 @@ class Recipe:
     patience: int | None  # evaluations without a better one until the run ends; None: never
     sample: str  # what the samples begin with
     seed: int
+    optimizer: str = "adamw"  # or "muon", for the matrices of the blocks
+    decay: int | None = None  # steps at the end in which the rate falls; None: all after warm-up
 
     def __post_init__(self):
         def check(name: str, good: bool, expected: str):
@@ -43,6 +45,8 @@ class Recipe:
             check(name, 0 < getattr(self, name) < math.inf, "a number above 0")
         check("min_lr", 0 <= self.min_lr <= self.lr, f"0 to --lr, which is {self.lr}")
         check("warmup", 0 <= self.warmup < self.steps, f"0 to {self.steps - 1}: --steps less 1")
+        after = self.steps - self.warmup
+        check("decay", self.decay is None or 1 <= self.decay <= after, f"1 to {after}")
         check("weight_decay", 0 <= self.weight_decay < 1 / self.lr, "at least 0, and below 1 / lr")
         for name in ("beta2", "dropout"):
             check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")

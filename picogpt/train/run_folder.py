@@ -113,20 +113,18 @@ def write_settings(run: Path, settings: dict) -> None:
 def check_settings(run: Path, settings: dict) -> None:
     """Raise ValueError if the run was begun with other settings, or its tokens have changed.
 
-    Only its length may grow: then the new settings are kept.
+    Its length may be another one, and how long the rate falls at its end.
     """
     old, new = read_json(run / SETTINGS), with_hashes(run, settings)
-    longer = type(old.get("--steps")) is int and old["--steps"] < new["--steps"]
+    length = {"--steps", "--decay"}
+    if old.get("--steps") != new.get("--steps"):
+        length.add("--warmup")  # which follows from the steps, if nothing is said
     for name in new | old:
-        if longer and name in ("--steps", "--warmup"):  # the second follows from the first
-            continue
-        if old.get(name) != new.get(name):
+        if name not in length and old.get(name) != new.get(name):
             raise ValueError(
                 f"the run in {run} was begun with other settings: {name} was "
                 f"{old.get(name)!r}, now it is {new.get(name)!r}"
             )
-    if longer:
-        write_json(run / SETTINGS, new)
 
 
 def write_checkpoint(path: Path, params: dict, moments: dict, state: State) -> None:

@@ -243,15 +243,15 @@ def test_a_disk_that_is_full_is_named(tmp_path, monkeypatch):
         write_checkpoint(tmp_path / CHECKPOINT, *weights(0), STATE)
 
 
-def test_a_longer_run_may_be_resumed(tmp_path):
+def test_a_run_of_another_length_may_be_resumed(tmp_path):
     write_tokens(tmp_path, np.arange(3), np.arange(2))
-    write_settings(tmp_path, {"--steps": 10, "--warmup": 1, "--lr": 0.1})
-    check_settings(tmp_path, {"--steps": 20, "--warmup": 2, "--lr": 0.1})
-    check_settings(tmp_path, {"--steps": 20, "--warmup": 2, "--lr": 0.1})
-    with pytest.raises(ValueError, match="--steps was 20, now it is 10"):
-        check_settings(tmp_path, {"--steps": 10, "--warmup": 1, "--lr": 0.1})
+    write_settings(tmp_path, {"--steps": 10, "--warmup": 1, "--decay": None, "--lr": 0.1})
+    check_settings(tmp_path, {"--steps": 20, "--warmup": 2, "--decay": 5, "--lr": 0.1})
+    check_settings(tmp_path, {"--steps": 10, "--warmup": 1, "--decay": 5, "--lr": 0.1})
+    with pytest.raises(ValueError, match="--warmup was 1, now it is 2"):
+        check_settings(tmp_path, {"--steps": 10, "--warmup": 2, "--decay": 5, "--lr": 0.1})
     with pytest.raises(ValueError, match="--lr was 0.1, now it is 0.2"):
-        check_settings(tmp_path, {"--steps": 30, "--warmup": 2, "--lr": 0.2})
+        check_settings(tmp_path, {"--steps": 30, "--warmup": 2, "--decay": 5, "--lr": 0.2})
 
 
 def make(folder, *names: str) -> None:
@@ -320,7 +320,7 @@ def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(tmp_pat
     texts = Texts(learn=["a tale of a b c " * 9, "another one"], valid="held out", held_out=0.1)
     tokenizer = Tokenizer({c: i for i, c in enumerate([*ALPHABET, ENDOFTEXT])}, [])
     config = Config(n_vocab=257, n_ctx=4, n_embd=4, n_head=2, n_layer=1)
-    recipe = SimpleNamespace(seed=0, freeze=None)
+    recipe = SimpleNamespace(seed=0, freeze=None, optimizer="adamw")
     params = initial_params(config, generator(0, "weights"))
     arguments = (tmp_path, False, {"--steps": 1}, texts, recipe, config, tokenizer, params)
     with open_run(*arguments):

@@ -269,7 +269,8 @@ def test_fine_tuning_of_an_untied_head(corpus, fox, capsys):
     ("change", "message"),
     [
         (["--lr", "2e-2"], "other settings: --lr was 0.01, now it is 0.02"),
-        (["--steps", "23"], "other settings: --steps was 24, now it is 23"),
+        (["--steps", "23"], "--steps is 23, and 24 are done already"),
+        (["--optimizer", "muon"], "other settings: --optimizer was 'adamw', now it is 'muon'"),
         (["--n-embd", "16"], "other settings: n_embd was 8, now it is 16"),
         (["--held-out", "0.3"], "other settings: --held-out was 0.05, now it is 0.3"),
         (["--seed", "1"], "other settings: --seed was 0, now it is 1"),
@@ -279,6 +280,18 @@ def test_resuming_with_other_settings(corpus, uninterrupted, capsys, change, mes
     assert main([*arguments(corpus, "whole", *EXTRAS, *change), "--resume"]) == 1
     assert message in capsys.readouterr().err
     assert results(corpus / "whole") == uninterrupted
+
+
+def test_a_run_in_parts_whose_end_is_settled_on_the_way(corpus):
+    """With muon and a stable rate: stopped, gone on with, and stopped earlier than it was to."""
+    muon = ["--optimizer", "muon", "--lr", "1e-2", "--warmup", "2"]
+    end = ["--steps", "15", "--decay", "5"]
+    assert main(arguments(corpus, "whole", *muon, *end)) == 0
+    parts = arguments(corpus, "parts", *muon, "--steps", "99", "--decay", "5")
+    code = [sys.executable, "-c", KILLED, "14", *parts]  # after the evaluation of step 5
+    assert subprocess.run(code, env=ENVIRONMENT, check=False).returncode == -signal.SIGKILL
+    assert main([*arguments(corpus, "parts", *muon, *end), "--resume"]) == 0
+    assert results(corpus / "parts") == results(corpus / "whole")
 
 
 def test_rates_that_follow_from_others(corpus, uninterrupted):

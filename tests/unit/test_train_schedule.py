@@ -27,6 +27,15 @@ def test_warmup_and_cosine(step, expected):
     assert rate(step) == pytest.approx(expected, rel=1e-12)
 
 
+def test_stable_until_the_decay():
+    stable = partial(rate, decay=20)
+    assert [stable(step) for step in range(10)] == [rate(step) for step in range(10)]
+    assert {stable(step) for step in range(10, 91)} == {8e-4}
+    assert stable(100) == pytest.approx(5e-4, rel=1e-12)  # halfway
+    assert stable(110) == pytest.approx(2e-4, rel=1e-12)
+    assert [rate(step, decay=100) for step in range(110)] == [rate(step) for step in range(110)]
+
+
 def test_no_warmup():
     assert rate(0, warmup=0) == 8e-4
     assert rate(55, warmup=0) == pytest.approx(5e-4, rel=1e-12)
