@@ -8,8 +8,8 @@
 # notebook shows what can be done with it in a few lines; the others take it apart. You need some
 # Python, and no knowledge of language models. About 20 minutes.
 #
-# To run the cells yourself, type `make lab` in the project's folder. The order is from top to
-# bottom, with Shift + Enter.
+# To run the cells yourself, type `make lab` in the project's folder. Run them from top to bottom,
+# with Shift + Enter.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -32,7 +32,7 @@ model = picogpt.load(MODEL)
 #
 # `fairytale` is a small GPT-2 that comes with picogpt. It has read 28 books of fairy tales and
 # nothing else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI
-# published in 2019, and runs in the same code; it only has fewer and smaller ones. Three things are
+# published in 2019, and runs in the same code; they are only fewer and smaller. Three things are
 # all there is to it: its sizes, its parameters (numbers that were learned), and its tokenizer.
 
 # %%
@@ -79,8 +79,8 @@ plt.show()
 # %% [markdown]
 # ## 0.4 Let it write
 #
-# Take a token, append it, ask again. `generate` does that, as often as you say. Without further
-# settings it always takes the likeliest token, and writes the same text every time:
+# Take a token, append it, ask again. `generate` does that as many times as you ask. Without
+# further settings it always takes the likeliest token, and writes the same text every time:
 
 # %%
 print(prompt + model.generate(prompt, 60))
@@ -132,9 +132,9 @@ plt.show()
 # ## 0.6 Let it judge
 #
 # The model can read as well as write. `score` goes through a text and notes for each token how
-# likely the model held it, when it had seen what comes before. The logarithm, with the opposite
-# sign, is called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a
-# chance of one in a thousand.
+# likely the model thought it, given what comes before. The logarithm, with the opposite sign, is
+# called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a chance
+# of one in a thousand.
 
 # %%
 score = model.score(TALE)
@@ -142,9 +142,9 @@ drawings.surprise_text(token_labels(model.tokenizer, score.ids), -score.logprobs
 plt.show()
 
 # %% [markdown]
-# Where something new enters the tale the ground is dark; where a phrase only has to be ended, as
-# after "Once upon a", or one speaks who has spoken before, it is light. The mean surprise is the
-# measure by which language models are trained and compared:
+# The background is dark where something new enters the tale. It is light where a phrase only has
+# to be completed, as after "Once upon a", or where somebody speaks who has spoken before. The
+# mean surprise is the measure by which language models are trained and compared:
 
 # %%
 assert np.isclose(score.nats_per_token, -score.logprobs.mean())
@@ -154,7 +154,7 @@ print(f"{score.perplexity:.1f} perplexity: as if it had to guess among so many t
 print(f"{score.bits_per_byte:.2f} bits per byte: what the text would take, compressed with it")
 
 # %% [markdown]
-# What makes no sense surprises more. Here is one sentence, made worse step by step:
+# A text that makes no sense is more surprising. Here is one sentence, made worse step by step:
 
 # %%
 sentences = {
@@ -188,8 +188,8 @@ for name, x in activations.items():
         print(f"    {name:20} {list(x.shape)}")
 
 # %% [markdown]
-# And here is how much more the text surprises if a part is silenced, one block at a time: its
-# attention, which looks at other tokens, or its MLP, which works on each token alone.
+# And here is how much more the model is surprised by the text if a part is silenced, one block at
+# a time: its attention, which looks at other tokens, or its MLP, which works on each token alone.
 # (The axis is logarithmic: each line is ten times the one below.)
 
 # %%
@@ -221,7 +221,7 @@ plt.show()
 #     python -m picogpt -m fairytale --show-probs -n 20 "The king had three"
 #     python -m picogpt -m fairytale
 #
-# The last one asks for one beginning after another. `python -m picogpt --help` says the rest. To
+# The last one asks for one beginning after another. `python -m picogpt --help` lists the rest. To
 # get the real GPT-2 (498 MB), leave `-m fairytale` out, or change the first line of a notebook to
 # `MODEL = "124M"`.
 #
@@ -245,21 +245,21 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt that
-# >   ends in one has already spent it, and asks for a word that begins without.
+# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt
+# >   that ends in one has already spent it, and asks for a word that begins without one.
 # > - *A text where ids are expected*, or the row of the wrong position: row $t$ of the logits is
 # >   about token $t + 1$.
-# > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It goes on with
-# >   a text, and an order is the beginning of a text about orders.
+# > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It continues a
+# >   text, and an order is the beginning of a text about orders.
 # > - *Comparing sums.* Every further token makes a text less likely. Compare means per token, or
 # >   per byte if the models have different vocabularies.
 # > - *Believing it.* A high probability says that a text is like those that the model has read; it
 # >   does not say that the text is true.
 
 # %% [markdown]
-# **The space.** Three prompts that look nearly the same, and what the model expects after each. In
-# the second one " sons" can no longer come, since its space has been used up; "sons" alone is a
-# token that hardly ever stood there.
+# **The space.** Three prompts that look nearly the same, and what the model expects after each.
+# In the second one " sons" can no longer come, since its space has been used up; and in the texts
+# that the model has read, the token "sons" hardly ever followed a single space.
 
 
 # %%
@@ -287,7 +287,7 @@ except TypeError as error:
     print(error)
 
 # %% [markdown]
-# **An order.** Look whether it is obeyed:
+# **An order.** See whether it is obeyed:
 
 # %%
 order = "Tell me a story about a dragon, and let it end well."
@@ -315,8 +315,8 @@ for text in (
 # %% [markdown]
 # ## Exercises
 #
-# Each is a cell to be filled in, and a cell that checks it. Solutions stand at the end; JupyterLab
-# hides them until you click on the three dots.
+# Each is a cell to be filled in, and a cell that checks it. The solutions are at the end;
+# JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write a function that finds the token of a text that surprised the model most, and
 # returns it as a string.
@@ -340,9 +340,9 @@ def check_1(function):
 attempt(check_1, most_surprising)
 
 # %% [markdown]
-# **Exercise 2.** The model as a reader of riddles: given a beginning and some possible endings,
-# return the ending that the model holds likeliest. (Mind the sums and means: the endings may have
-# several tokens, and it is the whole ending that shall be likely.)
+# **Exercise 2.** The model as a solver of riddles: given a beginning and some possible endings,
+# return the ending that the model thinks likeliest. (Mind the sums and means: the endings may
+# have several tokens, and what counts is the whole ending.)
 
 
 # %%

@@ -1,14 +1,15 @@
 # %% [markdown]
 # # 1. From text to tokens
 #
-# **Goal:** follow a text by hand to the numbers that a model reads, and know where this surprises.
+# **Goal:** turn a text by hand into the numbers that a model reads, and know where this holds
+# surprises.
 #
-# A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text must
-# be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are long, and
-# the model has to learn again and again that k-i-n-g is a king. *Words* would be short, but there
-# is no end of them, and a name that is not on the list could not even be read. GPT-2 takes the road
-# between: frequent pieces of words, found by counting, and single bytes for all the rest. About 30
-# minutes.
+# A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text
+# must be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are
+# long, and the model has to learn again and again that k-i-n-g is a king. *Words* would be short,
+# but there is no end of them, and a name that is not on the list could not even be read. GPT-2
+# takes the middle road: frequent pieces of words, found by counting, and single bytes for all the
+# rest. About 30 minutes.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -45,9 +46,9 @@ for character in "kéж猫🙂":
 
 # %% [markdown]
 # Tokens are kept in text files, and bytes such as the space or the line feed would be hard to see
-# there. So each byte gets a visible character as its symbol: itself if it is one, or else one from
-# the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes
-# becomes several strange symbols. Nothing is lost, it is only a way to write bytes down.
+# there. So each byte gets a visible character as its symbol: its own if it has one, or else one
+# from the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes
+# becomes several strange symbols. Nothing is lost: this is only a way to write bytes down.
 
 # %% tags=["stable"]
 for text in ("king", " king", "\n", "é", " 猫"):
@@ -56,9 +57,9 @@ for text in ("king", " king", "\n", "é", " 猫"):
 # %% [markdown]
 # ## 1.2 Words
 #
-# First the text is cut into words, and no token will ever reach from one word into the next. A word
-# takes the space *before* it along; digits, letters and punctuation are never in the same word, but
-# for seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd.
+# First the text is cut into words, and no token will ever reach from one word into the next. A
+# word includes the space *before* it. Digits, letters and punctuation never share a word, except
+# in seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd.
 
 # %% tags=["stable"]
 print(list(split("The king's daughter was 17 years old, and   brave.")))
@@ -69,10 +70,11 @@ print(list(split("The king's daughter was 17 years old, and   brave.")))
 #
 # ## 1.3 Merges
 #
-# Now each word is a row of symbols, and neighbours are joined, again and again, until no more can
-# be. Which pairs may be joined is written in a list, which was learned: the first entries are pairs
-# like `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the word, the
-# one that stands first in the list goes first.** Its place in the list is called its rank.
+# Now each word is a row of symbols, and neighbours are joined, again and again, until nothing
+# more can be joined. A list, which was learned, says which pairs may be joined: its first entries
+# are pairs like `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the
+# word, the one that stands first in the list goes first.** Its place in the list is called its
+# rank.
 
 # %% tags=["stable"]
 print(tokenizer.explain(" shoemaker"))
@@ -124,7 +126,8 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 #
 # Where does the list come from? From counting. Take a text, count all pairs of neighbouring
 # symbols, join the most frequent pair everywhere to a new symbol, write it down, and begin again.
-# The list is as long as one has patience: 3,839 merges in the fairy-tale model, 50,000 in GPT-2.
+# You can go on for as long as you have patience: 3,839 merges in the fairy-tale model, 50,000 in
+# GPT-2.
 
 
 # %%
@@ -197,14 +200,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Merges learned from one short text are soon all its words, learned by heart, and no use for
-# another. Those of the model come from millions of words, and go on being useful. The price is paid
-# in the model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
+# Merges learned from one short text soon spell out its words, and help much less with any other
+# text. Those of the model come from millions of words, and stay useful. The price is paid in the
+# model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
 #
-# ## 1.5 Where it surprises
+# ## 1.5 Surprises
 #
 # **Space and case.** To the model these are different tokens, as different as "cat" and "tree".
-# That they mean the same it has to learn.
+# It has to learn that they mean the same.
 
 # %% tags=["stable"]
 for text in ("king", " king", "King", " King", "KING", "  king"):
@@ -212,7 +215,8 @@ for text in ("king", " king", "King", " King", "KING", "  king"):
     print(f"{text!r:9} {found!s:22} {token_labels(tokenizer, found)}")
 
 # %% [markdown]
-# **Spelling.** One wrong letter, and a word falls to pieces that have nothing to do with it.
+# **Spelling.** One wrong letter, and the word falls apart into pieces that have nothing to do
+# with it.
 
 # %% tags=["stable"]
 for text in (" princess", " princesses", " prinecss"):
@@ -262,9 +266,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# **Halves of characters.** A character may be cut in the middle, and a token that holds one of its
-# bytes is no text by itself. Decoding shows `�` for it. Who prints a text while it is being written
-# has to hold such bytes back until the rest has come, as `StreamDecoder` does.
+# **Halves of characters.** A character may be cut in the middle, and a token that holds one of
+# its bytes is no text by itself. Decoding shows `�` for it. A program that prints a text while it
+# is being written has to hold such bytes back until the rest has come, as `StreamDecoder` does.
 
 # %% tags=["stable"]
 cat = tokenizer.encode("猫")
@@ -277,10 +281,10 @@ print("held back:     ", [decoder.push(i) for i in cat])
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>` either.
-# >   It has one special token, `<|endoftext|>`, which in training stood between two documents, so
-# >   that it is what comes before a beginning. A made-up `<bos>` is read as the characters that it
-# >   is.
+# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>`
+# >   either. It has one special token, `<|endoftext|>`, which stood between two documents in
+# >   training, and so comes before every beginning. A made-up `<bos>` is read as the characters
+# >   that it is.
 # > - *A space at the end of a prompt.* The next word would bring its own.
 # > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of
 # >   the two texts joined.
@@ -308,9 +312,9 @@ for name, prefix in {
     print(f"{name:26} {len(prefix)} tokens, loss {loss_after(prefix):.3f}")
 
 # %% [markdown]
-# **A space at the end.** After "Once upon a" the model expects ` time`, with its space. After "Once
-# upon a ", where the space is a token of its own, ` time` would make two spaces, and `time` without
-# a space hardly ever stood after a single space in the texts it has learned from:
+# **A space at the end.** After "Once upon a" the model expects ` time`, with its space. After
+# "Once upon a ", where the space is a token of its own, ` time` would make two spaces, and in the
+# texts it has learned from, `time` without a space hardly ever followed a single space:
 
 # %%
 for prompt, word in (("Once upon a", " time"), ("Once upon a ", "time")):
@@ -327,8 +331,9 @@ print(tokenizer.encode(" prin") + tokenizer.encode("cess"), tokenizer.encode(" p
 print(tokenizer.encode("<|endoftext|>"), tokenizer.encode("<|endoftext|>", allow_endoftext=True))
 
 # %% [markdown]
-# **The longest token that fits**, from the left, is a way of encoding too, but not the one that the
-# model has learned with. It often cuts a word better, and the model has still never seen it so.
+# **The longest token that fits**, from the left, is a way of encoding too, but not the one that
+# the model has learned with. It may cut a word more sensibly, but the model has never seen the
+# word cut like that.
 
 
 # %% tags=["stable"]
@@ -355,7 +360,7 @@ print(f"{len(ids)} tokens for {len(TALE.split())} words")
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are
 # the bytes of token `i`; leave out `<|endoftext|>`.)
@@ -392,7 +397,7 @@ def check_2(some_ids):
 attempt(check_2, not_its_own)
 
 # %% [markdown]
-# **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent one?
+# **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent?
 # Words are given with the number of times that they occur.
 
 

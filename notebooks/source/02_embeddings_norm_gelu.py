@@ -64,8 +64,8 @@ for word in (" king", " princess", " said", " three", " cat", " gold"):
     print(f"{word:10}", *(f"{tokenizer.decode([j])} {cosines[j]:.2f}" for j in nearest))
 
 # %% [markdown]
-# Here are the cosines between all of some words. They stand in groups, which the model was never
-# told; where a group shows as a dark square, it has found it by itself.
+# Here are the cosines between some words. We have sorted them into groups; the model was never
+# told of any. Where a group shows as a dark square, the model has found it by itself.
 
 # %%
 groups = {
@@ -93,8 +93,9 @@ plt.show()
 # %% [markdown]
 # ## 2.2 Where it stands
 #
-# Attention treats the tokens before it as a heap (notebook 3, exercise 3). So the order has to be
-# written into the vectors: a second table, `wpe`, has a row for each position, which is *added*.
+# Attention sees the tokens before it as a heap, in no order (notebook 3, exercise 3). So the
+# order has to be written into the vectors: a second table, `wpe`, has a row for each position,
+# which is *added*.
 #
 # $$x_t = \mathrm{wte}[\mathrm{id}_t] + \mathrm{wpe}[t]$$
 
@@ -191,9 +192,9 @@ for name, v in (
 assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
 
 # %% [markdown]
-# Here is every position of the tale at every depth. On its way the stream grows many times over, by
-# jumps and slowly, and differs from position to position. After the norm, before gain and bias, all
-# are the same size.
+# Here is every position of the tale at every depth. On its way the stream grows many times over,
+# here slowly and there in jumps, and differently at each position. After the norm, before gain
+# and bias, all are the same size.
 
 # %%
 names = ["embed"]
@@ -216,9 +217,9 @@ plt.show()
 
 # %% [markdown]
 # Layer norm forgets two things about a vector, its mean and its length. What is left is a
-# direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The small
-# $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for vectors as small
-# as $\sqrt{\varepsilon} \approx 0.003$ it is felt.
+# direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The
+# small $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for vectors as
+# small as $\sqrt{\varepsilon} \approx 0.003$ it makes a difference.
 
 # %% tags=["stable"]
 example = np.array([1.0, 2.0, 4.0, 9.0], np.float32)
@@ -235,10 +236,10 @@ for text, v in {
 # %% [markdown]
 # ## 2.4 Why the norm comes first
 #
-# The first transformers normed the stream itself, after each addition:
-# $x \leftarrow \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads:
-# $x \leftarrow x + f(\mathrm{norm}(x))$ ("pre-norm"). Nothing then ever happens to the stream but
-# additions, from the embeddings to the last block, and one can write down the end as a sum:
+# The first transformers normed the stream itself, after each addition: $x \leftarrow
+# \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads: $x \leftarrow x +
+# f(\mathrm{norm}(x))$ ("pre-norm"). Then nothing but additions ever happens to the stream, from
+# the embeddings to the last block, and its end can be written as a sum:
 
 # %%
 total = activations["embed"].copy()
@@ -247,12 +248,12 @@ for i in range(config.n_layer):
 assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-3)
 
 # %% [markdown]
-# What does a norm in the stream do? Let the branches be random and give as much as they get. With
-# post-norm each addition is divided by about $\sqrt{2}$ again, so that after $n$ branches a share
-# of $2^{-n/2}$ of the embeddings is left; with pre-norm it is $1/\sqrt{n + 1}$. The gradient that
-# comes back along this path is divided as often. So in a deep post-norm model the first blocks get
-# far smaller gradients than the last ones (Xiong et al. 2020), and training it needs a careful
-# warm-up of the learning rate.
+# What does a norm in the stream do? Let the branches be random, with outputs as large as their
+# inputs. With post-norm each addition is divided by about $\sqrt{2}$ again, so that after $n$
+# branches a share of $2^{-n/2}$ of the embeddings is left; with pre-norm it is $1/\sqrt{n + 1}$.
+# The gradient that comes back along this path is divided as often. So in a deep post-norm model
+# the first blocks get far smaller gradients than the last ones (Xiong et al. 2020), and training
+# it needs a careful warm-up of the learning rate.
 
 # %%
 width, n_branches = 512, 48
@@ -302,16 +303,17 @@ plt.show()
 # would be for nothing: $(x W_1) W_2 = x (W_1 W_2)$. The function must therefore not be a straight
 # line; it should be quick, and have a slope that training can use.
 #
-# ReLU, $\max(0, x)$, lets a number pass or not. GELU lets it pass *with a probability*, that of a
-# standard normal number being smaller than it: $\mathrm{gelu}(x) = x\, \Phi(x)$. It is smooth, and
-# a little below zero for moderately negative $x$, so that there is a slope to learn from where ReLU
-# has none. $\Phi$ is an integral without a closed form. GPT-2 was made with an approximation,
+# ReLU, $\max(0, x)$, lets a number pass or not. GELU multiplies it by a *probability*, that of a
+# standard normal number being smaller than it: $\mathrm{gelu}(x) = x\, \Phi(x)$. It is smooth,
+# and a little below zero for moderately negative $x$, so that there is a slope to learn from
+# where ReLU has none. $\Phi$ is an integral without a closed form. GPT-2 was made with an
+# approximation,
 #
 # $$\Phi(x) \approx \tfrac{1}{2}\left(1 + \tanh\!\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
 #
-# because at the time the exact function, `erf`, was slow in TensorFlow (so D. Hendrycks, whose idea
-# GELU was, in PyTorch's issue 39853). Today it is not; but GPT-2's weights were trained with this
-# one, and expect it.
+# because at the time the exact function, `erf`, was slow in TensorFlow (according to D.
+# Hendrycks, who invented GELU, in PyTorch's issue 39853). Today it is not; but GPT-2's weights
+# were trained with this one, and expect it.
 
 
 # %%
@@ -350,8 +352,8 @@ for i, share in enumerate(shares):
 # %% [markdown]
 # ## Common mistakes
 #
-# > A model with one of these still runs. Some cost much; some cost so little that only a comparison
-# > with reference numbers finds them, and then one looks for days.
+# > A model with one of these still runs. Some cost much; some cost so little that only a
+# > comparison with reference numbers finds them, and the search can take days.
 # >
 # > - *The exact GELU*, with `erf`, which is the default in PyTorch.
 # > - *`ddof=1`*: the variance divided by $n - 1$, the default of PyTorch's `var` and of statistics
@@ -363,7 +365,7 @@ for i, share in enumerate(shares):
 # > - *`x**3`*, which costs time, and *`np.sqrt(2 / np.pi)`*, which costs memory: see below.
 #
 # A tap puts each of them into the model. We compare the loss on the tale, in nats per token, and
-# the logits: the largest change of one, over the range of all of them.
+# the logits: the largest change of a logit, divided by the range of all logits.
 
 
 # %%
@@ -436,8 +438,8 @@ for name, tap in mistakes.items():
 # The first line is what rounding does. `erf`, `ddof=1` and the $\varepsilon$ leave the loss as it
 # is, but not the logits; that is why this library is compared with others to the last digits.
 #
-# **`x**3`.** NumPy computes a power with a whole exponent above 2 by the general function for any
-# exponent. Two multiplications are many times as fast:
+# **`x**3`.** For a whole exponent above 2, NumPy uses its general function for any exponent. Two
+# multiplications are many times as fast:
 
 # %%
 x = rng.standard_normal((256, 4 * config.n_embd), np.float32)
@@ -466,7 +468,7 @@ print((x * np.sqrt(2 / np.pi)).dtype, (x * math.sqrt(2 / math.pi)).dtype)
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write layer norm for one vector, a list of numbers, in Python without NumPy.
 

@@ -157,7 +157,7 @@ plt.show()
 
 # %% [markdown]
 # GPT-2's heads have $d = 64$ in every size, those of the fairy-tale model $d = 32$: without the
-# scale, queries and keys of size 1 would leave them a third of the slope or less.
+# scale, queries and keys of size 1 would leave them 28 % and 39 % of the slope.
 #
 # ## 3.4 Why the mask comes before the softmax
 #
@@ -183,9 +183,9 @@ print("mask before the softmax:")
 print("   before", weights[1].round(3), " now", early[1].round(3))
 
 # %% [markdown]
-# With the mask where it belongs, no change of a token can reach an earlier position, to the last
-# bit, in the whole model. Here one token in the middle of a sentence is replaced, and we look at
-# which positions' logits have changed.
+# With the mask where it belongs, a changed token cannot reach any earlier position, anywhere in
+# the model. Here one token in the middle of a sentence is replaced, and we look at which
+# positions' logits have changed.
 
 # %%
 sentence = "The king had a daughter, and the king loved his daughter."
@@ -208,7 +208,7 @@ ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# (What is written `·` in labels is a space. It belongs to the word after it: see notebook 1.)
+# (In labels, `·` stands for a space, which belongs to the word after it: see notebook 1.)
 #
 # ## 3.5 A softmax that cannot overflow
 #
@@ -226,10 +226,10 @@ print("the same as for 0 1 2:", softmax(np.array([0.0, 1.0, 2.0], np.float32)).r
 # %% [markdown]
 # ## 3.6 Many heads
 #
-# One softmax gives one mixture: a head that looks at the subject cannot at the same time look at
-# the verb. So GPT-2 cuts each position's vector of `n_embd` numbers into `n_head` pieces of
-# `n_head_dim` and lets each have its own attention. We record everything that happens to our
-# sentence and follow the shapes through the first block:
+# One softmax gives one mixture: what a head takes from the subject and what it takes from the
+# verb are stirred together. So GPT-2 cuts each position's vector of `n_embd` numbers into
+# `n_head` pieces of `n_head_dim` and lets each have its own attention. We record everything that
+# happens to our sentence and follow the shapes through the first block:
 
 # %%
 activations = {}
@@ -276,9 +276,9 @@ plt.show()
 #
 # ## 3.7 What a trained model looks at
 #
-# Here are the attention weights of all heads on our sentence. A picture's row is the position that
-# looks, its column the one that is looked at; dark is much. Everything above the diagonal is
-# masked.
+# Here are the attention weights of all heads on our sentence. A picture's row is the position
+# that looks, its column the one that is looked at; dark means much. Everything above the diagonal
+# is masked.
 
 # %%
 maps = attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -299,10 +299,11 @@ plt.show()
 # them. `lookback(maps, n)` is how much each position looks at the one $n$ before it:
 #
 # - *itself* ($n = 0$) and the *previous token* ($n = 1$), by which a model sees word pairs;
-# - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum to
-#   1, and in GPT-2 124M the first position, which everybody can see, has become a place to rest,
-#   whatever token stands there. Whether it is one in a given model, or whether a head only looks at
-#   this first word, a single sentence does not tell: notebook 8 measures it on a longer text.
+# - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum
+#   to 1, and in GPT-2 124M the first position, which everybody can see, has become a place to
+#   rest, whatever token stands there. A single sentence cannot tell whether that is so in a given
+#   model, or whether a head just looks at this first word: notebook 8 measures it on a longer
+#   text.
 
 # %%
 mean_on = {
@@ -332,10 +333,10 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > **All of these circulate**, some in tutorials that many have read. A model with one of them
-# > still runs, and still writes something. What it costs can be measured: the loss, in nats per
-# > token, is how surprised the model is by a text it has not seen, and a model that knows nothing
-# > has $\log n_{\mathrm{vocab}}$.
+# > **All of these are in circulation**, some of them in widely read tutorials. A model with one
+# > of them still runs, and still writes something. The cost can be measured: the loss, in nats
+# > per token, is how surprised the model is by a text it has not seen. For a model that knows
+# > nothing it is $\log n_{\mathrm{vocab}}$.
 # >
 # > - *No scale*, the scale *after* the softmax, or $\sqrt{n_{\mathrm{embd}}}$ instead of
 # >   $\sqrt{n_{\mathrm{head\,dim}}}$.
@@ -357,7 +358,7 @@ except ValueError as error:
 
 # %% [markdown]
 # A tap can put any of them into the trained model: it remembers each block's queries and keys as
-# they pass, and when the weights come by, it replaces them by those of a wrong rule.
+# they pass, and when the weights come by, it replaces them with those of a wrong rule.
 
 # %%
 tale = np.array(model.tokenizer.encode(TALE))
@@ -436,7 +437,7 @@ loss_bars(losses, model.config.n_vocab)
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write attention for one head as a loop over positions. Position $i$ looks at
 # `k[: i + 1]`: where the loop does not look, no mask is needed.

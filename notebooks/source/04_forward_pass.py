@@ -74,9 +74,9 @@ assert np.array_equal(logits, model(ids))  # not nearly: every bit
 #
 # ## 4.3 Is it GPT-2?
 #
-# That our cell agrees with our library proves little, if both were wrong in the same way. So the
-# tests ask others. `tests/reference/model.npz` holds a small GPT-2 with random parameters, and the
-# logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
+# That our cell agrees with our library proves little: both could be wrong in the same way. So the
+# tests ask others. `tests/reference/model.npz` holds a small GPT-2 with random parameters, and
+# the logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
 # random, biases and gains included: a bias that is zero could be forgotten, and nobody would see.
 
 # %%
@@ -90,9 +90,9 @@ print(f"largest difference, over the range of all logits: {error:.0e}")
 assert error < 2e-6
 
 # %% [markdown]
-# float32 has about seven decimal digits, and PyTorch adds up in another order, so that the last of
-# them differ. What is left is rounding. (Why over the range? An error of 0.001 is nothing if logits
-# go from -100 to 100, and a fault if they go from 0 to 0.01.)
+# float32 has about seven decimal digits, and PyTorch adds up in another order, so the last digits
+# differ. What is left is rounding. (Why over the range? An error of 0.001 is nothing if logits go
+# from -100 to 100, and a fault if they go from 0 to 0.01.)
 #
 # ## 4.4 Read the answer
 #
@@ -123,9 +123,9 @@ plt.show()
 # %% [markdown]
 # ## 4.5 Shapes
 #
-# Everything the model computes has a name, under which a tap sees it. Here they are for our prompt,
-# the blocks being all alike. `config.activation_shapes` is a table of them that a test compares
-# with a real run, as we do here.
+# Everything the model computes has a name, under which a tap sees it. Here they are for our
+# prompt, with one block for all, since they are alike. `config.activation_shapes` is a table of
+# them that a test compares with a real run, as we do here.
 
 # %%
 activations = {}
@@ -183,9 +183,9 @@ ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.25), handlelength
 plt.show()
 
 # %% [markdown]
-# A small model with a large vocabulary is to a good part a dictionary: in 124M, nearly a third of
-# all parameters are embeddings of tokens. With size the blocks take over, and in each of them the
-# MLP is twice as large as attention. Norms and biases can hardly be seen.
+# A small model with a large vocabulary is largely a dictionary: in 124M, nearly a third of all
+# parameters are embeddings of tokens. With size the blocks take over, and in each of them the MLP
+# is twice as large as attention. Norms and biases can hardly be seen.
 #
 # ## 4.7 Counting multiplications
 #
@@ -238,8 +238,9 @@ axes[0].set_ylabel("million FLOPs per token")
 plt.show()
 
 # %% [markdown]
-# "Attention is quadratic" is true, and at GPT-2's lengths it is not yet what costs. As a rule of
-# thumb, one token takes two operations for each parameter of the blocks and of the output matrix.
+# "Attention is quadratic" is true, but at GPT-2's lengths it is not yet the main cost. As a rule
+# of thumb, one token takes two operations for each parameter of the blocks and of the output
+# matrix.
 #
 # How fast is that here? We time forward passes of several lengths. The rate that comes out is not
 # the same for all: few tokens cannot keep the processor busy, as each weight has to be fetched from
@@ -311,7 +312,7 @@ for name, c in everyone.items():
 
 # %% [markdown]
 # (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only
-# the last ones are needed: the library computes no others then.
+# the last ones are needed: then the library computes no others.
 
 # %% [markdown]
 # ## Common mistakes
@@ -411,7 +412,7 @@ for bad in ([3, -1], [0] * (config.n_ctx + 1)):
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** In 4.2 we compute the logits of all positions. Change `forward` so that it returns
 # only the last row, without computing the others. (It is one small change in one place.)
@@ -476,9 +477,9 @@ attempt(check_2, break_even)
 
 # %% [markdown]
 # **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is
-# filled up. With what, and where, so that GPT-2, which knows no filling, gives each the logits that
-# it would have got alone? Write a function that runs both in one call of the model and returns the
-# logits after the last token of each.
+# padded, and GPT-2 knows nothing of padding. With what do you pad, and where, so that each text
+# gets the logits that it would have got alone? Write a function that runs both in one call of the
+# model and returns the logits after the last token of each.
 
 
 # %%

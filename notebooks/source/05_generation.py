@@ -129,9 +129,9 @@ plt.show()
 
 # %% [markdown]
 # The likeliest text is not what people write. They say what their reader could not have guessed;
-# otherwise why say it? A text without surprises is dull, and soon it is worse: what stands in the
-# context once becomes likelier to come again, until the text goes round in circles. How often is a
-# group of four tokens one that was there before?
+# otherwise why say it? A text without surprises is dull, and soon it is worse: what is in the
+# context once becomes likelier to come again, until the text goes round in circles. How often is
+# a group of four tokens one that was there before?
 
 
 # %%
@@ -153,8 +153,8 @@ print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 # ## 5.3 Drawing
 #
 # The other extreme is to draw each token with the probability that the model gives it. Lay all
-# probabilities side by side on a line from 0 to 1, throw a point at the line, and see on whose
-# piece it falls: that is how `sampling.draw` does it.
+# probabilities side by side on a line from 0 to 1, throw a point at the line, and see whose piece
+# it lands on: that is how `sampling.draw` does it.
 
 # %%
 probabilities = softmax(unsure)
@@ -181,7 +181,7 @@ for i in order[:5]:
 # %% [markdown]
 # ## 5.4 Temperature
 #
-# Between the two extremes lies a dial. Divide the logits $z$ by a temperature $T$ before the
+# Between the two extremes there is a dial. Divide the logits $z$ by a temperature $T$ before the
 # softmax:
 #
 # $$p_i(T) = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}} = \frac{p_i^{1/T}}{\sum_j p_j^{1/T}}$$
@@ -254,10 +254,10 @@ print(f"none of 100 draws does:              {(1 - tail) ** 100:.1e}")
 print(f"in the text that a person wrote:     {(written < 0.001).mean():.1%} are such tokens")
 
 # %% [markdown]
-# Rare words do belong into a text, as the last line shows. The trouble is which: of tokens that it
-# has seldom seen at such a place a model knows least, and one that does not fit becomes the context
-# of all that follows. So nearly everybody draws from the head of the distribution alone. There are
-# three usual ways to say where the head ends.
+# Rare words do belong in a text, as the last line shows. The trouble is which ones: a model knows
+# least about tokens that it has seldom seen in such a place, and one that does not fit becomes
+# the context of all that follows. So nearly everybody draws from the head of the distribution
+# alone. There are three usual ways to say where the head ends.
 #
 # - **top-k**: the $k$ likeliest tokens. (OpenAI's samples of 2019 used $k = 40$.)
 # - **top-p**, or nucleus: the fewest likeliest tokens whose probabilities reach $p$ together.
@@ -491,9 +491,10 @@ for n_beams in (1, 2, 4, 8):
 #
 # ## 5.8 The cache of keys and values
 #
-# Now for the asking. In 5.1 we gave the model the whole text again for every new token, although
-# only the end of it was new. What can be kept? Attention is causal: nothing at a position depends
-# on later ones (notebook 3). So neither do its keys and values, in any block:
+# So much for the choice; now to how the model is asked. In 5.1 we gave the model the whole text
+# again for every new token, although only the end of it was new. What can be kept? Attention is
+# causal: nothing at a position depends on later ones (notebook 3). So neither do its keys and
+# values, in any block:
 
 # %%
 ids = tokenizer.encode(TALE)[:60]
@@ -608,11 +609,11 @@ plt.show()
 #
 # ## 5.9 Past the end of the context
 #
-# GPT-2 has embeddings for `n_ctx` positions and no more. If the text shall go on, something has to
-# be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But then
-# *every* token moves to another position, so that all keys and values are wrong, and the whole
-# context must be computed again for each token. picogpt drops the older half at once, computes the
-# rest again, and then has room for half a context in which the cache works.
+# GPT-2 has embeddings for `n_ctx` positions and no more. If the text is to go on, something has
+# to be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But
+# then *every* token moves to another position, so that all keys and values are wrong, and the
+# whole context must be computed again for each token. picogpt drops the older half at once,
+# computes the rest again, and then has room for half a context in which the cache works.
 
 # %%
 sample = Sample(
@@ -684,8 +685,8 @@ assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in gree
 
 # %% [markdown]
 # Fairy tales have a place for word-for-word repetition: what happens to the first brother happens
-# to the second. Whatever the model would rather tell, in the third text the "choice" is always the
-# next token of such a tale.
+# to the second. In the third text the model has no say: the "choice" is always the next token of
+# such a tale.
 
 # %%
 BROTHERS = """The eldest son set out, and when he came to the well there sat a toad, who said: \
@@ -801,7 +802,7 @@ loss_bars(losses, config.n_vocab)
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Min-p compares probabilities, and so seems to need a softmax. It does not. Which
 # logits does `keep_min_p(logits, min_p)` keep? Write it without any exponential.

@@ -67,9 +67,9 @@ data = (folder / "model.ckpt.data-00000-of-00001").read_bytes()
 # %% [markdown]
 # ## 6.2 Begin at the end
 #
-# Who writes a table block by block does not know at the beginning where the blocks will lie. So the
-# index is written at the end, and the last 48 bytes, the *footer*, are the place where reading
-# begins.
+# Whoever writes a table block by block does not know at the beginning where the blocks will be.
+# So the index is written at the end, and the last 48 bytes, the *footer*, are the place where
+# reading begins.
 
 # %% tags=["stable"]
 footer = index[-48:]
@@ -93,7 +93,7 @@ line = b"http://code.google.com/p/leveldb/\n"
 assert hashlib.sha1(line).hexdigest().startswith(f"{int.from_bytes(footer[-8:], 'little'):x}")
 
 # %% [markdown]
-# Before it stand four numbers, and zeros that fill the space up.
+# Before it come four numbers, and zeros that fill up the space.
 #
 # ## 6.3 Varints
 #
@@ -136,8 +136,8 @@ print(index_block)
 # ## 6.4 A table of tables
 #
 # The index block has one entry for each block of data: a key that is not before the block's last
-# key, and the block's handle. (In a large database one finds a key with two looks, without reading
-# all.)
+# key, and the block's handle. (In a large database a key is found in two steps, without reading
+# everything.)
 
 # %% tags=["stable"]
 for key, value in block_entries(read_block(index, index_block)):
@@ -146,7 +146,7 @@ for key, value in block_entries(read_block(index, index_block)):
 contents = read_block(index, handle)
 
 # %% [markdown]
-# Now for the entries. The keys are the tensors' names, in alphabetical order, so that neighbours
+# Now to the entries. The keys are the tensors' names, in alphabetical order, so that neighbours
 # begin alike. An entry therefore says how many bytes its key *shares* with the key before it, and
 # writes only the rest: three varints (shared, rest, size of the value), the rest of the key, the
 # value.
@@ -491,7 +491,7 @@ for wrong in (index[:-1], bytes(flipped), index[:-8] + b"8 bytes!", b"too short"
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write a varint.
 

@@ -4,10 +4,10 @@
 # **Goal:** derive the gradients that training needs, check them, train a small GPT-2 from nothing,
 # teach the bundled model a new style, and see where learning turns into learning by heart.
 #
-# Until now somebody else had found the weights. Here they learn. It takes one rule of calculus, the
-# chain rule, used some twenty times; and a loop of six lines, run some hundred times. You should
-# have read notebooks 2 to 4, and know what a derivative is. About 40 minutes to read, and one to
-# three to run.
+# Until now somebody else had found the weights. Here they learn. It takes one rule of calculus,
+# the chain rule, used some twenty times; and a loop of six lines, run a few hundred times. You
+# should have read notebooks 2 to 4, and know what a derivative is. About 40 minutes to read, and
+# one to three to run.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself: then allow half an hour, and 6 GB of memory
@@ -294,7 +294,7 @@ assert_same(dx, numerical_gradient(lambda x: (layer_norm(x, g, b) * dy).sum(), x
 assert np.allclose(dx, d_layer_norm(dy, x, g)[0])
 
 # %% [markdown]
-# The formula says something that one can see. Layer norm takes from a vector its mean and its
+# The formula says something that can be seen. Layer norm takes from a vector its mean and its
 # length; so it makes no difference if a constant is added to $x$, or if it is stretched, and the
 # gradient has nothing to say in these two directions. It is at a right angle to both:
 
@@ -340,8 +340,8 @@ assert worst < 1e-5 and np.isclose(small_loss, golden["tied/loss"])
 # %% [markdown]
 # What does it cost? A linear layer has one matrix product forwards, $xW$, and two backwards,
 # $x^\top dy$ and $dy\,W^\top$: together three times the work of the forward pass, however many
-# weights there are. (The clock need not say three exactly. What lies between the products has to be
-# gone through as well, and in a small model that is a good part of the time.)
+# weights there are. (The clock need not say three exactly. What happens between the products
+# takes time as well, and in a small model that is a good part of the whole.)
 
 
 # %%
@@ -363,12 +363,12 @@ print(f"{both / forward:.1f} times as long")
 # %% [markdown]
 # ## 7.7 From a gradient to a step
 #
-# The gradient says which way is up. Gradient descent goes a little in the other direction,
-# $w \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate
-# at which the steep direction does not jump from wall to wall is far too small for the flat one.
-# *Adam* (Kingma and Ba 2015) keeps two running means for each weight, of the gradient, $m$, and of
-# its square, $v$. They begin at 0, and are divided by what they are therefore too small by in step
-# $t$:
+# The gradient says which way is up. Gradient descent goes a little in the other direction, $w
+# \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate at
+# which the steep direction does not jump from wall to wall is far too small for the flat one.
+# *Adam* (Kingma and Ba 2015) keeps two running means for each weight, of the gradient, $m$, and
+# of its square, $v$. They begin at 0, and so they are too small at first; in step $t$ each is
+# divided by the factor that is missing:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, dw \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, dw^2
 # \qquad \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t}$$
@@ -584,12 +584,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it holds all tokens for equally likely.
+# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it thinks all tokens equally likely.
 # Within a few dozen steps it learns how often each token occurs; then which follows which, what a
-# word is, that titles are written in capitals and begin with THE; sentences last. For sense, half a
-# million weights and a minute are too little. The bundled model is made in the same way, by the
-# same code: it has thirteen times the weights, seventy times the text, and took hours instead of a
-# minute.
+# word is, that titles are written in capitals and begin with THE; and sentences come last. For
+# sense, half a million weights and a minute are too little. The bundled model is made in the same
+# way, by the same code: it has thirteen times the weights, seventy times the text, and took hours
+# instead of a minute.
 #
 # ## 7.9 Learning by heart
 #
@@ -598,7 +598,7 @@ plt.show()
 #
 # - *dropout*: in each step, set a random part of the activations to 0 (and the others up, so that
 #   the sum stays what it was). What the model knows must then be written in several places.
-# - *weight decay*: draw all weights towards 0 as they learn, here thirty times as strongly as
+# - *weight decay*: pull all weights towards 0 as they learn, here thirty times as strongly as
 #   before. Only what the text confirms again and again can hold out against it.
 
 # %%
@@ -633,19 +633,19 @@ fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=
 plt.show()
 
 # %% [markdown]
-# This is the most important picture of this notebook. On the left everything looks well: the loss
-# falls and falls. On the right, the same runs on fables that they have not seen: after a few dozen
-# steps the loss of the plain one turns, and climbs. It has not stopped learning; it learns the 25
-# fables by heart, and expects their words everywhere. That is *overfitting*, and only held-out text
-# shows it.
+# This is the most important picture of this notebook. On the left everything looks fine: the loss
+# falls and falls. On the right, the same runs on fables that they have not seen: after a few
+# dozen steps the loss of the plain one turns, and climbs. It has not stopped learning; it learns
+# the 25 fables by heart, and expects their words everywhere. That is *overfitting*, and only
+# held-out text shows it.
 #
 # - **Early stopping**: take the weights at the star, and not the last. It costs nothing, and
 #   `python -m picogpt.train` always does it: what it writes are the best weights, and `--patience`
 #   ends a run that no longer finds better ones.
 # - **Regularization** holds the rise back. But it cannot tell the model what the 25 fables do not
 #   say.
-# - **More text** is what really helps: with ten times as much nothing turns, and the loss goes
-#   where no regularization has brought it.
+# - **More text** is what really helps: with ten times as much, no curve turns, and the loss falls
+#   to where no regularization has brought it.
 #
 # (With dropout the left curve is measured while activations are dropped, so it looks worse than it
 # is.)

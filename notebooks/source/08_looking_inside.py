@@ -42,11 +42,11 @@ n_layer, n_head = config.n_layer, config.n_head
 tale = np.array(tokenizer.encode(TALE))
 
 # %% [markdown]
-# ## 8.1 A stream to which everybody adds
+# ## 8.1 A stream that everything adds to
 #
-# All instruments use the tap: a function that is called with every activation, under its name, and
-# may give back another one. `record` keeps what passes; `edit` replaces it. We shall want both at
-# the same time:
+# All instruments use the tap: a function that is called with every activation, under its name,
+# and may return another one instead. `record` keeps what passes; `edit` replaces it. We shall
+# want both at the same time:
 
 
 # %%
@@ -78,14 +78,14 @@ assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
 # ## 8.2 The logit lens: what would it say now?
 #
 # At the end the stream is normed and compared with the embedding of every token; that gives the
-# logits. Nothing forbids us to do the same half-way, with the stream after block 1, or 2:
+# logits. Nothing keeps us from doing the same half-way, with the stream after block 1, or 2:
 #
 # $$\mathrm{logits}_i = \mathrm{layer\_norm}(x_i)\; \mathrm{wte}^\top$$
 #
-# It is the answer of a model that has only the first $i$ blocks. nostalgebraist, who thought of it
-# in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths. Below,
-# each column is a position, each row a depth, and each field holds the token that the reading holds
-# for the likeliest next one; the darker, the surer it is.
+# It is the answer of a model that has only the first $i$ blocks. nostalgebraist, who thought of
+# it in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths.
+# Below, each column is a position, each row a depth, and each field shows the token that this
+# reading thinks the likeliest next one; the darker, the surer it is.
 
 # %%
 sentence = "The king had three sons, and he loved the youngest"
@@ -117,8 +117,8 @@ plt.show()
 # into "what may come next"; the later ones weigh the rest of the sentence. Somewhere on the way up
 # each column settles on its answer, easy ones early, others only in the last block.
 #
-# On a whole text the same can be put into two curves: how well each reading predicts, and how often
-# its first guess is already the one that the model ends with.
+# For a whole text, two curves tell the same: how well each reading predicts, and how often its
+# first guess is already the one that the model ends with.
 
 # %%
 readings = lens.logit_lens(activations, params)
@@ -145,7 +145,7 @@ plt.show()
 #
 # ## 8.3 What heads look at
 #
-# Notebook 3 has shown the attention maps of one sentence. Here is a summary of a longer text: the
+# Notebook 3 showed the attention maps of one sentence. Here is a summary of a longer text: the
 # share of its attention that each head gives, on average, to four kinds of places.
 
 # %%
@@ -195,18 +195,18 @@ print(f"attention that goes elsewhere if it is weighed, mean over all heads: {mo
 print(f"most in block {block}, head {head}: {moved.max():.0%}")
 
 # %% [markdown]
-# One case is known from many models. A head's weights have to sum to 1, even when it has nothing to
-# say; and so it learns to *rest* on a place from which little is to be fetched. In GPT-2 124M that
-# is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some heads (Vig
-# and Belinkov 2019, section 5.2.3). Where the third picture is pale, no head rests there. To know
-# what a head is good for, we have to touch it.
+# One case is known from many models. A head's weights have to sum to 1, even when it has nothing
+# to say; and so it learns to *rest* on a place where there is little to fetch. In GPT-2 124M that
+# is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some heads
+# (Vig and Belinkov 2019, section 5.2.3). Where the third picture is pale, no head rests there. To
+# know what a head is good for, we have to change it.
 #
 # ## 8.4 Taking a head away
 #
 # The plainest experiment of all: silence one head, and see what the model loses. That is called
-# *ablation*. `lens.ablate_heads` makes the edit. It can put zeros in the place of what the head
-# says, or, with `mean_of`, what it said on average; then only what it says about *this* place is
-# lost, and the blocks above find the constant part that they have learned to count on.
+# *ablation*. `lens.ablate_heads` makes the edit. It can put zeros in place of what the head says,
+# or, with `mean_of`, what it said on average; then only what it says about *this* place is lost,
+# and the blocks above find the constant part that they have learned to count on.
 
 # %%
 loss = cross_entropy(run(tale[:-1])[0], tale[1:])
@@ -239,9 +239,9 @@ print(f"without its costliest head, block {block}, head {head}:  {loss + costs.m
 print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
 
 # %% [markdown]
-# Single heads cost little. That does not mean that they do little: often another one does the same,
-# and steps in. What happens when more and more of them go? Once in the order of what they cost
-# alone, the cheapest first, and once the dearest first:
+# Single heads cost little. That does not mean that they do little: often another one does the
+# same, and steps in. What happens when more and more of them go? We remove them in the order of
+# what they cost alone, once with the cheapest first, and once with the costliest first:
 
 # %%
 order = np.argsort(costs, axis=None)
@@ -279,8 +279,8 @@ for i in np.argsort(after - before)[:6]:
 # %% [markdown]
 # ## 8.5 Moving an activation from one text into another
 #
-# Taking away tells us that something is needed, not what it carries. For that there is a better
-# experiment. Take two texts that differ in one word only, and in what follows from it:
+# Taking a part away tells us that it is needed, not what it carries. There is a better experiment
+# for that. Take two texts that differ in one word only, and in what follows from it:
 #
 # > The **king** was so tired that ... *he*
 # >
@@ -319,9 +319,9 @@ for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=Tru
     print(f"{pair[0]:8} {a:+.2f}    {pair[1]:9} {b:+.2f}")
 
 # %% [markdown]
-# Now every depth and every position. The number is how much of the way from the first column to the
-# second the patch has gone: 0 for no effect, 1 where the model answers as if it had read the other
-# noun.
+# Now every depth and every position. The number says how far the patch has moved the answer from
+# the first column to the second: 0 for no effect, 1 where the model answers as if it had read the
+# other noun.
 
 
 # %%
@@ -404,10 +404,10 @@ right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 plt.show()
 
 # %% [markdown]
-# The picture on the right shows why one has to touch. A head may look hard at the noun without
-# telling its gender (on the right, near zero). And a head tells something in two ways: by *what* it
-# takes from the noun, or by *whether* it looks at all; one whose two marks lie far apart is a
-# detector, which looks at one kind of noun and passes over the other.
+# The picture on the right shows why looking is not enough. A head may look hard at the noun
+# without telling its gender (on the right, near zero). And a head tells something in two ways: by
+# *what* it takes from the noun, or by *whether* it looks at all; one whose two marks lie far
+# apart is a detector: it looks at one kind of noun and ignores the other.
 #
 # The last test is the other way round. Patch *only* these four heads, at the last position, and
 # leave the whole rest of the model reading "king":
@@ -427,21 +427,21 @@ for name, some_logits in rows.items():
     print(f"   {name:26} {chances[he]:8.1%} {chances[she]:7.1%}")
 
 # %% [markdown]
-# So the model's knowledge of one small piece of grammar has an address. This is how one tries to
-# understand larger models, too: Wang et al. 2022 followed how GPT-2 124M completes "When Mary and
-# John went to the store, John gave a drink to ..." through 26 heads, most of them found by
-# patching.
+# So the model's knowledge of one small piece of grammar has an address. Larger models are studied
+# in the same way: Wang et al. 2022 followed how GPT-2 124M completes "When Mary and John went to
+# the store, John gave a drink to ..." through 26 heads, most of them found by patching.
 #
 # ## 8.6 Induction heads
 #
-# One circuit is so useful that every transformer which is large enough, and has read enough, makes
-# it. It answers the question: *what came next, the last time?* If a tale has a "tailor Hans", the
-# next "tailor" will probably be called Hans as well. To know that takes two heads in a row:
+# One circuit is so useful that every transformer develops it, if it is large enough and has read
+# enough. It answers the question: *what came next, the last time?* If a tale has a "tailor Hans",
+# the next "tailor" will probably be called Hans as well. Knowing that takes two heads, one after
+# the other:
 #
 # 1. In an early block, a *previous-token head* writes into each position which token stands before
 #    it.
-# 2. In a later block, an *induction head* at a token A looks for the position that says "before me
-#    stands A", and copies the token that stands there: B.
+# 2. In a later block, an *induction head* at a token A looks for the position that says "A stands
+#    before me", and copies the token that it finds there: B.
 #
 # So $A\,B \ldots A$ is continued by $B$, for any $A$ and $B$, even for pairs never seen before.
 # This cannot be a memory of the training text: it is learning from the context. (Elhage et al. 2021
@@ -523,9 +523,9 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# On the right, in the first round, no token has been seen before: nothing fits better than anything
-# else, and the head looks at all alike. In the second round there is one line, 19 positions back:
-# not at the same token (that would be 20), but at the one after it.
+# On the right, in the first round, no token has been seen before: nothing fits better than
+# anything else, and the head looks at all of them equally. In the second round there is one line,
+# 19 positions back: not at the same token (that would be 20), but at the one after it.
 #
 # These two maps are what to look for in a real model, and simple numbers measure them:
 # `lens.lookback` with distance 1 for the first; and for the second `lens.induction_scores`, the
@@ -575,15 +575,16 @@ fig.colorbar(image, ax=axes, label="mean attention weight")
 plt.show()
 
 # %% [markdown]
-# How to read it: a model with induction heads has scores of 0.5 and more in some heads of its later
-# half, and its loss falls the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of several
-# (block and head; Wang et al. 2022). If all scores lie near the one of a head that looks everywhere
-# alike, the model has none. Olsson et al. saw them appear rather suddenly, in one short phase of
-# training, and only after a few billion tokens; the fairy-tale model has read some twenty million.
+# How to read it: a model with induction heads has scores of 0.5 and more in some heads of its
+# later half, and its loss falls the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of
+# several (block and head; Wang et al. 2022). If all scores are near that of a head that looks
+# everywhere equally, the model has none. Olsson et al. saw them appear rather suddenly, in one
+# short phase of training, and only after a few billion tokens; the fairy-tale model has read some
+# twenty million.
 #
-# Random tokens are a hard test, far from anything that a teller of tales has ever read. A kinder
-# one: a name that it cannot know. How surprised is the model by its parts, each time that it comes
-# back?
+# Random tokens are a hard test, far from anything that a teller of tales has ever read. Here is a
+# kinder one: a name that it cannot know. How much do its parts surprise the model, each time that
+# it comes back?
 
 # %%
 name = " Marzipolda"
@@ -611,8 +612,8 @@ plt.show()
 # %% [markdown]
 # Induction would make the dark part, the spelling, all but vanish from the second time on: once
 # "Mar" has been said, the rest is only a matter of looking back. If the dark bars fall a little,
-# the model has noticed that such tokens are about in this text. If they keep their height, it reads
-# the name for the fifth time as if for the first.
+# the model has noticed that such tokens are common in this text. If they keep their height, it
+# reads the name for the fifth time as if for the first.
 
 # %% [markdown]
 # ## Common mistakes
@@ -620,9 +621,10 @@ plt.show()
 # > - *Taking attention for an explanation.* A weight says where a head looks. Weigh it by the
 # >   value, or better, patch (8.3, 8.5).
 # > - *The lens without the last norm.* The stream grows from block to block, and `wte` expects a
-# >   vector of the size that `ln_f` makes. Without it the readings shout, or whisper.
-# > - *Zeros in the place of a head.* They take away its constant part, too, and bring the model
-# >   into states it has never known. What is measured then is partly the shock.
+# >   vector of the size that `ln_f` makes. Without it the readings are far too sure, or not sure
+# >   enough.
+# > - *Zeros in place of a head.* They take away its constant part, too, and bring the model into
+# >   states it has never known. What is measured then is partly the shock.
 # > - *Texts of different lengths.* A position in one text is then another one in the other.
 # >   Patching needs pairs that have the noun in the same place, and the same number of tokens.
 # > - *One example.* A single pair of texts can do anything. Look at how much the effect varies.
@@ -723,9 +725,9 @@ def check_1(contribution):
 attempt(check_1, contribution)
 
 # %% [markdown]
-# **Exercise 2.** Patch *one* activation at *one* position, after at least one block, such that the
-# king's run gives exactly the queen's last logits, to the last bit. (What the position's last
-# logits depend on is in the figure of 8.5.)
+# **Exercise 2.** Patch *one* activation at *one* position, after at least one block, such that
+# the king's run gives exactly the queen's last logits. (What the position's last logits depend on
+# is in the figure of 8.5.)
 
 # %%
 one_patch = {}  # your answer: lens.patch(she_run, [a name], [a position])
@@ -743,8 +745,9 @@ def check_2(edits):
 attempt(check_2, one_patch)
 
 # %% [markdown]
-# **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. What share
-# of the way do these four go on another? (`heads_from` needs a run of the other sentence.)
+# **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. How far
+# do these four move the answer in another sentence? (`heads_from` needs a run of the other
+# sentence.)
 
 # %%
 OTHER = "Once upon a time there was a {} who was so poor that"

@@ -1,14 +1,13 @@
 # %% [markdown]
 # # 9. GPT-2 at work, and its limits
 #
-# **Goal:** put one and the same model to many tasks by nothing but the way in which one asks,
-# measure what comes of it, and know what such a model cannot do, what it repeats, and what it has
-# kept.
+# **Goal:** set one and the same model many tasks, only by asking in different ways; measure how
+# well it does; and know what such a model cannot do, what it repeats, and what it has memorised.
 #
-# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you will
-# see how one finds that out, which is worth as much as a success. What the real GPT-2 reaches is
-# told by published figures, with their source; the numbers that cells print are always those of the
-# model that you have loaded. You need notebook 0. About 40 minutes.
+# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you
+# will see how to find that out, which is as useful as a success. For the real GPT-2 there are
+# published figures, with their source; the numbers that cells print are always those of the model
+# that you have loaded. You need notebook 0. About 40 minutes.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -54,14 +53,14 @@ def show(text):
 # %% [markdown]
 # ## 9.1 Everything is a continuation
 #
-# GPT-2 was trained to continue documents, and for nothing else. But on the web there are documents
-# that end in a summary, list words with their translations, or answer the question of the line
-# before. Whoever continues these well has to summarize, to translate and to answer. So one writes
-# the beginning of such a document and lets the model go on. This is the idea of the paper that
-# introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask Learners* (Radford
-# et al. 2019).
+# GPT-2 was trained to continue documents, and for nothing else. But on the web there are
+# documents that end in a summary, list words with their translations, or answer the question of
+# the line before. Whoever continues these well has to summarize, to translate and to answer. So
+# you write the beginning of such a document, and let the model go on. This is the idea of the
+# paper that introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask
+# Learners* (Radford et al. 2019).
 #
-# | task | the document that is to be continued |
+# | task | the document to be continued |
 # |---|---|
 # | last word of a text | `... and the mouse ran back into its` |
 # | summary | the text, then `TL;DR:` |
@@ -71,10 +70,10 @@ def show(text):
 # | dialogue | the words that were said, then the mark that opens the answer |
 #
 # The model's weights never change. With examples in the prompt (as for the translation) this is
-# called *few-shot*, without *zero-shot*.
+# called *few-shot*, without them *zero-shot*.
 #
-# What a model makes of a beginning depends on what it has read. Three beginnings, of which one
-# belongs to the fairy-tale model's world:
+# What a model makes of a beginning depends on what it has read. Here are three beginnings, one of
+# them from the fairy-tale model's own world:
 
 # %%
 for beginning in (
@@ -88,10 +87,10 @@ for beginning in (
 # %% [markdown]
 # ## 9.2 Asking without letting it write
 #
-# There are two ways to get an answer. Let the model write, and read it; or give it some possible
-# answers, and see which it holds likeliest. The second is easier to measure, and shows knowledge
-# that the model would never have put in words by itself. It takes one function, which all of this
-# notebook uses: the log-probability of an ending after a beginning,
+# There are two ways to get an answer. Let the model write, and read what it wrote; or give it
+# some possible answers, and see which one it thinks likeliest. The second is easier to measure,
+# and shows knowledge that the model would never have put in words by itself. It takes one
+# function, which all of this notebook uses: the log-probability of an ending after a beginning,
 #
 # $$\log p(\text{ending} \mid \text{beginning}) = \sum_t \log p(\text{token}_t \mid
 # \text{all tokens before}).$$
@@ -232,19 +231,19 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# A model that notices no more than which *words* belong to a tale gives the wrong and the shuffled
-# summary about as much as the right one. Published: the largest GPT-2 reaches 21.4 ROUGE points
-# (the mean of three kinds) on news articles, and 15.0 without the hint, so it does know the hint;
-# but three sentences picked at random from the article reach 21.0, and the first three of it 31.6
-# (Radford et al. 2019, Table 4).
+# For a model that notices no more than which *words* belong to a tale, the wrong summary and the
+# shuffled one gain about as much as the right one. Published: the largest GPT-2 reaches 21.4
+# ROUGE points (the mean of three kinds) on news articles, and 15.0 without the hint, so it does
+# know the hint; but three sentences picked at random from the article reach 21.0, and the first
+# three of it 31.6 (Radford et al. 2019, Table 4).
 #
 # ## 9.5 Translation, and copying
 #
 # The prompt of the paper is a list of examples, `english = french`. Here is such a list, and all
 # right and wrong answers in one picture: each row is a question, each column a possible answer.
-# From each column its mean is taken away, since some words are likely whatever is asked. Whoever
-# knows the language has a dark diagonal. The right-hand picture asks for less: no French at all,
-# only to see from the examples that the word is to be repeated.
+# From each column its mean is taken away, since some words are likely whatever is asked. A model
+# that knows the language has a dark diagonal. The right-hand picture asks for less: no French at
+# all, only to see from the examples that the word is to be repeated.
 
 # %%
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
@@ -393,9 +392,9 @@ print(f"{ranked_right(glad, sad):.0%} of all pairs in the right order; ", end=""
 print(f"mere chance does as well {p_value:.1%} of the time")
 
 # %% [markdown]
-# Sixteen texts are few, and such a number should never be told without the grey hill beside it:
-# with so few, chance alone often looks like a gift. Nor was there a reason to ask for these two
-# words. Others are as good:
+# Sixteen texts are few, and such a number should never be shown without the grey hill beside it:
+# with so few, chance alone often looks like a gift. Nor was there a special reason for these two
+# words. Others would do as well:
 
 # %%
 for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleased", "angry")):
@@ -486,8 +485,8 @@ plt.show()
 #
 # ## 9.10 What perplexity is good for
 #
-# Perplexity says how well a model predicts a text (notebook 0). Here are the bits that this model
-# needs for each byte of texts of different kinds.
+# Perplexity measures how well a model predicts a text (notebook 0). Here are the bits that this
+# model needs for each byte of texts of different kinds.
 
 # %%
 sonnets = Path("data/sonnets.txt").read_text("utf-8").split("<|endoftext|>")
@@ -527,10 +526,10 @@ plt.show()
 # coding, to compress: the bits are not a figure of speech, a file could be made that small.
 #
 # It does not tell whether a text is true, or good: a text that goes in circles has the lowest
-# perplexity of all (notebook 5). And a perplexity is nothing without its protocol. Here is one text
-# under one model, cut into pieces of different length, in two ways: pieces side by side, whose
-# first tokens have nothing before them; or pieces that overlap by half, of which only the second
-# half counts.
+# perplexity of all (notebook 5). And a perplexity means nothing without its protocol. Here is one
+# text under one model, cut into pieces of different length, in two ways: pieces side by side,
+# whose first tokens have nothing before them; or pieces that overlap by half, of which only the
+# second half counts.
 
 # %%
 text = "\n\n".join(sonnet.strip() for sonnet in sonnets[:12])
@@ -559,7 +558,7 @@ plt.show()
 # The same with published figures: for gpt2-large on WikiText-2, Hugging Face's documentation has
 # 19.44 with pieces of 1024 tokens side by side, and 16.44 with steps of 512.
 #
-# ## 9.11 What it has been taught without anybody's wish
+# ## 9.11 What it has learned although nobody wished it
 #
 # **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here
 # is a measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier?
@@ -660,8 +659,8 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 # was learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text
 # to compare with, nobody can tell memory from good guessing.
 #
-# To be kept by a model as small as `fairytale`, a sentence has to be seen often. Some sayings stand
-# in the 28 books as often as the axis says, and the height is the surprise of their second half
+# A model as small as `fairytale` keeps a sentence only if it has seen it often. The axis says how
+# often each of some sayings occurs in the 28 books; the height is the surprise of its second half
 # after the first.
 
 # %%
@@ -711,8 +710,8 @@ plt.show()
 # one document only. The rule that they found later (Carlini et al. 2022) is the one of our picture,
 # with size and the length of the prompt added: what is repeated is remembered.
 #
-# Both halves of this section have one lesson. A language model is a picture of its texts. What must
-# not come out must not go in.
+# Both halves of this section have one lesson. A language model is a picture of its texts.
+# Whatever must not come out must not go in.
 
 # %% [markdown]
 # ## Common mistakes
@@ -782,7 +781,7 @@ for name, n in {"token": len(s.ids), "word": len(TALE.split()), "byte": s.n_byte
 # %% [markdown]
 # ## Exercises
 #
-# Solutions stand at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's
 # predictions? (The surprise of the whole text, in bits, eight to a byte, rounded up.)
@@ -807,7 +806,8 @@ attempt(check_1, compressed_size)
 
 # %% [markdown]
 # **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the
-# text, and see after which of them the text surprises least. `samples` maps names to texts.
+# text, and see after which of them the text is the least surprising. `samples` maps names to
+# texts.
 
 
 # %%
