@@ -19,7 +19,7 @@ def gelu(x: np.ndarray) -> np.ndarray:
 
     GELU(x) = x P(X <= x) for a standard normal X: x where x is large, 0 where it is very
     negative, smooth in between. GPT-2 was trained with this tanh approximation of it, which
-    differs from the exact (erf) form by up to 5e-4: with the exact form the logits are wrong.
+    differs from the exact (erf) form by up to 5e-4: with that one the logits are slightly off.
 
     Source: Hendrycks & Gimpel 2016, section 2; openai/gpt-2 model.py, gelu.
     """

@@ -26,7 +26,7 @@ ARGUMENTS = {
 
 
 def unknown_attribute(owner: object, name: str, ours: dict[str, str]) -> AttributeError:
-    """The error for an attribute that an object has not. ours: another library's name -> ours."""
+    """The error for an attribute that an object does not have. ours: another library's name -> ours."""
     message = f"a {type(owner).__name__} has no attribute {name!r}"
     known = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
     if name in ours:
@@ -37,7 +37,7 @@ def unknown_attribute(owner: object, name: str, ours: dict[str, str]) -> Attribu
 
 
 def hint_arguments(function: Callable) -> Callable:
-    """The same function; an argument that it has not gets a TypeError that names the right one."""
+    """The same function; an argument that it does not take gets a TypeError that names the right one."""
     known = list(signature(function).parameters)
 
     @wraps(function)

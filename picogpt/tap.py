@@ -59,7 +59,7 @@ def edit(edits: dict[str, Callable[[np.ndarray], np.ndarray]]) -> Tap:
 
 
 def check_names(tap: Tap, activation_names: Callable[[], Iterable[str]]) -> None:
-    """Raise ValueError if a tap made by `edit` names an activation that the model has not."""
+    """Raise ValueError if a tap made by `edit` names an activation that the model does not have."""
     for name in getattr(tap, "names", ()):
         known = list(activation_names())
         if name not in known:

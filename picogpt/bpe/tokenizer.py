@@ -68,7 +68,7 @@ class Tokenizer:
         """Text -> ids: with GPT-2's vocabulary, "Hello, world" -> [15496, 11, 995].
 
         "<|endoftext|>" in a text is text like any other, unless allow_endoftext says that it
-        means the token: who can type it into a prompt must not be able to end the document.
+        means the token: typing it into a prompt must not be enough to end the document.
         Surrogates, which UTF-8 cannot write, are joined to pairs or become U+FFFD.
         """
         if not isinstance(text, str):

@@ -63,7 +63,7 @@ def pieces_of_text(tokens: Iterable[int], writer: TextWriter) -> Iterator[str]:
 
 
 def stop_position(text: str, stop: Sequence[str]) -> int:
-    """Where the stop string begins that is first complete, or the length of the text.
+    """Where the first complete stop string begins, or the length of the text.
 
     Of two that end together the longer one counts.
     """

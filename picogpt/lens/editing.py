@@ -24,7 +24,7 @@ def ablate_heads(
     and texts of that recorded run. The mean is the milder cut: it takes away what the head says
     about this text, but leaves the constant that the blocks above have learned to count on.
 
-    Raises ValueError for a head that the model has not, or that was not recorded.
+    Raises ValueError for a head that the model does not have, or that was not recorded.
     """
     silent = defaultdict(list)
     for layer, head in heads:

@@ -163,7 +163,7 @@ def read_table(file: bytes) -> dict[bytes, bytes]:
     but before the next block's first one, and the block's handle.
     """
     metaindex, index = read_footer(file)
-    block_entries(read_block(file, metaindex))  # names filters, which a checkpoint has not
+    block_entries(read_block(file, metaindex))  # names filters, which a checkpoint does not have
     table: dict[bytes, bytes] = {}
     previous = None
     for separator, value in block_entries(read_block(file, index)):

@@ -2,7 +2,7 @@
 
 Starting Python and NumPy takes longer than most questions. So one process does it once, and then
 waits: for each question it makes a copy of itself (os.fork), which takes a millisecond. The
-copy gives up what it may do too much of, runs what was handed in, and answers questions.
+copy limits what it may use, runs what was handed in, and answers questions.
 
 This process knows nothing: it is not started by importing picogpt, holds no solution and no
 expected result. It is told the inputs and gives the outputs, and whether they are right is decided
