@@ -1,8 +1,13 @@
 """What several tests need: random weights that prove something, and how far results are apart."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from picogpt.bpe import Tokenizer
 from picogpt.config import Config, param_shapes, unflatten
+from picogpt.evaluate.documents import cut_documents, encode_documents
+from picogpt.evaluate.score import score, token_lengths
 
 
 def random_params(config: Config, seed: int) -> dict:
@@ -39,3 +44,13 @@ def error(actual: np.ndarray, expected: np.ndarray) -> float:
 def part_of(golden, prefix: str) -> dict[str, np.ndarray]:
     """The arrays of an npz file whose names begin with the prefix, under the rest of the name."""
     return {k.removeprefix(prefix): golden[k] for k in golden if k.startswith(prefix)}
+
+
+def bits_per_byte(
+    params: dict, config: Config, tokenizer: Tokenizer, documents: Iterable[str]
+) -> tuple[float, float]:
+    """Bits per byte and nats per token of documents that are not empty, by the whole protocol."""
+    tokens = encode_documents(documents, tokenizer)
+    windows = cut_documents(tokens, config.n_ctx, tokenizer.endoftext)
+    result = score(windows, params, config.n_head, token_lengths(tokenizer))
+    return result.bits_per_byte, result.nats_per_token

@@ -8,8 +8,9 @@ from pathlib import Path
 from .. import command
 from ..gpt2 import GPT2, load
 from ..weights.find import NAMES
+from .data_files import DATA_FILES, download_data
 from .items import cbt, choice_figures, hellaswag, lambada, lambada_figures, stop_word_ids
-from .published import published
+from .published import WHY_THEY_DIFFER, other_protocols, published
 from .results import run
 from .wikitext import Text, plain_text, text_figures, wikitext_items
 
@@ -17,7 +18,7 @@ DESCRIPTION = """\
 How well a model predicts. Each task reads a file in its published format:
 
   python -m picogpt.evaluate text book.txt -m 124M
-  python -m picogpt.evaluate lambada --data lambada_test.jsonl --out results.jsonl
+  python -m picogpt.evaluate lambada --download --out results.jsonl
   python -m picogpt.evaluate wikitext --data wiki.test.raw --protocol transformers
 
 The first protocol of a task is its default. An interrupted run with --out goes on when the same
@@ -45,7 +46,10 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             t.add_argument("--window", type=command_number, help="tokens at once; default: n_ctx")
             t.add_argument("--stride", type=command_number, help="of stream; default: the window")
         else:
-            t.add_argument("--data", type=Path, required=True, metavar="FILE")
+            data = t.add_mutually_exclusive_group(required=True)
+            data.add_argument("--data", type=Path, metavar="FILE", help="in its published format")
+            if task in DATA_FILES:
+                data.add_argument("--download", action="store_true", help="fetch that file")
         t.add_argument("-m", "--model", help=f"{', '.join(NAMES)}, or a model folder")
         t.add_argument("--protocol", choices=protocols, default=protocols[0])
         t.add_argument("--limit", type=command_number, help="only so many items, or windows")
@@ -92,6 +96,8 @@ def text_of(args: argparse.Namespace, model: GPT2) -> Text:
 
 def evaluate(args: argparse.Namespace) -> dict:
     """The figures of a task."""
+    if getattr(args, "download", False):
+        args.data = download_data(args.task)
     model = load(args.model)
     run_it = {"out": args.out, "on_progress": progress()}
     weights = model.params, model.config.n_head
@@ -124,6 +130,11 @@ def report(args: argparse.Namespace) -> None:
         print(f"{name}: {value}" if isinstance(value, int) else f"{name}: {value:.4f}")
     for line in known:
         print(f"published: {line}")
+    others = other_protocols(args.task, args.protocol, args.model)
+    for line in others:
+        print(f"published, by another protocol: {line}")
+    if others:
+        print(f"They differ because {WHY_THEY_DIFFER[args.task]}.")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -20,7 +20,7 @@ TOKENS_AT_ONCE = 2048  # in a batch
 class Request(NamedTuple):
     """ids [n_tokens]; the last n_scored of them are targets, each predicted from all before it."""
 
-    ids: list[int]
+    ids: np.ndarray
     n_scored: int
 
 
@@ -50,7 +50,8 @@ def cut_request(ids: list[int], n_scored: int, n_ctx: int) -> Request:
     """The request with as much context as n_ctx positions hold."""
     if not 1 <= n_scored <= n_ctx:
         raise ValueError(f"{n_scored} tokens are to be predicted, expected 1 to n_ctx, {n_ctx}")
-    return Request(ids[-(n_ctx + 1) :], n_scored)
+    # as numbers of four bytes: all requests of a task are kept until they are answered
+    return Request(np.array(ids[-(n_ctx + 1) :], np.uint32), n_scored)
 
 
 def reply(

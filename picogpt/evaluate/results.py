@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ..config import flatten
 from ..files import parse_json
 from .request import TOKENS_AT_ONCE, Request, reply
@@ -20,7 +22,8 @@ def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], b
     for name, array in sorted(flatten(params).items()):
         hashed.update(name.encode() + memoryview(array).cast("B"))
     for requests in items:
-        hashed.update(repr([tuple(request) for request in requests]).encode())
+        for request in requests:
+            hashed.update(np.array([request.n_scored, *request.ids], np.uint32))
     return hashed.hexdigest()
 
 

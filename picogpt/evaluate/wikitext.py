@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..bpe import Tokenizer
 from ..files import read_text
 from .documents import split_documents
-from .request import Request
+from .request import Request, cut_request
 
 # What to write instead, one after the other. It undoes what WikiText did to punctuation, as
 # lm-evaluation-harness does it.
@@ -64,7 +64,7 @@ def strided(ids: list[int], window: int, stride: int) -> list[Request]:
         end = min(begin + window, len(ids))
         n_scored = min(end - done, end - begin - 1)
         if n_scored > 0:
-            requests.append(Request(ids[begin:end], n_scored))
+            requests.append(cut_request(ids[begin:end], n_scored, window))
         done = end
         if end == len(ids):
             break
@@ -78,7 +78,7 @@ def rolling(ids: list[int], n_ctx: int) -> list[Request]:
     """
     ends = [*range(n_ctx, len(ids) - 1, n_ctx), len(ids) - 1]
     return [
-        Request(ids[max(0, end - n_ctx) : end + 1], end - done)
+        cut_request(ids[max(0, end - n_ctx) : end + 1], end - done, n_ctx)
         for done, end in zip([0, *ends], ends)
     ]
 

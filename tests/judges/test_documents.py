@@ -4,14 +4,13 @@ import math
 
 import pytest
 import torch
-from support import random_params
+from support import bits_per_byte, random_params
 from torch_gpt2 import torch_gpt2
 
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
-from picogpt.evaluate.documents import bits_per_byte
 
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "n")]
 ENCODER = {t: i for i, t in enumerate([*ALPHABET, *map("".join, MERGES), ENDOFTEXT])}

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 import torch
-from support import error
+from support import bits_per_byte, error
 from torch_gpt2 import torch_greedy, torch_logits
 from transformers import AutoTokenizer, GPT2LMHeadModel
 
 import picogpt
-from picogpt.evaluate.documents import bits_per_byte, split_documents
+from picogpt.evaluate.documents import split_documents
 from picogpt.files import read_text
 from picogpt.weights.find import find_model
 

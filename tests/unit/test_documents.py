@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import random_params
+from support import bits_per_byte, random_params
 
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
-from picogpt.evaluate.documents import bits_per_byte, cut_documents, encode_documents
+from picogpt.evaluate.documents import cut_documents, encode_documents
 from picogpt.evaluate.score import NOT_SCORED, cut_document, score, token_lengths
 from picogpt.model import gpt2
 from picogpt.ops import softmax

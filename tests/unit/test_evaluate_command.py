@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import bits_per_byte
 
 import picogpt
 from picogpt.evaluate.__main__ import PROTOCOLS, main
-from picogpt.evaluate.documents import bits_per_byte
-from picogpt.evaluate.published import PUBLISHED, published
+from picogpt.evaluate.published import (
+    PUBLISHED,
+    WHY_THEY_DIFFER,
+    other_protocols,
+    published,
+)
 
 TINY = Path(__file__).parents[1] / "reference" / "tiny"
 HELLASWAG = {"activity_label": "A", "ctx_a": "b", "ctx_b": "c", "ctx": "b c", "label": 1,
@@ -100,3 +105,25 @@ def test_published_figures():
     assert published("lambada", "openai", None) == []
     assert published("hellaswag", "llm.c", "355M") == []
     assert all(protocol in PROTOCOLS[task] for task, protocol in PUBLISHED)
+    assert other_protocols("lambada", "openai", "124M") == [
+        "last-token: accuracy 46.67 (transformers #13761)",
+        "last-word: accuracy 32.56 (lm-evaluation-harness #2159)",
+        "last-word: perplexity 40.06 (lm-evaluation-harness #2159)",
+        "last-word: accuracy 32.3 (nanochat)",
+    ]
+    several = {task for task in PROTOCOLS if sum(task == of for of, _ in PUBLISHED) > 1}
+    assert several == {*WHY_THEY_DIFFER}
+
+
+def test_the_published_figures_are_shown_with_the_reason_why_they_differ(
+    tmp_path, capsys, monkeypatch
+):
+    path = tmp_path / "a.txt"
+    path.write_text("The fox ran to the river\n")
+    monkeypatch.setattr("picogpt.evaluate.__main__.load", lambda name: picogpt.load(TINY))
+    assert main(["lambada", "--data", str(path), "-m", "124M"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "lambada, protocol last-word"
+    assert "published: accuracy 32.56 (lm-evaluation-harness #2159)" in lines
+    assert "published, by another protocol: openai: accuracy 45.99 (paper)" in lines
+    assert lines[-1] == f"They differ because {WHY_THEY_DIFFER['lambada']}."

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import bits_per_byte
 
 import picogpt
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import flatten
-from picogpt.evaluate.documents import bits_per_byte
 from picogpt.train import __main__ as command
 from picogpt.train.__main__ import main
 from picogpt.weights.huggingface import huggingface_name, save_huggingface
