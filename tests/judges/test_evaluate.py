@@ -16,12 +16,15 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks.hellaswag.utils import preprocess
 from lm_eval.tasks.wikitext.preprocess_wikitext import process_results, wikitext_detokenizer
 from lm_eval_model import PicoGPT
+from support import random_params
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 import picogpt
+from picogpt.config import Config
 from picogpt.evaluate.__main__ import main
-from picogpt.evaluate.items import clean_hellaswag
+from picogpt.evaluate.items import STOP_WORDS, clean_hellaswag
 from picogpt.evaluate.wikitext import detokenize
+from picogpt.weights.huggingface import save_huggingface
 
 FOLDER = Path(picogpt.__file__).parent / "bundled" / "fairytale"
 PASSAGES = [
@@ -57,12 +60,12 @@ def ask(lm, pairs):
     return lm.loglikelihood(requests, disable_tqdm=True)
 
 
-def command(tmp_path, capsys, task, name, content, *options):
+def command(tmp_path, capsys, task, name, content, *options, folder=FOLDER):
     """The figures of our command, and the results of its items."""
     (tmp_path / name).write_text(content, "utf-8")
     data = [str(tmp_path / name)] if task == "text" else ["--data", str(tmp_path / name)]
-    out = tmp_path / "results.jsonl"
-    argv = [task, *data, "-m", str(FOLDER), "--json", "--out", str(out), *options]
+    out = tmp_path / f"{name}.results"
+    argv = [task, *data, "-m", str(folder), "--json", "--out", str(out), *options]
     assert main(argv) == 0
     rows = [json.loads(line) for line in out.read_text().splitlines()[1:]]
     return json.loads(capsys.readouterr().out), sorted(rows, key=lambda row: row["item"])
@@ -163,3 +166,136 @@ def test_the_page_of_transformers(judge, tmp_path, capsys, stride):
     options = ["--protocol", "stream", "--stride", str(stride)]
     figures, _ = command(tmp_path, capsys, "text", "text.txt", text, *options)
     assert figures["perplexity per token"] == pytest.approx(math.exp(nll / n_tokens), rel=1e-5)
+
+
+def logprob_and_greedy(judge, ids, n_scored, banned=()):
+    """The sum of the last n_scored tokens' log-probabilities, by transformers, and their greed."""
+    with torch.no_grad():
+        logits = judge.model(torch.tensor([ids[:-1]])).logits[0, -n_scored:].double()
+    targets = torch.tensor(ids[-n_scored:])
+    logprobs = torch.log_softmax(logits, -1)[torch.arange(n_scored), targets]
+    logits[0, [*banned]] = -math.inf
+    return logprobs.sum().item(), bool((logits.argmax(-1) == targets).all())
+
+
+def test_lambada_last_token(judge, tmp_path, capsys):
+    encode, start = judge.tokenizer.encode, judge.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    expected = [logprob_and_greedy(judge, [start, *encode(text)], 1) for text in PASSAGES]
+    content = "\n".join(PASSAGES)
+    options = ["--protocol", "last-token"]
+    figures, rows = command(tmp_path, capsys, "lambada", "lambada.txt", content, *options)
+    assert [row["logprobs"][0] for row in rows] == pytest.approx([x for x, _ in expected], abs=1e-4)
+    assert figures["accuracy"] == sum(greedy for _, greedy in expected) / len(expected)
+
+
+def test_lambada_openai(judge, tmp_path, capsys):
+    """Quotes made straight, a line feed first, and no stop word as the first token of an answer."""
+    encode = judge.tokenizer.encode
+    banned = [ids[0] for word in STOP_WORDS if len(ids := encode(" " + word)) == 1]
+    expected = []
+    for text in PASSAGES:
+        for curly, straight in zip("“”‘’", "\"\"''"):
+            text = text.replace(curly, straight)
+        before, _, word = f"\n{text.strip()}".rpartition(" ")
+        n_scored = len(encode(f"{before} {word}")) - len(encode(before))
+        expected.append(logprob_and_greedy(judge, encode(f"{before} {word}"), n_scored, banned))
+    content = "\n".join(PASSAGES)
+    options = ["--protocol", "openai"]
+    figures, rows = command(tmp_path, capsys, "lambada", "lambada.txt", content, *options)
+    assert [row["logprobs"][0] for row in rows] == pytest.approx([x for x, _ in expected], abs=1e-4)
+    assert [row["greedy"][0] for row in rows] == [greedy for _, greedy in expected]
+
+
+def test_hellaswag_of_llm_c(judge, tmp_path, capsys):
+    """As llm.c's hellaswag.py: the mean loss over the tokens of " " + ending after ctx."""
+    encode = judge.tokenizer.encode
+    docs = [{"ctx": text, "endings": ENDINGS, "label": i % 4} for i, text in enumerate(PASSAGES)]
+    sums, means = [], []
+    for doc in docs:
+        endings = [encode(" " + ending) for ending in doc["endings"]]
+        row = [logprob_and_greedy(judge, encode(doc["ctx"]) + e, len(e))[0] for e in endings]
+        sums.append(row)
+        means.append([x / len(e) for x, e in zip(row, endings)])
+    content = "\n".join(map(json.dumps, docs))
+    options = ["--protocol", "llm.c"]
+    figures, rows = command(tmp_path, capsys, "hellaswag", "hellaswag.jsonl", content, *options)
+    assert [x for row in rows for x in row["logprobs"]] == pytest.approx(sum(sums, []), abs=1e-4)
+    for name, scores in ("acc", sums), ("acc_norm", means):
+        right = [max(range(4), key=row.__getitem__) == d["label"] for row, d in zip(scores, docs)]
+        assert figures[name] == sum(right) / len(docs)
+
+
+def test_cbt(judge, tmp_path, capsys):
+    encode = judge.tokenizer.encode
+    story = ["The king had a ring .", "The cat stole it ."]
+    names = ["king", "cat", "ring", "old miller"]
+    content = "".join(f"{i} {line}\n" for i, line in enumerate(story, 1))
+    content += f"21 Then the XXXXX ran away .\tcat\t\t{'|'.join(names)}\n"
+    context = " ".join([*story, "Then the"])
+    expected = []
+    for name in names:
+        ids = encode(f"{context} {name} ran away .")
+        expected.append(logprob_and_greedy(judge, ids, len(ids) - len(encode(context)))[0])
+    figures, rows = command(tmp_path, capsys, "cbt", "cbt.txt", content)
+    assert rows[0]["logprobs"] == pytest.approx(expected, abs=1e-4)
+    assert figures["acc"] == float(max(range(4), key=expected.__getitem__) == 1)
+
+
+def test_wikitext_of_transformers(judge, tmp_path, capsys):
+    """transformers' page: the lines joined by blank lines, windows of n_ctx side by side."""
+    lines = [line + "\n" if line.strip() else "" for line in (PAGE * 12).split("\n")[:-1]]
+    ids = torch.tensor([judge.tokenizer("\n\n".join(lines))["input_ids"]])
+    nll, n_tokens = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, ids.shape[1], 256):
+            window = ids[:, begin : begin + 256]
+            n = window.shape[1] - 1
+            if n:
+                nll += judge.model(window, labels=window).loss.item() * n
+                n_tokens += n
+    options = ["--protocol", "transformers"]
+    figures, _ = command(tmp_path, capsys, "wikitext", "wiki.test.raw", PAGE * 12, *options)
+    assert figures["perplexity per token"] == pytest.approx(math.exp(nll / n_tokens), rel=1e-5)
+
+
+def test_wikitext_of_the_paper(judge, tmp_path, capsys):
+    """One detokenized stream; per word of the file, each line's end being one."""
+    text = PAGE * 12
+    start = judge.tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    ids = [start, *judge.tokenizer.encode(wikitext_detokenizer({"page": text}))]
+    nats, done = 0.0, 1
+    for begin in range(0, len(ids), 128):  # windows that overlap by half score what is new
+        end = min(begin + 257, len(ids))
+        if end > done:
+            nats -= logprob_and_greedy(judge, ids[begin:end], end - done)[0]
+        done = end
+        if end == len(ids):
+            break
+    options = ["--protocol", "paper"]
+    figures, _ = command(tmp_path, capsys, "wikitext", "wiki.test.tokens", text, *options)
+    n_words = len(text.split()) + text.count("\n")
+    assert figures["perplexity per word"] == pytest.approx(math.exp(nats / n_words), rel=1e-5)
+
+
+def test_a_model_of_full_size(openai_files, tmp_path_factory, tmp_path, capsys):
+    """GPT-2 124M's sizes and vocabulary with lively random weights, by the harness and by us."""
+    folder = tmp_path_factory.mktemp("full") / "model"
+    config = Config(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12)
+    tokenizer = picogpt.bpe.load_tokenizer(openai_files)
+    save_huggingface(folder, config, random_params(config, 1), tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    words = PreTrainedTokenizerFast.from_pretrained(folder)
+    harness = HFLM(pretrained=model, tokenizer=words, device="cpu", batch_size=1)
+    pairs = [(text.rpartition(" ")[0], " " + text.rpartition(" ")[2]) for text in PASSAGES]
+    expected = ask(harness, pairs)
+    content = "\n".join(PASSAGES)
+    _, rows = command(tmp_path, capsys, "lambada", "lambada.txt", content, folder=folder)
+    assert [row["logprobs"][0] for row in rows] == pytest.approx([x for x, _ in expected], rel=1e-5)
+    assert [row["greedy"][0] for row in rows] == [greedy for _, greedy in expected]
+    text = PASSAGES[0] * 200
+    requests = [Instance("loglikelihood_rolling", {}, (text,), 0)]
+    (nats,) = harness.loglikelihood_rolling(requests, disable_tqdm=True)
+    options = ["--protocol", "rolling"]
+    figures, rows = command(tmp_path, capsys, "text", "text.txt", text, *options, folder=folder)
+    assert len(rows) > 1
+    assert sum(row["logprobs"][0] for row in rows) == pytest.approx(nats, rel=1e-5)
