@@ -238,8 +238,10 @@ plt.show()
 # | [7. The backward pass and training](07_training.ipynb) | How did the numbers get there? |
 # | [8. Looking inside](08_looking_inside.ipynb) | What do the parts of a trained model do? |
 # | [9. GPT-2 at work, and its limits](09_at_work.ipynb) | What is it good for, and what not? |
+# | [10. One model, five perplexities](10_five_perplexities.ipynb) | How good is it, and by whose rules? |
+# | [11. Fine-tuning for a task](11_fine_tuning_for_a_task.ipynb) | How is it taught one thing, and does it pay? |
 #
-# 1 to 5 build on each other. 6, 7, 8 and 9 can be read in any order after that; 9 needs little more
+# 1 to 5 build on each other. The others can be read in any order after that; 9 needs little more
 # than what you have seen here.
 
 # %% [markdown]

@@ -16,6 +16,7 @@ from pathlib import Path
 import bench_bpe
 import bench_course
 import bench_crc32c
+import bench_evaluate
 import bench_fairytale
 import bench_generate
 import bench_learn_bpe
@@ -52,6 +53,7 @@ def main() -> None:
             "PICOGPT_TEST_DATA is not set: encoding and learning are not measured\n",
             file=sys.stderr,
         )
+    rows += bench_evaluate.measure()
     rows += bench_crc32c.measure()
     rows += bench_train.measure()
     rows += bench_course.measure()

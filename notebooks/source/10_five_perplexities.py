@@ -1,0 +1,295 @@
+# %% [markdown]
+# # 10. One model, five perplexities
+#
+# **Goal:** measure one model on one text by several published protocols, understand why the figures
+# differ, and know which of them may be compared with each other.
+#
+# "Perplexity 29.41", says the paper about GPT-2's smallest model on WikiText-2. Others measured 29.94
+# and 37.37 with the same weights. Nobody made a mistake. A perplexity is the result of a *protocol*:
+# how the text is cut, what counts as one unit, and what the model sees before each token. You need
+# notebook 0; notebook 9 ends with a first look at this. About 20 minutes.
+
+# %%
+import bz2
+import lzma
+import zlib
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, GREEN, GREY, ORANGE, RED, attempt
+
+import picogpt
+from picogpt.evaluate.published import WHY_THEY_DIFFER, other_protocols, published
+from picogpt.evaluate.results import run
+from picogpt.evaluate.wikitext import plain_text, text_figures
+from picogpt.model import gpt2
+from picogpt.ops import softmax
+
+model = picogpt.load("fairytale")
+tokenizer, n_ctx = model.tokenizer, model.config.n_ctx
+
+# %% [markdown]
+# ## 10.1 The text
+#
+# A tale from a book that the model has never seen, *Samba the Coward*. Its length, counted in four
+# ways:
+
+# %% tags=["stable"]
+path = Path("data") / "olive.txt"
+text = path.read_text("utf-8").strip()
+ids = tokenizer.encode(text)
+print(f"{len(text.encode()):6,} bytes")
+print(f"{len(text):6,} characters")
+print(f"{len(ids):6,} tokens of this model's vocabulary")
+print(f"{len(text.split()):6,} words, cut at spaces")
+
+# %% [markdown]
+# ## 10.2 Five figures
+#
+# `picogpt.evaluate` has these protocols as functions, and as a command:
+#
+#     python -m picogpt.evaluate text data/olive.txt -m fairytale --protocol rolling
+#
+# Each cuts the text into windows of at most `n_ctx` tokens, and asks the model for the probability
+# of the tokens in them:
+#
+# - *documents* (ours): windows that overlap by half; each scores the tokens that are new in it, so
+#   every token has at least half a window before it, wherever there is that much;
+# - *rolling* (lm-evaluation-harness): windows side by side, the last one reaching back;
+# - *stream, stride 256* (transformers' page, without overlap): side by side, and the first token of
+#   each window is never scored;
+# - *stream, stride 32* (the same page, with much overlap): each token has nearly a full window
+#   before it, and the model works eight times as much.
+
+
+# %%
+def figures(protocol, window=n_ctx, stride=None):
+    """Perplexities and bits per byte of the tale, by one protocol."""
+    whole = plain_text(path, protocol, tokenizer, window, stride)
+    results = run([[request] for request in whole.requests], model.params, model.config.n_head)
+    nats = [-result["logprobs"][0] for result in results]
+    return text_figures(whole.requests, nats, whole, protocol == "stream")
+
+
+measured = {
+    "documents": figures("documents"),
+    "rolling": figures("rolling"),
+    "stream, stride 256": figures("stream", stride=256),
+    "stream, stride 32": figures("stream", stride=32),
+}
+print(f"{'':20} per token  per word  bits per byte")
+for name, result in measured.items():
+    print(
+        f"{name:20} {result['perplexity per token']:9.2f}  {result['perplexity per word']:8.1f}"
+        f"  {result['bits per byte']:13.4f}"
+    )
+
+# %% [markdown]
+# One model, one text, and perplexities from about forty to a few hundred. Two things make the
+# difference.
+#
+# **The unit.** The sum of all surprises is the same; it is divided by the number of tokens, of words
+# or of bytes before the exponential is taken. A word has more than one token, so the model is more
+# surprised by a word than by a token. `per word` and `per token` must never stand in one column.
+#
+# **The context.** Whoever sees more of the text before a token predicts it better. Let us look at
+# that directly: the surprise of the same tokens with more and more of the text before them.
+
+# %%
+lengths = [1, 2, 4, 8, 16, 32, 64, 128, 255]
+targets = range(256, len(ids), 64)  # the same tokens for every length
+surprise = []
+for length in lengths:
+    rows = np.array([ids[i - length : i] for i in targets])
+    last = gpt2(rows, **model.params, n_head=model.config.n_head, at=np.s_[:, -1])
+    probabilities = softmax(last)
+    surprise.append(-np.log(probabilities[range(len(rows)), [ids[i] for i in targets]]).mean())
+
+fig, ax = plt.subplots(figsize=(6.5, 3))
+ax.plot(lengths, surprise, "o-", color=BLUE)
+ax.set(xscale="log", xlabel="tokens before", ylabel="surprise, nats per token")
+ax.set_xticks(lengths, lengths)
+ax.minorticks_off()
+plt.show()
+
+# %% [markdown]
+# Cut without overlap, a window begins with tokens that have next to nothing before them; with a
+# short stride there are none. The model is the same.
+#
+# ## 10.3 What may be compared with what
+#
+# | compare | only if |
+# |---|---|
+# | perplexity per token | the vocabulary and the protocol are the same |
+# | perplexity per word | the words are counted in the same way, and the protocol is the same |
+# | bits per byte | the text and the windows are the same; the vocabulary does not matter |
+# | accuracy of a task | the protocol is the same: how answers are cut, compared and normalised |
+#
+# The published figures of the real GPT-2 show how much is at stake:
+
+# %% tags=["stable"]
+for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag", "lm-eval")):
+    print(f"{task}, 124M")
+    for line in published(task, protocol, "124M"):
+        print(f"    {protocol}: {line}")
+    for line in other_protocols(task, protocol, "124M"):
+        print(f"    {line}")
+    print(f"    They differ because {WHY_THEY_DIFFER[task]}.\n")
+
+# %% [markdown]
+# ## 10.4 Bits per byte, beside compressors
+#
+# Bits per byte have a meaning of their own: with a model's predictions and arithmetic coding, the
+# text could be stored in that many bits. So the model can be compared with programs that compress.
+# They get the same tale, which they have never seen either.
+
+# %%
+data = text.encode()
+compressed = {
+    "zlib": len(zlib.compress(data, 9)),
+    "bz2": len(bz2.compress(data, 9)),
+    "xz": len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)),
+}
+bits = {name: 8 * n / len(data) for name, n in compressed.items()}
+counts = np.bincount(np.frombuffer(data, np.uint8), minlength=256)
+shares = counts[counts > 0] / counts.sum()
+bits = {"frequencies of its letters": -(shares * np.log2(shares)).sum()} | bits
+bits["this model"] = measured["documents"]["bits per byte"]
+fig, ax = plt.subplots(figsize=(6.5, 2.2))
+bars = ax.barh(list(bits), list(bits.values()), color=ORANGE)
+bars[-1].set_color(BLUE)
+ax.bar_label(bars, fmt="%.2f", padding=3)
+ax.invert_yaxis()
+ax.set(xlabel="bits per byte", xlim=(0, 5.2))
+plt.show()
+
+# %% [markdown]
+# Is that fair? The compressors begin with nothing and learn from these few thousand words; the
+# model has read thirteen million letters before. And whoever wants to unpack the file needs the
+# model, twelve million bytes of it. For one tale that is a bad bargain; for a library, a good one.
+#
+# ## 10.5 Are its probabilities true?
+#
+# Perplexity says how large the probabilities of the right tokens are. One can also ask whether they
+# are *honest*: of all the times that the model was 70 % sure, was it right 70 times in a hundred?
+# We take its first choice at every place of the tale, sort by how sure it was, and count.
+
+# %%
+windows = [ids[i : i + n_ctx] for i in range(0, len(ids) - n_ctx, n_ctx)]
+logits = np.concatenate([model(window)[:-1] for window in windows])
+nexts = np.concatenate([window[1:] for window in windows])
+
+
+def calibration(logits, temperature=1.0, n_groups=10):
+    """Places in groups of equal size, by how sure the model was: [n_groups, 2], sure and right."""
+    probabilities = softmax(logits / temperature)
+    sure, right = probabilities.max(-1), probabilities.argmax(-1) == nexts
+    groups = np.array_split(np.argsort(sure), n_groups)
+    return np.array([(sure[group].mean(), right[group].mean()) for group in groups])
+
+
+fig, ax = plt.subplots(figsize=(4.2, 4))
+ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="honest")
+for temperature, colour, marker in ((1.0, BLUE, "o"), (0.5, RED, "s"), (1.5, GREEN, "^")):
+    sure, right = calibration(logits, temperature).T
+    ax.plot(sure, right, marker + "-", ms=4, color=colour, label=f"temperature {temperature:g}")
+ax.set(xlabel="how sure it was", ylabel="how often it was right", xlim=(0, 1), ylim=(0, 1))
+ax.set_aspect("equal")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# At temperature 1 the points lie near the diagonal: a model that is trained to predict the next
+# token is paid for honest probabilities, and this one gives them even on a book that it has not
+# read. A temperature below 1 makes it write better, and lie about how sure it is.
+#
+# The distance from the diagonal, on average over all places, is the *expected calibration error*:
+
+# %%
+for temperature in (0.5, 1.0, 1.5):
+    sure, right = calibration(logits, temperature).T
+    print(f"temperature {temperature:g}: {100 * np.abs(sure - right).mean():.1f} points")
+
+# %% [markdown]
+# ## Common mistakes
+#
+# > - *Perplexities of two vocabularies in one table.* Larger tokens, larger surprise for each.
+# > - *Perplexity of a text that the model was trained on.* The fables of notebook 7 are among the
+# >   books that `fairytale` has read.
+# > - *Means of perplexities.* Take the mean of the surprises, and the exponential at the end.
+# > - *A stride chosen because it gives the better figure.*
+# > - *A figure without its protocol.* Write down the windows, the unit, and what stands before the
+# >   first token.
+#
+# ## Exercises
+#
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** A model has a perplexity of `per_token` on a text of `n_tokens` tokens and `n_words`
+# words. What is its perplexity per word?
+
+
+# %%
+def per_word(per_token, n_tokens, n_words):
+    return per_token  # your line
+
+
+# %% tags=["stable"]
+def check_1(answer):
+    assert np.isclose(answer(10.0, 200, 100), 100.0), "two tokens a word, each one in ten"
+    assert np.isclose(answer(7.0, 50, 50), 7.0), "as many words as tokens"
+    assert np.isclose(answer(2.0, 30, 10), 8.0)
+
+
+attempt(check_1, per_word)
+
+# %% [markdown]
+# **Exercise 2.** A text of `n_bytes` bytes costs the model `nats` nats in all. How many bits per byte
+# are that?
+
+
+# %%
+def bits_per_byte(nats, n_bytes):
+    return nats  # your line
+
+
+# %% tags=["stable"]
+def check_2(answer):
+    assert np.isclose(answer(np.log(2.0) * 80, 10), 8.0), "log(2) nats are one bit"
+    assert np.isclose(answer(np.log(256.0), 1), 8.0), "a model that knows nothing needs eight bits"
+    score = model.score(text[:300])
+    nats = -score.logprobs.sum()
+    assert np.isclose(answer(nats, 300), score.bits_per_byte)
+
+
+attempt(check_2, bits_per_byte)
+
+# %% [markdown]
+# ## Solutions
+
+# %% tags=["solution", "stable"]
+# Exercise 1
+def per_word(per_token, n_tokens, n_words):
+    return per_token ** (n_tokens / n_words)
+
+
+attempt(check_1, per_word)
+
+# %% tags=["solution", "stable"]
+# Exercise 2
+def bits_per_byte(nats, n_bytes):
+    return nats / np.log(2.0) / n_bytes
+
+
+attempt(check_2, bits_per_byte)
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/evaluate/`, above all `wikitext.py` for the windows and `published.py` for the
+#   figures and their sources.
+# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 3.1.
+# - Hugging Face's page *Perplexity of fixed-length models*, on strides.
+# - Guo et al. 2017, *On Calibration of Modern Neural Networks*.
+# - Next: notebook 11 trains the model for a task, and measures that.
