@@ -86,8 +86,8 @@ for name, result in measured.items():
     )
 
 # %% [markdown]
-# One model, one text, and perplexities from about forty to a few hundred. Two things make the
-# difference.
+# One model, one text, and perplexities from under forty to over a hundred and fifty. Two things make
+# the difference.
 #
 # **The unit.** The sum of all surprises is the same; it is divided by the number of tokens, of words
 # or of bytes before the exponential is taken. A word has more than one token, so the model is more

@@ -311,9 +311,9 @@ ax.set(xlabel="the model's answer", ylabel="the truth")
 plt.show()
 
 # %% [markdown]
-# Lang's books are a collection of collections: they hold tales of Grimm and of Andersen in other
-# words, and tales from all over the world. Whoever is hard to describe is hard to recognise. Aesop
-# is the easiest: the animals talk, and the sentences begin with capitals for every Fox.
+# Lang's books are a collection of collections. They hold tales of Grimm and of Andersen in other
+# words, and tales from all over the world: so many a tale could be his, and is taken for his.
+# Jacobs, who also gathered from everywhere, is the hardest to recognise.
 #
 # ## Common mistakes
 #
