@@ -40,7 +40,7 @@ def theirs(path: Path) -> float:
     import torch
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    model = AutoModelForCausalLM.from_pretrained(FOLDER).eval()
+    model = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32).eval()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(FOLDER)
 
     @torch.no_grad()
