@@ -71,6 +71,7 @@ def update(run: Run, pool: Executor) -> float:
         run.config.n_head,
         pool=pool,
         n_parts=recipe.accumulate,
+        freeze=recipe.freeze,
         dropout=recipe.dropout,
         rng=generator(recipe.seed, "dropout", step),
     )

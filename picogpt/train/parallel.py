@@ -5,11 +5,13 @@ as OpenBLAS's own threads do, but all the work. Parts of a batch also need less 
 """
 
 from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 
 from ..backward import loss_and_gradients
 from ..config import flatten
+from .frozen import loss_and_upper_gradients
 
 
 def parallel_loss_and_gradients(
@@ -20,6 +22,7 @@ def parallel_loss_and_gradients(
     *,
     pool: Executor,
     n_parts: int,
+    freeze: int | None = None,
     dropout: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> tuple[float, dict]:
@@ -27,13 +30,17 @@ def parallel_loss_and_gradients(
 
     ids, targets: [n_batch, n_seq], where n_parts divides n_batch. The parts are computed by the
     threads of the pool, and added in their order, so that the result does not depend on which
-    is ready first, nor on the number of threads.
+    is ready first, nor on the number of threads. freeze: see loop.trainable; what is frozen has no
+    gradient.
     """
+    compute = loss_and_gradients
+    if freeze is not None:
+        compute = partial(loss_and_upper_gradients, freeze=freeze)
     seeds = rng.integers(2**63, size=n_parts) if dropout else range(n_parts)
 
     def part(ids, targets, seed):
         rng = np.random.default_rng(seed)
-        return loss_and_gradients(ids, targets, params, n_head, dropout=dropout, rng=rng)
+        return compute(ids, targets, params, n_head, dropout=dropout, rng=rng)
 
     parts = pool.map(part, np.split(ids, n_parts), np.split(targets, n_parts), seeds)
     loss, grads = next(parts)

@@ -9,6 +9,8 @@ from support import error, part_of
 
 from picogpt.backward import loss_and_gradients
 from picogpt.config import flatten, unflatten
+from picogpt.train.frozen import loss_and_upper_gradients
+from picogpt.train.loop import trainable
 from picogpt.train.parallel import parallel_loss_and_gradients
 
 GOLDEN = np.load(Path(__file__).parents[1] / "reference" / "backward.npz")
@@ -33,6 +35,27 @@ def test_parts_give_what_the_whole_gives(n_parts):
     for path, g in flatten(expected).items():
         assert error(grads[path], g) < 1e-5, path
         assert grads[path].dtype == np.float32
+
+
+@pytest.mark.parametrize("freeze", [0, 1, 2])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("separate_head", [False, True])
+def test_without_the_frozen_ones_the_others_stay_the_same(freeze, dropout, separate_head):
+    params = {name: tree for name, tree in PARAMS.items() if name != "lm_head"}
+    if separate_head:
+        params["lm_head"] = GOLDEN["lm_head"]
+    options = [{"dropout": dropout, "rng": np.random.default_rng(2)} for _ in range(2)]
+    loss, grads = loss_and_upper_gradients(IDS, TARGETS, params, 2, freeze=freeze, **options[0])
+    expected_loss, expected = loss_and_gradients(IDS, TARGETS, params, 2, **options[1])
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    learning = trainable(expected, freeze)
+    assert grads.keys() == learning.keys()
+    for path, g in learning.items():
+        assert error(grads[path], g) < 1e-5, path
+
+
+def test_freezing_is_passed_on_to_every_part():
+    assert run(3, 2, freeze=1)[1].keys() == trainable(PARAMS, 1).keys()
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
