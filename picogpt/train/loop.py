@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from ..bpe import Tokenizer
-from ..config import Config, flatten
+from ..config import Config, flatten, unflatten
 from ..evaluate.score import Windows, score, token_lengths
 from ..weights.huggingface import save_huggingface
 from .adamw import adamw, clip_gradients
+from .averaging import average
 from .data import batch
 from .log_line import Clock, line, show_counter, write_sample
 from .muon import is_hidden_matrix, muon
@@ -82,6 +83,8 @@ def update(run: Run, pool: Executor) -> float:
         if not math.isfinite(value):
             raise diverged(run, what, value)
     take_step(run, learning, grads, pool)
+    if recipe.average is not None:
+        average(run.moments["average"], learning, step + 1, recipe.average)
     return loss
 
 
@@ -146,7 +149,8 @@ def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
     recipe, state = run.recipe, run.state
     times = clock.read(state.step, recipe.steps, recipe.batch * run.config.n_ctx)
     windows = run.held_out.spread(recipe.eval_windows)
-    result = score(windows, run.params, run.config.n_head, token_lengths(run.tokenizer), pool.map)
+    params = shown_params(run)
+    result = score(windows, params, run.config.n_head, token_lengths(run.tokenizer), pool.map)
     if not math.isfinite(result.nats_per_token):
         raise diverged(run, "held-out loss", result.nats_per_token)
     best = keep_if_best(run, result.nats_per_token)
@@ -161,7 +165,7 @@ def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
     }
     if state.step // recipe.eval_every % SAMPLE_EVERY == 0 or state.step == recipe.steps:
         rng = generator(recipe.seed, "sample", state.step)
-        record["sample"] = write_sample(recipe.sample, run.params, run.config, run.tokenizer, rng)
+        record["sample"] = write_sample(recipe.sample, params, run.config, run.tokenizer, rng)
     print(line(record, recipe.steps), flush=True)
     state.log_bytes = append_to_log(run.out / "run" / LOG, record)
     state.losses = []
@@ -181,9 +185,16 @@ def keep_if_best(run: Run, loss: float) -> bool:
     return best
 
 
+def shown_params(run: Run) -> dict:
+    """The weights that are evaluated and kept: those of the last step, or their average."""
+    if not run.state.step:
+        return run.params  # there is nothing to average yet
+    return unflatten(flatten(run.params) | run.moments.get("average", {}))
+
+
 def save_weights(run: Run) -> None:
     """Write the model folder."""
-    save_huggingface(run.out, run.config, run.params, run.tokenizer)
+    save_huggingface(run.out, run.config, shown_params(run), run.tokenizer)
 
 
 def save_checkpoint(run: Run, clock: Clock) -> None:

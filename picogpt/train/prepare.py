@@ -75,10 +75,15 @@ def all_settings(
     }
 
 
-def first_moments(learning: dict, optimizer: str) -> dict:
-    """What the optimizers remember: "m" of all parameters in learning, "v" of those of AdamW."""
+def first_moments(learning: dict, recipe: Recipe) -> dict:
+    """What a run remembers of the parameters in learning: kind -> path -> array.
+
+    "m" of all, "v" of those of AdamW, and, where it is asked for, their "average".
+    """
     moments = zero_moments(learning)
-    if optimizer == "muon":
+    if recipe.average is not None:
+        moments["average"] = {path: np.zeros_like(x) for path, x in learning.items()}
+    if recipe.optimizer == "muon":
         for path, x in learning.items():
             if is_hidden_matrix(path, x):
                 del moments["v"][path]
@@ -106,7 +111,7 @@ def open_run(
         raise ValueError(f"--freeze is {recipe.freeze}, and the model has {config.n_layer} blocks")
     arrays = None if resume else token_arrays(texts, config, tokenizer, recipe.seed)
     state, weights = run_folder.State(), flatten(params)
-    moments = first_moments(trainable(params, recipe.freeze), recipe.optimizer)
+    moments = first_moments(trainable(params, recipe.freeze), recipe)
     place = out / "run"
     with run_folder.alone(out):
         run_folder.find_run(out, resume)  # once more: another process may have begun one meanwhile

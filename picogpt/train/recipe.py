@@ -29,6 +29,7 @@ class Recipe:
     seed: int
     optimizer: str = "adamw"  # or "muon", for the matrices of the blocks
     decay: int | None = None  # steps at the end in which the rate falls; None: all after warm-up
+    average: float | None = None  # what stays of the weights' average in a step; None: no average
 
     def __post_init__(self):
         def check(name: str, good: bool, expected: str):
@@ -48,7 +49,7 @@ class Recipe:
         after = self.steps - self.warmup
         check("decay", self.decay is None or 1 <= self.decay <= after, f"1 to {after}")
         check("weight_decay", 0 <= self.weight_decay < 1 / self.lr, "at least 0, and below 1 / lr")
-        for name in ("beta2", "dropout"):
-            check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        for name in ("beta2", "dropout", "average"):
+            check(name, 0 <= (getattr(self, name) or 0) < 1, "at least 0 and below 1")
         if self.batch % self.accumulate:
             raise ValueError(f"--accumulate {self.accumulate} does not divide --batch {self.batch}")

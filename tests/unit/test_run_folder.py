@@ -320,7 +320,7 @@ def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(tmp_pat
     texts = Texts(learn=["a tale of a b c " * 9, "another one"], valid="held out", held_out=0.1)
     tokenizer = Tokenizer({c: i for i, c in enumerate([*ALPHABET, ENDOFTEXT])}, [])
     config = Config(n_vocab=257, n_ctx=4, n_embd=4, n_head=2, n_layer=1)
-    recipe = SimpleNamespace(seed=0, freeze=None, optimizer="adamw")
+    recipe = SimpleNamespace(seed=0, freeze=None, optimizer="adamw", average=None)
     params = initial_params(config, generator(0, "weights"))
     arguments = (tmp_path, False, {"--steps": 1}, texts, recipe, config, tokenizer, params)
     with open_run(*arguments):

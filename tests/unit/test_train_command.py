@@ -142,6 +142,24 @@ def test_a_run_killed_at_random_times_is_as_if_it_was_not(corpus, uninterrupted)
     assert [r["step"] for r in uninterrupted["log"]][:6] == [0, 5, 10, 15, 20, 24]
 
 
+def test_an_average_is_resumed_too(corpus):
+    more = ("--average", "0.8", "--optimizer", "muon")
+    whole, parts = arguments(corpus, "averaged", *more), arguments(corpus, "parts", *more)
+    assert main(whole) == 0
+    for events in ("25", "40"):
+        args = [sys.executable, "-c", KILLED, events, *parts, "--resume"]
+        killed = subprocess.run(args, env=ENVIRONMENT, check=False)
+        assert killed.returncode == -signal.SIGKILL
+    assert main([*parts, "--resume"]) == 0
+    found = results(corpus / "averaged")
+    assert results(corpus / "parts") == found
+    assert found["state"]["best_step"] == 24  # the last, whose average is in the checkpoint
+    kept = picogpt.load(corpus / "averaged").params["wte"].tobytes()
+    assert kept != found["params/wte"]
+    with np.load(corpus / "averaged" / "run" / "checkpoint.npz") as file:
+        assert kept == file["average/wte"].tobytes()
+
+
 def test_ctrl_c_ends_after_the_step_and_says_how_to_go_on(
     corpus, uninterrupted, capfd, monkeypatch
 ):

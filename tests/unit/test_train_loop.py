@@ -324,3 +324,44 @@ def test_runs_of_one_seed_are_the_same_and_of_another_are_not(new_run, kept):
     a, b, c = (run.params["h"][0]["mlp"]["c_fc"]["w"] for run in runs)
     assert np.array_equal(a, b)
     assert not np.array_equal(a, c)
+
+
+def test_the_average_is_evaluated_and_kept(new_run, kept, monkeypatch):
+    run = new_run(steps=7, eval_every=7, average=0.6)
+    run.moments["average"] = {path: np.zeros_like(x) for path, x in flatten(run.params).items()}
+    evaluated, after = [], []
+    honest_score, honest_update = loop.score, loop.update
+
+    def score(windows, params, *args):
+        evaluated.append({path: x.copy() for path, x in flatten(params).items()})
+        return honest_score(windows, params, *args)
+
+    def update(*args):
+        loss = honest_update(*args)
+        after.append({path: x.copy() for path, x in flatten(run.params).items()})
+        return loss
+
+    monkeypatch.setattr(loop, "score", score)
+    monkeypatch.setattr(loop, "update", update)
+    monkeypatch.setattr(loop, "save_weights", lambda run: kept.append(loop.shown_params(run)))
+    train(run, POOL)
+    share = 0.4 * 0.6 ** np.arange(6)[::-1]  # of steps 2 to 7; the first has what is left
+    for path, x in flatten(kept[-1]).items():
+        steps = np.array([weights[path] for weights in after])
+        expected = np.tensordot([0.6**6, *share], steps, 1)
+        assert np.abs(x - expected).max() < 1e-6, path
+        assert np.array_equal(x, evaluated[-1][path])
+        assert x.dtype == np.float32
+    start = flatten(initial_params(CONFIG, generator(0, "weights")))
+    assert all(np.array_equal(x, start[path]) for path, x in evaluated[0].items())
+
+
+def test_averaging_leaves_the_run_as_it_was(new_run):
+    plain, averaged = new_run(), new_run(average=0.9)
+    averaged.moments["average"] = {
+        path: np.zeros_like(x) for path, x in flatten(plain.params).items()
+    }
+    for run in (plain, averaged):
+        train(run, POOL)
+    for path, x in flatten(plain.params).items():
+        assert np.array_equal(x, flatten(averaged.params)[path]), path
