@@ -1,6 +1,8 @@
 # picogpt: every target makes the virtual environment it needs.
 #
 #   make run PROMPT="Once upon a time" MODEL=124M    write a text; the model may be left out
+#   make explain PROMPT="Once upon a time" MODEL=124M OUT=page.html
+#                                                    a page with every number of the computation
 #   make test                                        the tests; no network, no other libraries
 #   make test-course                                 the tests of the assignments and their grader
 #   make test-reference                              the tests against PyTorch, TensorFlow, ...
@@ -20,7 +22,7 @@ MODEL ?=
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-course test-kernels test-reference test-gpt2 lint bench notebooks lab \
+.PHONY: help run explain test test-course test-kernels test-reference test-gpt2 lint bench notebooks lab \
 	assignments fairytale heldout clean
 
 # The lines at the top of this file.
@@ -31,6 +33,11 @@ help:
 run: export TEXT := $(value PROMPT)
 run: .venv/made
 	@$(BIN)/python -m picogpt $(if $(MODEL),--model "$(MODEL)") -- "$$TEXT"
+
+explain: export TEXT := $(value PROMPT)
+explain: .venv/made
+	@$(BIN)/python -m picogpt.explain $(if $(MODEL),--model "$(MODEL)") \
+	    $(if $(OUT),--out "$(OUT)") -- "$$TEXT"
 
 # Two processes, each with a thread; the order of the tests' names depends on a hash.
 test: .venv/made-test

@@ -17,6 +17,7 @@ Other commands, each with its own --help:
   python -m picogpt.bpe         show how a text becomes tokens; learn a vocabulary
   python -m picogpt.evaluate    how well a model predicts: texts, LAMBADA, WikiText, HellaSwag, CBT
   python -m picogpt.tasks       summarize, translate, answer, classify, complete code
+  python -m picogpt.explain     one page with every number of a prompt's way through the model
   python -m picogpt.weights     download a model, check its files, write it in another form
   python -m picogpt.course      GPT-2 as assignments for a class"""
 

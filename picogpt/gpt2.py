@@ -20,6 +20,8 @@ from .decoding.loop import Sample, Step, no_draft, token_steps
 from .decoding.sampling import Sampling, choose_token, whole_number
 from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
+from .explain.assembly import Explanation
+from .explain.trace import trace
 from .files import check_free
 from .model import gpt2
 from .other_names import hint_arguments, unknown_attribute
@@ -340,6 +342,20 @@ class GPT2:
                     f"id {i} is not in the vocabulary (0 to {self.config.n_vocab - 1})"
                 )
         return ids or [self.tokenizer.endoftext]
+
+    def explain(
+        self, prompt: str | Sequence[int], max_new_tokens: int = 8, *, seed: int | None = None
+    ) -> Explanation:
+        """A page on which the prompt, and what follows it, is seen in every operation.
+
+        seed: draws the tokens; None takes the likeliest. Raises ValueError if the text is too long.
+
+        >>> model.explain("The king had three sons").save("page.html")
+        """
+        ids = self.prompt_ids(prompt)
+        max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 0)
+        traced = trace(ids, max_new_tokens, self.config, self.params, self.tokenizer, seed=seed)
+        return Explanation(traced)
 
     def save(self, folder: str | Path, dtype: str = "float32") -> None:
         """Write a model folder in Hugging Face's layout, for `load`, transformers or vLLM.

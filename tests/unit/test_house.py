@@ -28,6 +28,7 @@ ROOMS = [
     "decoding",
     "evaluate",
     "lens",
+    "explain",
     "gpt2",
     "interactive",
     "train",

@@ -1,0 +1,54 @@
+"""One HTML file from the trace and the files beside this one; nothing in it asks for another."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+
+from ..files import replacing
+
+FOLDER = Path(__file__).parent
+SCRIPTS = ("numbers.js", "pictures.js", "sampling.js", "boxes.js")
+
+
+class Explanation:
+    """A page about a prompt: `html` is its text, `save` writes it, a notebook shows it inline."""
+
+    def __init__(self, traced: dict):
+        self.html = assemble(traced)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to a file, whole or not at all, and return its path."""
+        path = Path(path)
+        with replacing(path) as file:
+            file.write(self.html.encode("utf-8"))
+        return path
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.html)
+        title = 'title="What GPT-2 computes"'
+        return (
+            f'<iframe {title} srcdoc="{page}" sandbox="allow-scripts" '
+            'style="width:100%;height:45em;border:1px solid #888"></iframe>'
+        )
+
+
+def assemble(traced: dict, form: str = "") -> str:
+    """The page. form: HTML that stands before the boxes; the server's field for a prompt."""
+    script = "\n".join((FOLDER / name).read_text("utf-8") for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    # "<" would let a prompt end the script element; a lone surrogate stays an escape of JSON
+    data = json.dumps(traced).replace("<", "\\u003c")
+    parts = {
+        "policy": f"default-src 'none'; script-src 'sha256-{digest}'; "
+        f"style-src 'unsafe-inline'; form-action '{'self' if form else 'none'}'; base-uri 'none'",
+        "style": (FOLDER / "page.css").read_text("utf-8"),
+        "script": script,
+        "form": form,
+        "data": data,
+    }
+    page = (FOLDER / "page.html").read_text("utf-8")
+    # in one pass: what is put in, such as the prompt, may itself hold such a mark
+    return re.sub(r"\{\{(\w+)\}\}", lambda mark: parts[mark[1]], page)

@@ -1,0 +1,278 @@
+// What fills each box, and the choices that the whole page follows.
+
+const state = { position: data.n_prompt - 1, block: 0, head: 0 };
+const sliders = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+const { config, ids } = data;
+const n = ids.length;
+const stream = block => block === 0 ? "embed" : `h.${block - 1}.resid`;
+const at = name => row(array(name), state.position).values;
+
+function fill(id, ...parts) {
+  const section = document.getElementById(id);
+  section.querySelector(".numbers")?.remove();
+  section.append(element("div", { class: "numbers" }, ...parts));
+  const footer = section.querySelector("details.source");
+  if (footer) section.append(footer);
+}
+
+const statistics = name => {
+  const [mean, deviation, length] = row(data.statistics[name], state.position).values;
+  return element("p", { class: "statistics" }, `mean ${show(mean)}, standard deviation ${show(deviation)}, length ${show(length)}`);
+};
+
+function fillText() {
+  const lines = data.words.map(word => [
+    word.text.replace(/ /g, "␣").replace(/\n/g, "⏎"),
+    word.bytes.map(b => b.toString(16).padStart(2, "0")).join(" "),
+    word.merges.map(([rank, symbols]) => `${rank}: ${symbols.join(" ")}`).join("\n") || "none",
+    word.ids.join(" "),
+  ]);
+  fill("text", table("Words of the prompt", ["word", "bytes", "merges, by rank", "ids"], lines));
+}
+
+function fillEmbed() {
+  fill("embed", strip(`wte, row ${ids[state.position]}`, at("wte")),
+    strip(`wpe, row ${state.position}`, at("wpe")),
+    strip("embed, their sum", at("embed")), statistics("embed"));
+}
+
+function fillBlock() {
+  const { block, head, position } = state;
+  const kept = data.blocks.includes(block);
+  document.querySelector(".block-number").textContent = block;
+  document.querySelector(".missing").hidden = kept;
+  for (const id of ["ln_1", "qkv", "scores", "heads", "resid_mid", "mlp", "resid"])
+    document.getElementById(id).hidden = !kept;
+  if (!kept) return;
+  const name = part => `h.${block}.${part}`;
+  const d = config.n_head_dim;
+  const headPart = (values, i) => values.subarray((i * config.n_head + head) * d, (i * config.n_head + head + 1) * d);
+  fill("ln_1", statistics(stream(block)), strip("ln_1", at(name("ln_1"))));
+  const qkv = at(name("attn.c_attn"));
+  fill("qkv", ...["q", "k", "v"].map((x, i) => strip(`${x} of head ${head}`, headPart(qkv, i))));
+  fillScores();
+  fill("heads", strip(`head ${head}: the weighted values`, headPart(at(name("attn.merged")), 0)),
+    strip("merged: all heads side by side", at(name("attn.merged"))),
+    strip("c_proj: what is added to the stream", at(name("attn.c_proj"))));
+  fill("resid_mid", strip("resid_mid", at(name("resid_mid"))), statistics(name("resid_mid")));
+  fillMlp(name);
+  fill("resid", strip("resid", at(name("resid"))), statistics(name("resid")));
+}
+
+function fillScores() {
+  const products = row(inBlock(state.block, "products"), state.head).values;
+  const scaled = products.map(x => x / Math.sqrt(config.n_head_dim));
+  const masked = scaled.map((x, i) => i % n > Math.floor(i / n) ? -Infinity : x);
+  const weights = row(data.maps[state.block], state.head).values;
+  fill("scores", element("div", { class: "matrices" },
+    square("q times k", products, n), square("scaled", scaled, n),
+    square("scores, with the mask", masked, n), square("weights, after the softmax", weights, n)));
+}
+
+function fillMlp(name) {
+  const inputs = at(name("mlp.c_fc"));
+  const strongest = Array.from(inputs.keys()).sort((a, b) => Math.abs(gelu(inputs[b])) - Math.abs(gelu(inputs[a]))).slice(0, 10);
+  fill("mlp", strip("ln_2", at(name("ln_2"))), strip("c_fc, before GELU", inputs),
+    strip("gelu", inputs.map(gelu)),
+    element("h4", {}, "The strongest neurons of this token"),
+    element("div", { class: "matrices" },
+      table("Strongest neurons", ["neuron", "in", "after GELU"], strongest.map(i => [String(i), show(inputs[i]), show(gelu(inputs[i]))])),
+      geluCurve(strongest.map(i => inputs[i]))),
+    strip("c_proj: what is added to the stream", at(name("mlp.c_proj"))));
+}
+
+function fillAttention() {
+  const grid = element("div", { id: "grid", style: `grid-template-columns: repeat(${config.n_head}, minmax(3rem, 7rem))` });
+  data.maps.forEach((maps, block) => data.patterns[block].forEach(([pattern, share], head) => {
+    const canvas = element("canvas", { "aria-hidden": "true" });
+    paint(canvas, row(maps, head).values, n, n);
+    const label = `Block ${block}, head ${head}${pattern ? `: ${pattern}, ${percent(share)}` : ""}`;
+    grid.append(element("button", { "aria-label": label, title: label, "data-head": `${block}.${head}`, onclick: () => choose({ block, head }) },
+      canvas, `${block}.${head} ${pattern}`));
+  }));
+  fill("attention", grid, element("div", { id: "large" }));
+}
+
+function showLarge() {
+  const { block, head, position } = state;
+  const weights = row(data.maps[block], head).values;
+  const [pattern, share] = data.patterns[block][head];
+  document.getElementById("large").replaceChildren(
+    element("h4", {}, `Block ${block}, head ${head}: ${pattern ? `${pattern}, ${percent(share)} of its attention` : "no pattern with a name"}`),
+    arcs(weights.subarray(position * n, (position + 1) * n), position), square("weights", weights, n));
+  for (const button of document.querySelectorAll("#grid button"))
+    button.setAttribute("aria-pressed", button.dataset.head === `${block}.${head}`);
+}
+
+function fillLens() {
+  const lines = Array.from({ length: config.n_layer + 1 }, (_, depth) => {
+    const best = row(row(data.lens.ids, depth), state.position).values;
+    const probs = row(row(data.lens.probs, depth), state.position).values;
+    return [depth === 0 ? "embedding" : `block ${depth - 1}`, percent(row(data.lens.moved, depth).values[state.position]),
+      ...Array.from(best, (id, i) => `${tokenText(id)} ${percent(probs[i])}`)];
+  });
+  fill("lens", table("The lens", ["after", "moved", "likeliest", "second", "third", "fourth", "fifth"], lines, state.block + 1));
+}
+
+function fillLast() {
+  const best = candidates(state.position).filter(c => c.id !== null).slice(0, 10);
+  document.querySelector(".tied").textContent = config.tied
+    ? "The table of embeddings is the one from the beginning: it is tied." : "This model has a matrix of its own for this.";
+  fill("ln_f", strip("ln_f", at("ln_f")),
+    table("The largest logits", ["token", "id", "logit"], best.map(c => [tokenText(c.id), String(c.id), show(c.logit)])));
+}
+
+function fillNext() {
+  const slider = (key, label, max, step, describe) => {
+    const output = element("output", {}, describe(sliders[key]));
+    const input = element("input", { type: "range", min: 0, max, step, value: sliders[key], "data-slider": key,
+      oninput: event => { sliders[key] = Number(event.target.value); output.textContent = describe(sliders[key]); showDistribution(); } });
+    return element("label", {}, label, output, input);
+  };
+  const off = value => value === 0 ? "off" : String(value);
+  fill("next", element("div", { class: "sliders" },
+    slider("temperature", "temperature", 2, 0.05, x => x === 0 ? "0, the likeliest" : String(x)),
+    slider("topK", "top-k", 100, 1, off),
+    slider("topP", "top-p", 1, 0.01, x => x === 1 ? "off" : String(x)),
+    slider("minP", "min-p", 1, 0.01, off)),
+  element("p", {}, element("button", { id: "die", onclick: drawToken }, "⚄ Draw a token"), " ", element("output", { id: "drawn", "aria-live": "polite" })),
+  element("div", { id: "distribution" }));
+  showDistribution();
+}
+
+// top-p of 0 would keep nothing: the likeliest always stays
+const current = () => distribution(candidates(state.position), { ...sliders, topP: Math.max(sliders.topP, 1e-9) });
+
+function showDistribution() {
+  const plain = distribution(candidates(state.position), { temperature: 1, topK: 0, topP: 1, minP: 0 });
+  const kept = current();
+  const others = kept.slice(15).reduce((total, c) => total + c.p, 0);
+  const lines = kept.slice(0, 15).map((c, i) => [c.id === null ? `${c.count} rarer tokens` : tokenText(c.id), percent(plain[i].p), percent(c.p), bar(c.p)]);
+  const left = kept.filter(c => c.p > 0).reduce((total, c) => total + c.count, 0);
+  document.getElementById("distribution").replaceChildren(
+    table("The distribution", ["token", "model's", "with the sliders", ""], lines),
+    element("p", {}, `All other tokens together: ${percent(others)}. Tokens that may be drawn: ${left}.`));
+}
+
+function drawToken() {
+  const drawn = drawFrom(current(), Math.random());
+  document.getElementById("drawn").textContent = drawn.id === null ? `one of ${drawn.count} rarer tokens` : tokenText(drawn.id);
+}
+
+function fillWritten() {
+  const lines = ids.slice(data.n_prompt).map((id, i) => {
+    const position = data.n_prompt + i - 1;
+    const all = distribution(candidates(position), { temperature: 1, topK: 0, topP: 1, minP: 0 });
+    const own = all.find(c => c.id === id);
+    const button = element("button", { class: "token", onclick: () => choose({ position }) }, tokenText(id));
+    return [button, own ? percent(own.p) : "rare", ...all.slice(0, 5).map(c => `${tokenText(c.id)} ${percent(c.p)}`)];
+  });
+  fill("written", lines.length ? table("What it wrote", ["token", "probability", "likeliest", "second", "third", "fourth", "fifth"],
+    lines, state.position - data.n_prompt + 1) : "Nothing was written.");
+}
+
+// Under each box: the names and shapes of its activations, and the source of its functions.
+function addSources() {
+  for (const section of document.querySelectorAll("section[data-source]")) {
+    const details = element("details", { class: "source" }, element("summary", {}, "Shapes, names for a tap, and the source"));
+    details.append(element("div", { class: "shapes" }));
+    for (const name of section.dataset.source.split(" ")) {
+      const [file, text] = data.sources[name];
+      details.append(element("h4", {}, `${name}, in ${file}`),
+        element("pre", { tabindex: 0, role: "group", "aria-label": `Source of ${name}` }, text));
+    }
+    section.append(details);
+  }
+}
+
+function showShapes() {
+  for (const section of document.querySelectorAll("section[data-tap]")) {
+    const names = section.dataset.tap.split(" ").map(name => name.replace("N", state.block));
+    section.querySelector(".shapes").replaceChildren(table("Shapes", ["tap's name", "shape"],
+      names.map(name => [name, `[${data.shapes[name].join(", ")}]`])));
+  }
+}
+
+// The map: one column, the stream as a thick line on the left, the branches on its right.
+function drawMap() {
+  const rows = [];
+  const box = (label, target, y, choice = {}, x = 20, width = 290) => {
+    const link = element("a@svg", { href: `#${target}`, "data-target": target, "aria-label": label,
+      onclick: event => { event.preventDefault(); choose(choice); goTo(target); } });
+    link.append(element("rect", { x, y, width, height: 26, rx: 5 }), element("text", { x: x + 8, y: y + 17 }, label));
+    if ("block" in choice) link.dataset.block = choice.block;
+    rows.push(link);
+  };
+  const wire = (d, kind = "wire") => rows.unshift(element("path", { d, class: kind }));
+  box(`text to ids: ${n} tokens`, "text", 4);
+  box(`wte [${config.n_vocab}, ${config.n_embd}] + wpe [${config.n_ctx}, ${config.n_embd}]`, "embed", 44);
+  let y = 86;
+  for (let block = 0; block < config.n_layer; block++, y += 72) {
+    wire(`M40 ${y - 2}H75V${y + 13}H110M110 ${y + 26}H40`);
+    wire(`M40 ${y + 33}H75V${y + 46}H110M110 ${y + 60}H40`);
+    rows.push(element("text", { x: 2, y: y + 32 }, String(block)));
+    box(`attention, ${config.n_head} heads of ${config.n_head_dim}`, "ln_1", y, { block }, 90, 220);
+    box(`MLP, ${4 * config.n_embd} neurons`, "mlp", y + 34, { block }, 90, 220);
+  }
+  wire(`M40 70V${y}`, "stream");
+  box("last norm and logits" + (config.tied ? ", wte again" : ""), "ln_f", y);
+  box("the next token", "next", y + 36);
+  box("what it wrote", "written", y + 72);
+  document.getElementById("map").append(element("svg", { viewBox: `0 0 320 ${y + 102}`, role: "group", "aria-label": "The forward pass as a drawing" }, ...rows));
+}
+
+function goTo(target) {
+  const section = document.getElementById(target);
+  section.setAttribute("tabindex", -1);
+  section.scrollIntoView();
+  section.focus({ preventScroll: true });
+}
+
+function drawChoices() {
+  const tokens = document.getElementById("tokens");
+  ids.forEach((id, position) => tokens.append(element("button", {
+    class: `token${position < data.n_prompt ? "" : " written"}${id === data.endoftext ? " special" : ""}`,
+    "data-position": position, "aria-label": `Token ${position}: ${tokenText(id)}, id ${id}${position < data.n_prompt ? "" : ", written by the model"}`,
+    onclick: () => choose({ position }) }, tokenText(id))));
+  for (const [key, count] of [["block", config.n_layer], ["head", config.n_head]]) {
+    const select = document.getElementById(key);
+    for (let i = 0; i < count; i++) select.append(element("option", { value: i }, String(i)));
+    select.addEventListener("change", () => choose({ [key]: Number(select.value) }));
+  }
+}
+
+function choose(choice) {
+  Object.assign(state, choice);
+  for (const key of ["block", "head"]) document.getElementById(key).value = state[key];
+  for (const button of document.querySelectorAll("#tokens button"))
+    button.setAttribute("aria-pressed", Number(button.dataset.position) === state.position);
+  for (const link of document.querySelectorAll("#map a[data-block]"))
+    link.setAttribute("aria-current", Number(link.dataset.block) === state.block);
+  document.getElementById("chosen").textContent = `Token ${state.position} ${tokenText(ids[state.position])}, id ${ids[state.position]}`;
+  const focused = document.activeElement?.closest?.("#written") ? state.position : null;
+  fillEmbed();
+  fillBlock();
+  showLarge();
+  fillLens();
+  fillLast();
+  fillNext();
+  fillWritten();
+  showShapes();
+  if (focused !== null) document.querySelectorAll("#written button")[focused - data.n_prompt + 1]?.focus();
+}
+
+function redraw() {
+  fillAttention();
+  choose({});
+}
+
+drawMap();
+drawChoices();
+addSources();
+fillText();
+redraw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+document.getElementById("about").append(element("p", {}, `A GPT-2 of ${config.n_layer} blocks with ${config.n_head} heads each, ` +
+  `width ${config.n_embd}, ${config.n_vocab} tokens. Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. ` +
+  `Attention weights and products are stored in 16 bits, and all other numbers in ${data.bits} bits, with a scale for each row. ` +
+  `Beyond the ${unpack(data.likeliest.ids).shape[1]} likeliest tokens, logits are kept in ${unpack(data.likeliest.bin_counts).shape[0]} groups.`));

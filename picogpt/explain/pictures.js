@@ -1,0 +1,111 @@
+// Pictures of numbers. Each can be read with the pointer and with the arrow keys.
+
+function element(name, attributes = {}, ...children) {
+  const svg = ["svg", "path", "line", "rect", "circle", "text", "a@svg"].includes(name);
+  const made = svg
+    ? document.createElementNS("http://www.w3.org/2000/svg", name.split("@")[0])
+    : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
+// Blue below zero, orange above: the colour-blind can tell these apart. Zero is the paper.
+function colour(share) {
+  const paper = dark() ? [23, 23, 27] : [255, 255, 255];
+  const end = share < 0 ? (dark() ? [110, 180, 255] : [0, 70, 150]) : dark() ? [255, 170, 70] : [170, 75, 0];
+  const strength = Math.min(1, Math.sqrt(Math.abs(share)));
+  return paper.map((from, i) => from + (end[i] - from) * strength);
+}
+
+// [rows, columns] on a canvas, a pixel for each number.
+function paint(canvas, values, rows, columns) {
+  canvas.width = columns;
+  canvas.height = rows;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  let largest = 1e-30;
+  for (const x of values) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  values.forEach((x, i) => image.data.set([...colour(Number.isFinite(x) ? x / largest : 0), 255], 4 * i));
+  context.putImageData(image, 0, 0);
+}
+
+// A picture of values with a line below it that says the number under the pointer or the cursor.
+// say(row, column) is how its place is called.
+function picture(label, values, rows, columns, say) {
+  values = Array.from(values);
+  const canvas = element("canvas", { tabindex: 0, role: "img", "aria-label": `${label}. Arrow keys read its numbers.` });
+  const output = element("output", { "aria-live": "polite" });
+  let [i, j] = [rows > 1 ? rows - 1 : 0, 0];
+  const tell = () => { output.textContent = `${say(i, j)}: ${show(values[i * columns + j])}`; };
+  const bound = (x, n) => Math.max(0, Math.min(n - 1, x));
+  canvas.addEventListener("pointermove", event => {
+    const box = canvas.getBoundingClientRect();
+    i = bound(Math.floor((event.clientY - box.top) / box.height * rows), rows);
+    j = bound(Math.floor((event.clientX - box.left) / box.width * columns), columns);
+    tell();
+  });
+  canvas.addEventListener("keydown", event => {
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    [i, j] = [bound(i + step[0], rows), bound(j + step[1], columns)];
+    tell();
+  });
+  canvas.addEventListener("focus", tell);
+  paint(canvas, values, rows, columns);
+  if (rows > 1) canvas.style.width = `${Math.max(12, Math.min(22, 420 / columns)) * columns}px`;
+  const range = `${label} (${show(Math.min(...values.filter(Number.isFinite)))} to ${show(Math.max(...values.filter(Number.isFinite)))})`;
+  return element("div", { class: rows > 1 ? "picture" : "picture strip" }, element("h4", {}, range), canvas, output);
+}
+
+const strip = (label, values) => picture(label, values, 1, values.length, (_, j) => `number ${j}`);
+
+const square = (label, values, n) => picture(label, values, n, n, (i, j) =>
+  `${i} ${tokenText(data.ids[i])} looks at ${j} ${tokenText(data.ids[j])}`);
+
+// Arcs from one token to those that it looks at, the wider the larger the share.
+function arcs(shares, position) {
+  const width = 36 * (position + 1);
+  const svg = element("svg", { viewBox: `0 0 ${width} 110`, width, role: "img",
+    "aria-label": `Arcs from token ${position} to those it looks at` });
+  for (let j = 0; j <= position; j++) {
+    const [from, to] = [36 * position + 18, 36 * j + 18];
+    const height = Math.min(78, 12 + (from - to) / 4);
+    svg.append(element("path", { class: "arc", "stroke-width": 8 * shares[j], d: `M${from} 85 Q${(from + to) / 2} ${85 - 2 * height} ${to} 85` }));
+    svg.append(element("text", { x: to, y: 100, "text-anchor": "middle" }, tokenText(data.ids[j]).slice(0, 5)));
+  }
+  return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Arcs" }, svg);
+}
+
+// GELU as a curve, with points for some of the inputs.
+function geluCurve(inputs) {
+  const x = value => 150 + 30 * Math.max(-5, Math.min(5, value));
+  const y = value => 165 - 30 * Math.min(5, value);
+  const points = Array.from({ length: 101 }, (_, i) => -5 + i / 10);
+  const svg = element("svg", { viewBox: "0 0 300 180", width: 300, role: "img",
+    "aria-label": "GELU as a curve, with the strongest neurons of this token on it" });
+  svg.append(element("line", { class: "wire", x1: 0, x2: 300, y1: 165, y2: 165 }),
+    element("line", { class: "wire", x1: 150, x2: 150, y1: 10, y2: 180 }),
+    element("path", { class: "curve", d: "M" + points.map(p => `${x(p)} ${y(gelu(p))}`).join("L") }));
+  for (const input of inputs) svg.append(element("circle", { class: "dot", r: 3.5, cx: x(input), cy: y(gelu(input)) }));
+  return svg;
+}
+
+// Rows of cells; a number stands at the right, an element as it is. The first column is a header.
+function table(caption, heads, rows, here = -1) {
+  const cell = (x, i) => i === 0 ? element("th", { scope: "row" }, x)
+    : element("td", x instanceof Element && x.className === "bar" ? { class: "bars" } : {}, x);
+  return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
+    element("table", {},
+      element("thead", {}, element("tr", {}, ...heads.map(x => element("th", { scope: "col" }, x)))),
+      element("tbody", {}, ...rows.map((cells, i) =>
+        element("tr", i === here ? { class: "here" } : {}, ...cells.map(cell))))));
+}
+
+const bar = share => element("span", { class: "bar", style: `width:${100 * share}%` });
