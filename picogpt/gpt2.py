@@ -4,6 +4,7 @@ Its methods only prepare arguments and call the functions of the other modules.
 """
 
 import secrets
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -29,7 +30,7 @@ from .tap import Tap, no_tap
 from .weights import CheckpointError
 from .weights.find import find_model
 from .weights.huggingface import save_huggingface
-from .weights.model_folder import read_model
+from .weights.model_folder import read_model, without_surplus
 
 # What other libraries call parts of a model.
 OTHER_NAMES = {
@@ -388,7 +389,11 @@ def load(model: str | Path | None = None, *, offline: bool = False, verify: bool
     folder = find_model(model, offline)
     config, params = read_model(folder, verify)
     tokenizer = load_tokenizer(folder)
-    if tokenizer.n_vocab != config.n_vocab:
+    if tokenizer.n_vocab < config.n_vocab:
+        surplus = f"{config.n_vocab} rows for {tokenizer.n_vocab} tokens"
+        warnings.warn(f"{folder}: the model has {surplus}; the last are left out", stacklevel=2)
+        config, params = without_surplus(config, params, tokenizer.n_vocab)
+    if tokenizer.n_vocab > config.n_vocab:
         raise CheckpointError(
             f"{folder}: the tokenizer has {tokenizer.n_vocab} tokens, the model {config.n_vocab}; "
             "in transformers, model.resize_token_embeddings makes them fit"

@@ -1,15 +1,19 @@
 """A folder as Hugging Face's transformers saves GPT-2 in: read, and written.
 
 `config.json` holds the sizes, and options that change the mathematics; `model.safetensors` holds
-the tensors (safetensors.py), or several such files, which `model.safetensors.index.json` lists.
+the tensors (safetensors.py), or several such files, which `model.safetensors.index.json` lists; in
+older folders `pytorch_model.bin` does (pytorch.py), or several of that kind.
 The names are nearly OpenAI's; a block's matrices are [n_in, n_out] here, too.
 
 Source: GPT2Config and GPT2LMHeadModel in transformers/models/gpt2.
 """
 
 import re
+import warnings
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +22,8 @@ from ..bpe.tokenizer_json import save_huggingface_tokenizer
 from ..config import Config, flatten, param_shapes, unflatten
 from ..files import brief, parse_json, require, write_json
 from .errors import CheckpointError, about
-from .safetensors import Entry, read_header, read_tensors, write_safetensors
+from .pytorch import read_pytorch, state_dict
+from .safetensors import read_header, read_tensors, write_safetensors
 from .shapes import check_finite, check_shapes
 
 # The name of each size in config.json, and a second name that transformers also understands.
@@ -37,7 +42,7 @@ OPTIONS = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # the same formula
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
+    "scale_attn_by_inverse_layer_idx": (False, True),  # see with_scaled_queries
     "add_cross_attention": (False,),
     "is_causal": (True,),
     "tie_word_embeddings": (True, False),
@@ -50,11 +55,16 @@ OPTIONS = {
 # Older files hold the causal mask as well, and the number that stood for minus infinity.
 MASK = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
 
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+# What other tasks put beside the language model: it does not need them.
+OTHER_HEADS = re.compile(r"(v_head|score|multiple_choice_head|classifier)\..*")
+
+# The files of a folder, the first that is there counts; beside each NAME may be NAME.index.json.
+FILES = ("model.safetensors", "pytorch_model.bin")
 
 
-def read_config(folder: Path) -> tuple[Config, bool]:
-    """The sizes in config.json, and whether the output matrix is tied to wte.
+def read_config(folder: Path) -> tuple[Config, bool, bool]:
+    """The sizes in config.json; whether the output matrix is tied to wte; whether the scores of
+    block i are divided by i + 1.
 
     Raises FileNotFoundError; CheckpointError if the file is damaged, lacks a size, or asks for
     other mathematics than GPT-2's.
@@ -70,7 +80,21 @@ def read_config(folder: Path) -> tuple[Config, bool]:
             if (value := options.get(name, values[0])) not in values:
                 expected = " or ".join(map(repr, values))
                 raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
-    return config, bool(options.get("tie_word_embeddings", True))
+    by_block = bool(options.get("scale_attn_by_inverse_layer_idx"))
+    return config, bool(options.get("tie_word_embeddings", True)), by_block
+
+
+def with_scaled_queries(flat: dict, config: Config) -> dict:
+    """The parameters, path -> array, with the queries of block i divided by i + 1.
+
+    So the scores are, which the option scale_attn_by_inverse_layer_idx asks for.
+    """
+    scaled = dict(flat)
+    for i in range(config.n_layer):
+        for path in (f"h.{i}.attn.c_attn.w", f"h.{i}.attn.c_attn.b"):
+            scaled[path] = flat[path].copy()
+            scaled[path][..., : config.n_embd] /= i + 1
+    return scaled
 
 
 def read_size(options: dict, name: str, alias: str) -> int:
@@ -100,16 +124,16 @@ def huggingface_name(path: str, prefix: str = "transformer.") -> str:
     return f"{prefix}{module}.{'bias' if kind == 'b' else 'weight'}"
 
 
-def read_index(folder: Path) -> dict[str, set[str]]:
-    """The names of the files in model.safetensors.index.json, and of the tensors in each."""
-    path = folder / "model.safetensors.index.json"
+def read_index(path: Path) -> dict[str, set[str]]:
+    """The names of the files that an index lists, and of the tensors in each."""
     files: dict[str, set[str]] = {}
+    suffix = path.name.split(".")[1]  # "safetensors" or "bin"
     with about(path):
         weight_map = parse_json(path.read_bytes()).get("weight_map")
         if not isinstance(weight_map, dict):
             raise CheckpointError(f"weight_map is {brief(weight_map)}, expected an object")
         for name, file in weight_map.items():
-            if not isinstance(file, str) or not re.fullmatch(r"(?a:\w[\w.-]*)\.safetensors", file):
+            if not isinstance(file, str) or not re.fullmatch(rf"(?a:\w[\w.-]*)\.{suffix}", file):
                 raise CheckpointError(
                     f"tensor {name!r:.80} lies in {brief(file)}, expected a file beside this one"
                 )
@@ -117,34 +141,59 @@ def read_index(folder: Path) -> dict[str, set[str]]:
     return files
 
 
-def read_headers(folder: Path) -> dict[Path, dict[str, Entry]]:
-    """The folder's files of tensors, and what the header of each says.
+class Part(NamedTuple):
+    """A file of tensors: the shape of each, and what reads some of them by their names."""
 
-    Raises FileNotFoundError; CheckpointError if the weights are a pickle, or if a file does not
-    hold what the index says.
+    shapes: dict[str, tuple[int, ...]]
+    read: Callable[[Iterable[str]], dict[str, np.ndarray]]
+
+
+def open_part(path: Path) -> Part:
+    """A file of either format. Raises FileNotFoundError, or CheckpointError if it is damaged."""
+    if path.suffix == ".safetensors":
+        header = read_header(path)
+        return Part(
+            {name: entry.shape for name, entry in header.items()},
+            lambda names: read_tensors(path, {name: header[name] for name in names}),
+        )
+    found, read = read_pytorch(path)
+    with about(path):
+        tensors = state_dict(found)
+
+    def read_some(names):
+        arrays = {}
+        for name in names:
+            with about(f"{path}: tensor {name!r:.80}"):
+                arrays[name] = read(tensors[name])
+        return arrays
+
+    return Part({name: tensor.shape for name, tensor in tensors.items()}, read_some)
+
+
+def open_parts(folder: Path) -> list[Part]:
+    """The folder's files of tensors.
+
+    Raises FileNotFoundError; CheckpointError for a damaged file, or one that does not hold what
+    the index says.
     """
-    path = folder / "model.safetensors"
-    if path.is_file():
-        return {path: read_header(path)}
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        for name in PICKLES:
-            if (folder / name).is_file():
-                raise CheckpointError(
-                    f"{folder / name}: a pickle, which can run any code when it is read; let "
-                    "transformers write model.safetensors: "
-                    "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)"
-                )
-        require(path)
-    headers = {}
-    for file, names in read_index(folder).items():
-        header = headers[folder / file] = read_header(folder / file)
-        if differing := sorted(header.keys() ^ names):
+    for name in FILES:
+        if (folder / name).is_file():
+            return [open_part(folder / name)]
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            break
+    else:
+        require(folder / FILES[0])
+    parts = []
+    for file, names in read_index(index).items():
+        part = open_part(folder / file)
+        if differing := sorted(part.shapes.keys() ^ names):
             raise CheckpointError(
                 f"{folder / file}: tensor {differing[0]!r:.80} is "
                 f"{'not here' if differing[0] in names else 'here'}, unlike {index.name} says"
             )
-    return headers
+        parts.append(part)
+    return parts
 
 
 def huggingface_shapes(config: Config, prefix: str, head: bool) -> dict[str, tuple[int, ...]]:
@@ -164,12 +213,15 @@ def read_huggingface(folder: Path) -> tuple[Config, dict]:
     that are not those of config.json, or for options that picogpt does not compute.
     """
     folder = Path(folder)
-    config, tied = read_config(folder)
-    headers = {
-        path: {name: entry for name, entry in header.items() if not MASK.fullmatch(name)}
-        for path, header in read_headers(folder).items()
-    }
-    found = {name: entry.shape for header in headers.values() for name, entry in header.items()}
+    config, tied, by_block = read_config(folder)
+    parts = open_parts(folder)
+    shapes = {name: shape for part in parts for name, shape in part.shapes.items()}
+    found = {name: shape for name, shape in shapes.items() if not MASK.fullmatch(name)}
+    if heads := sorted(name for name in found if OTHER_HEADS.fullmatch(name)):
+        warnings.warn(
+            f"{folder}: left out, as no part of the language model: {heads}", stacklevel=2
+        )
+        found = {name: shape for name, shape in found.items() if name not in heads}
     # A GPT2Model saved alone, without the head around it, has no prefix.
     prefix = "" if "wte.weight" in found else "transformer."
     head = not tied or "lm_head.weight" in found
@@ -177,8 +229,8 @@ def read_huggingface(folder: Path) -> tuple[Config, dict]:
     with about(folder):
         check_shapes(found, config, expected, "config.json")
     tensors = {}
-    for path, header in headers.items():
-        tensors |= read_tensors(path, header)
+    for part in parts:
+        tensors |= part.read(found.keys() & part.shapes.keys())
     paths = [*param_shapes(config), *(["lm_head"] if head else [])]
     flat = {path: tensors[huggingface_name(path, prefix)] for path in paths}
     if tied and head:  # some writers keep both names of one matrix
@@ -188,6 +240,8 @@ def read_huggingface(folder: Path) -> tuple[Config, dict]:
                 f"{folder}: lm_head.weight is not {prefix}wte.weight, "
                 "but tie_word_embeddings in config.json is not false"
             )
+    if by_block:
+        flat = with_scaled_queries(flat, config)
     return config, unflatten(flat)
 
 

@@ -1,33 +1,52 @@
-"""A model folder, whichever of the two layouts it has."""
+"""A model folder, whichever of the three layouts it has."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..config import Config
 from .errors import CheckpointError
 from .huggingface import read_huggingface
+from .nanogpt import read_nanogpt
 from .openai import read_openai
 from .shapes import check_finite
 
 
 def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
-    """The sizes and the tree of parameters (config.py) in a folder with hparams.json or config.json.
+    """The sizes and the tree of parameters (config.py) in a model folder.
+
+    The layout is told by a file: hparams.json (OpenAI's), config.json (Hugging Face's), ckpt.pt
+    (nanoGPT's).
 
     verify: compare every checksum there is, and refuse weights that are no numbers.
-    Raises FileNotFoundError if neither or another file is missing, CheckpointError if both are
-    there or a file is not what it should be.
+    Raises FileNotFoundError if none of these or another file is missing, CheckpointError if
+    several are there or a file is not what it should be.
     """
     folder = Path(folder)
-    found = [name for name in ("hparams.json", "config.json") if (folder / name).is_file()]
+    layouts = ("hparams.json", "config.json", "ckpt.pt")
+    found = [name for name in layouts if (folder / name).is_file()]
     if not found:
         raise FileNotFoundError(
-            f"{folder} has no file hparams.json (OpenAI's layout) or config.json (Hugging Face's)"
+            f"{folder} has no file hparams.json (OpenAI's layout), config.json (Hugging Face's) "
+            "or ckpt.pt (nanoGPT's)"
         )
     if len(found) > 1:
         raise CheckpointError(f"{folder} has both {' and '.join(found)}, expected one of them")
     if found == ["hparams.json"]:
         config, params = read_openai(folder, verify)
+    elif found == ["ckpt.pt"]:
+        config, params = read_nanogpt(folder)
     else:
         config, params = read_huggingface(folder)
     if verify:
         check_finite(folder, params)
     return config, params
+
+
+def without_surplus(config: Config, params: dict, n_vocab: int) -> tuple[Config, dict]:
+    """The model with the first n_vocab rows of its embeddings alone.
+
+    Some models have more rows than tokens, such as 50304 for 50257, because processors like round
+    numbers. No text is ever encoded to the others, and none of them may be written.
+    """
+    tables = {name: params[name][:n_vocab] for name in ("wte", "lm_head") if name in params}
+    return replace(config, n_vocab=n_vocab), params | tables

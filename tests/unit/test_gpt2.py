@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from picogpt.decoding.stopping import stop_position
 from picogpt.gpt2 import GPT2
 from picogpt.tap import edit, record
 from picogpt.weights import released
+from picogpt.weights.huggingface import save_huggingface
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "tiny.json").read_text("utf-8"))
@@ -419,17 +421,30 @@ def test_a_size_is_downloaded_and_then_cached(folder, tmp_path, monkeypatch):
     assert picogpt.load("124M", offline=True).config.n_embd == 24
 
 
-def test_vocabulary_of_another_size(folder):
-    hparams = json.loads((folder / "hparams.json").read_text("utf-8"))
-    encoder = json.loads((folder / "encoder.json").read_text("utf-8"))
-    *merges, last = (folder / "vocab.bpe").read_text("utf-8").splitlines()
-    del encoder[last.replace(" ", "")]
-    encoder = {token: i for i, token in enumerate(encoder)}
-    (folder / "encoder.json").write_text(json.dumps(encoder), "utf-8")
-    (folder / "vocab.bpe").write_text("\n".join(merges) + "\n", "utf-8")
-    n = hparams["n_vocab"]
-    with pytest.raises(ValueError, match=f"the tokenizer has {n - 1} tokens, the model {n}"):
-        picogpt.load(folder)
+def test_a_vocabulary_with_more_tokens_than_the_model_has_rows(folder):
+    path = folder / "hparams.json"
+    model = picogpt.load(folder)
+    path = folder.parent / "fewer"
+    config = replace(model.config, n_vocab=model.config.n_vocab - 1)
+    save_huggingface(
+        path, config, model.params | {"wte": model.params["wte"][:-1]}, model.tokenizer
+    )
+    n = config.n_vocab
+    with pytest.raises(ValueError, match=f"the tokenizer has {n + 1} tokens, the model {n}"):
+        picogpt.load(path)
+
+
+def test_rows_without_a_token_are_left_out(folder):
+    model = picogpt.load(folder)
+    path = folder.parent / "rounded"
+    n, width = model.config.n_vocab, model.config.n_embd
+    rows = np.concatenate([model.params["wte"], np.full((32, width), 9.0, np.float32)])
+    config = replace(model.config, n_vocab=n + 32)
+    save_huggingface(path, config, model.params | {"wte": rows}, model.tokenizer)
+    with pytest.warns(UserWarning, match=f"{n + 32} rows for {n} tokens; the last are left out"):
+        found = picogpt.load(path)
+    assert found.config == model.config
+    assert np.array_equal(found([1, 2, 3]), model([1, 2, 3]))
 
 
 @pytest.mark.parametrize(

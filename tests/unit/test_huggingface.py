@@ -120,7 +120,6 @@ def test_examples():
         ("layer_norm_epsilon", 1e-6),
         ("layer_norm_epsilon", "1e-5"),
         ("scale_attn_weights", False),
-        ("scale_attn_by_inverse_layer_idx", True),
         ("add_cross_attention", True),
         ("is_causal", False),
         ("tie_word_embeddings", "no"),
@@ -230,7 +229,7 @@ def test_names_are_those_of_the_file(plain):
 
 
 @pytest.mark.parametrize(
-    "name", ["h.0.attn.bias2", "h.0.mlp.bias", "score.weight", "h.x.attn.bias"]
+    "name", ["h.0.attn.bias2", "h.0.mlp.bias", "score2.weight", "h.x.attn.bias"]
 )
 def test_unexpected_tensor(bare, name):
     path = bare / "model.safetensors"
@@ -247,16 +246,32 @@ def test_matrix_the_other_way_round(bare):
     assert expected in refused(read_huggingface, bare)
 
 
-def test_pickle(bare):
+def test_a_file_that_is_not_pytorchs(bare):
     (bare / "model.safetensors").rename(bare / "pytorch_model.bin")
-    message = refused(read_huggingface, bare, "pytorch_model.bin")
-    assert "a pickle, which can run any code" in message
-    assert "GPT2LMHeadModel.from_pretrained(folder).save_pretrained(folder)" in message
+    refused(read_huggingface, bare, "pytorch_model.bin")
 
 
-def test_sharded_pickle(bare):
-    (bare / "model.safetensors").rename(bare / "pytorch_model.bin.index.json")
-    assert "a pickle" in refused(read_huggingface, bare, "pytorch_model.bin.index.json")
+def test_other_heads_are_left_out(bare):
+    path = bare / "model.safetensors"
+    expected = read_huggingface(bare)[1]["wte"]
+    write_safetensors(path, numbers(path) | {"v_head.summary.weight": np.zeros(1, np.float32)})
+    with pytest.warns(UserWarning, match="no part of the language model: .'v_head.summary.weight'"):
+        found = read_huggingface(bare)[1]["wte"]
+    assert np.array_equal(found, expected)
+
+
+def test_scores_divided_by_the_number_of_the_block(bare):
+    """The option is folded into the queries' weights."""
+    expected = flatten(read_huggingface(bare)[1])
+    options = json.loads((bare / "config.json").read_text())
+    options["scale_attn_by_inverse_layer_idx"] = True
+    (bare / "config.json").write_text(json.dumps(options))
+    found = flatten(read_huggingface(bare)[1])
+    for path, x in expected.items():
+        part = np.array(x)
+        if path.startswith("h.1.attn.c_attn."):
+            part[..., :8] /= 2  # n_embd of the queries
+        assert np.array_equal(found[path], part), path
 
 
 def test_pickle_beside_safetensors(bare):
@@ -401,7 +416,7 @@ def test_folder_of_openai():
 
 
 def test_folder_of_no_layout(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no file hparams\.json .* or config\.json"):
+    with pytest.raises(FileNotFoundError, match=r"has no file hparams\.json .* or ckpt\.pt"):
         read_model(tmp_path)
 
 
