@@ -5,6 +5,7 @@
 #                                                    a page with every number of the computation
 #   make test                                        the tests; no network, no other libraries
 #   make test-course                                 the tests of the assignments and their grader
+#   make test-browser                                the page of make explain, in chromium
 #   make test-reference                              the tests against PyTorch, TensorFlow, ...
 #   make test-gpt2                                   the tests on OpenAI's weights (downloads them)
 #   make bench                                       speed and memory beside transformers'
@@ -22,8 +23,8 @@ MODEL ?=
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run explain test test-course test-kernels test-reference test-gpt2 lint bench notebooks lab \
-	assignments fairytale heldout clean
+.PHONY: help run explain test test-course test-kernels test-browser test-reference test-gpt2 lint \
+	bench notebooks lab assignments fairytale heldout clean
 
 # The lines at the top of this file.
 help:
@@ -58,6 +59,18 @@ lint: .venv/made-lint
 	$(BIN)/python -m ruff check picogpt tests notebooks/source notebooks/*.py
 	$(BIN)/python -m ruff format --check picogpt tests
 	$(BIN)/python -m mypy
+
+# axe-core, which looks for what people with disabilities would stumble over, stays out of the clone.
+AXE = .venv/axe/package/axe.min.js
+test-browser: .venv/made-browser $(AXE)
+	AXE="$(CURDIR)/$(AXE)" $(BIN)/python -m pytest tests/browser
+
+$(AXE): | .venv/bin/python
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	    { echo "the browser is missing: apt-get install chromium" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "npm is missing: apt-get install npm" >&2; exit 1; }
+	mkdir -p .venv/axe
+	cd .venv/axe && tar -xzf "$$(npm pack --silent axe-core@4)" package/axe.min.js && touch package/axe.min.js
 
 test-reference: .venv/made-reference
 	$(BIN)/python -m pytest tests/judges
@@ -115,6 +128,7 @@ clean:
 
 .venv/made-test: EXTRAS = test
 .venv/made-lint: EXTRAS = lint
+.venv/made-browser: EXTRAS = test,browser
 .venv/made-reference: EXTRAS = test,reference
 .venv/made-notebooks: EXTRAS = test,notebooks
 .venv/made-%: pyproject.toml | .venv/bin/python

@@ -37,7 +37,7 @@ function fillEmbed() {
 }
 
 function fillBlock() {
-  const { block, head, position } = state;
+  const { block, head } = state;
   const kept = data.blocks.includes(block);
   document.querySelector(".block-number").textContent = block;
   document.querySelector(".missing").hidden = kept;
@@ -86,9 +86,10 @@ function fillAttention() {
   data.maps.forEach((maps, block) => data.patterns[block].forEach(([pattern, share], head) => {
     const canvas = element("canvas", { "aria-hidden": "true" });
     paint(canvas, row(maps, head).values, n, n);
-    const label = `Block ${block}, head ${head}${pattern ? `: ${pattern}, ${percent(share)}` : ""}`;
+    const text = `${block}.${head} ${pattern}`;
+    const label = `${text}: block ${block}, head ${head}${pattern ? `, ${percent(share)}` : ""}`;
     grid.append(element("button", { "aria-label": label, title: label, "data-head": `${block}.${head}`, onclick: () => choose({ block, head }) },
-      canvas, `${block}.${head} ${pattern}`));
+      canvas, text));
   }));
   fill("attention", grid, element("div", { id: "large" }));
 }
@@ -108,7 +109,7 @@ function fillLens() {
   const lines = Array.from({ length: config.n_layer + 1 }, (_, depth) => {
     const best = row(row(data.lens.ids, depth), state.position).values;
     const probs = row(row(data.lens.probs, depth), state.position).values;
-    return [depth === 0 ? "embedding" : `block ${depth - 1}`, percent(row(data.lens.moved, depth).values[state.position]),
+    return [depth === 0 ? "embedding" : `block ${depth - 1}`, depth === 0 ? "" : percent(row(data.lens.moved, depth).values[state.position]),
       ...Array.from(best, (id, i) => `${tokenText(id)} ${percent(probs[i])}`)];
   });
   fill("lens", table("The lens", ["after", "moved", "likeliest", "second", "third", "fourth", "fifth"], lines, state.block + 1));
@@ -150,7 +151,7 @@ function showDistribution() {
   const lines = kept.slice(0, 15).map((c, i) => [c.id === null ? `${c.count} rarer tokens` : tokenText(c.id), percent(plain[i].p), percent(c.p), bar(c.p)]);
   const left = kept.filter(c => c.p > 0).reduce((total, c) => total + c.count, 0);
   document.getElementById("distribution").replaceChildren(
-    table("The distribution", ["token", "model's", "with the sliders", ""], lines),
+    table("The distribution", ["token", "model's", "with the sliders", "as a bar"], lines),
     element("p", {}, `All other tokens together: ${percent(others)}. Tokens that may be drawn: ${left}.`));
 }
 
@@ -266,6 +267,8 @@ function redraw() {
   choose({});
 }
 
+// A formula may be wider than a telephone, and is then moved with the arrow keys.
+document.querySelectorAll("math").forEach(formula => formula.setAttribute("tabindex", 0));
 drawMap();
 drawChoices();
 addSources();

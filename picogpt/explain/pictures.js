@@ -16,9 +16,9 @@ function element(name, attributes = {}, ...children) {
 const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 // Blue below zero, orange above: the colour-blind can tell these apart. Zero is the paper.
-function colour(share) {
-  const paper = dark() ? [23, 23, 27] : [255, 255, 255];
-  const end = share < 0 ? (dark() ? [110, 180, 255] : [0, 70, 150]) : dark() ? [255, 170, 70] : [170, 75, 0];
+function colour(share, isDark) {
+  const paper = isDark ? [23, 23, 27] : [255, 255, 255];
+  const end = share < 0 ? (isDark ? [110, 180, 255] : [0, 70, 150]) : isDark ? [255, 170, 70] : [170, 75, 0];
   const strength = Math.min(1, Math.sqrt(Math.abs(share)));
   return paper.map((from, i) => from + (end[i] - from) * strength);
 }
@@ -29,9 +29,10 @@ function paint(canvas, values, rows, columns) {
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
+  const isDark = dark(); // once: asking for every number would take a second
   let largest = 1e-30;
   for (const x of values) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
-  values.forEach((x, i) => image.data.set([...colour(Number.isFinite(x) ? x / largest : 0), 255], 4 * i));
+  values.forEach((x, i) => image.data.set([...colour(Number.isFinite(x) ? x / largest : 0, isDark), 255], 4 * i));
   context.putImageData(image, 0, 0);
 }
 
@@ -59,8 +60,9 @@ function picture(label, values, rows, columns, say) {
   });
   canvas.addEventListener("focus", tell);
   paint(canvas, values, rows, columns);
-  if (rows > 1) canvas.style.width = `${Math.max(12, Math.min(22, 420 / columns)) * columns}px`;
-  const range = `${label} (${show(Math.min(...values.filter(Number.isFinite)))} to ${show(Math.max(...values.filter(Number.isFinite)))})`;
+  if (rows > 1) canvas.style.width = `${Math.max(7, Math.min(22, 300 / columns)) * columns}px`;
+  const finite = values.filter(Number.isFinite);
+  const range = `${label} (${show(Math.min(...finite))} to ${show(Math.max(...finite))})`;
   return element("div", { class: rows > 1 ? "picture" : "picture strip" }, element("h4", {}, range), canvas, output);
 }
 

@@ -1,0 +1,57 @@
+"""A browser, and pages that may ask for nothing."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason='needs the extra "browser"')
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path:
+        pytest.fail("chromium is missing: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        # a container's root has no sandbox; the pages are our own
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """visit(address, width, theme) opens a page. At the end it must have asked for nothing."""
+    noticed, contexts = [], []
+
+    def visit(address: str, width: int = 1280, theme: str = "light"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: noticed.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: noticed.append(f"error: {error}"))
+        page.on(
+            "request",
+            lambda request: request.url == address or noticed.append(f"request: {request.url}"),
+        )
+        page.goto(address)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert noticed == []
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which `make test-browser` fetches from the npm registry."""
+    path = os.environ.get("AXE")
+    if not path:
+        pytest.skip("AXE does not name axe-core's axe.min.js; make test-browser fetches it")
+    return Path(path).read_text("utf-8")

@@ -1,0 +1,184 @@
+"""The page in a real browser: its numbers are NumPy's, and everybody can use it."""
+
+import numpy as np
+import pytest
+
+import picogpt
+from picogpt.config import Config, param_shapes, unflatten
+from picogpt.decoding.sampling import Sampling, process_logits
+from picogpt.ops import softmax
+from picogpt.tap import record
+
+MODEL = picogpt.load("fairytale")
+PROMPT = "The king had three sons. The youngest"
+NASTY = "</script><!--<b>\"'& \U0001f600 \u05e9\u05dc\u05d5\u05dd \x00 \ud800 {{data}}"
+
+
+def page_of(model, prompt, n, folder) -> str:
+    return model.explain(prompt, n).save(folder / "page.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def king(tmp_path_factory):
+    return page_of(MODEL, PROMPT, 15, tmp_path_factory.mktemp("king"))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A page of random weights of 124M's width and depth, with the vocabulary of fairytale."""
+    config = Config(MODEL.config.n_vocab, 1024, 768, 12, 12)
+    rng = np.random.default_rng(1)
+    flat = {
+        name: rng.standard_normal(shape, np.float32) * np.float32(0.05)
+        for name, shape in param_shapes(config).items()
+    }
+    model = picogpt.GPT2(config, unflatten(flat), MODEL.tokenizer)
+    return page_of(model, PROMPT, 12, tmp_path_factory.mktemp("large"))
+
+
+def recorded() -> tuple[list[int], dict]:
+    ids = MODEL.prompt_ids(PROMPT)
+    ids += [step.id for step in MODEL.steps(PROMPT, 15)]
+    activations = {}
+    MODEL(ids, tap=record(activations))
+    return ids, activations
+
+
+def read(page, label: str, n: int, key: str = "ArrowRight") -> list[float]:
+    """n numbers of a picture, one after the other, with an arrow key."""
+    canvas = page.locator(f'canvas[aria-label^="{label}"]').first
+    canvas.focus()
+    output = canvas.locator("xpath=following-sibling::output")
+    numbers = []
+    for _ in range(n):
+        numbers.append(float(output.inner_text().rsplit(": ")[-1].replace("\u2212\u221e", "-inf")))
+        canvas.press(key)
+    return numbers
+
+
+def close(shown, expected) -> None:
+    expected = np.asarray(expected, np.float64)
+    finite = np.isfinite(expected)
+    assert (np.isfinite(shown) == finite).all()
+    largest = np.abs(expected[finite]).max()
+    np.testing.assert_allclose(np.asarray(shown)[finite], expected[finite], atol=1e-3 * largest)
+
+
+def test_the_numbers_are_those_of_numpy(visit, king):
+    page = visit(king)
+    ids, activations = recorded()
+    page.select_option("#block", "3")
+    page.select_option("#head", "5")
+    page.locator("#tokens button").nth(10).click()
+    seen = 0
+    for label, name in {
+        "wte, row": "wte",
+        "wpe, row": "wpe",
+        "embed": "embed",
+        "ln_1.": "h.3.ln_1",
+        "resid_mid": "h.3.resid_mid",
+        "ln_2": "h.3.ln_2",
+        "c_fc": "h.3.mlp.c_fc",
+        "gelu": "h.3.mlp.gelu",
+        "merged": "h.3.attn.merged",
+        "resid.": "h.3.resid",
+        "ln_f": "ln_f",
+    }.items():
+        close(read(page, label, 15), activations[name][10][:15])
+        seen += 15
+    for x in "qkv":
+        close(read(page, f"{x} of head 5", 10), activations[f"h.3.attn.{x}"][5, 10, :10])
+        seen += 10
+    for label, name in (("scores, with", "scores"), ("weights, after", "weights")):
+        # the last row, from its first column
+        close(read(page, label, 20), activations[f"h.3.attn.{name}"][5, -1, :20])
+        seen += 20
+    logits = page.locator("#ln_f .numbers tbody td:last-child").all_inner_texts()
+    close([float(x) for x in logits], np.sort(activations["logits"][10])[::-1][: len(logits)])
+    assert seen + len(logits) >= 200
+
+
+@pytest.mark.parametrize(
+    "name, slider, value",
+    [
+        ("temperature", "temperature", 0.5),
+        ("top_k", "topK", 5),
+        ("top_p", "topP", 0.6),
+        ("min_p", "minP", 0.2),
+    ],
+)
+def test_each_slider_is_the_sampling_of_numpy(visit, king, name, slider, value):
+    page = visit(king)
+    ids, activations = recorded()
+    page.locator(f'[data-slider="{slider}"]').fill(str(value))
+    position = len(MODEL.prompt_ids(PROMPT)) - 1
+    settings = {"temperature": 1.0} | {name: value}
+    expected = softmax(process_logits(activations["logits"][position], ids, Sampling(**settings)))
+    texts = page.locator("#distribution td:nth-child(3)").all_inner_texts()
+    shown = [float(text.split(" ")[0]) for text in texts]
+    np.testing.assert_allclose(shown, 100 * np.sort(expected)[::-1][:15], atol=0.006)
+    page.click("#die")
+    assert page.locator("#drawn").inner_text()
+
+
+def test_by_keyboard_alone(visit, king):
+    page = visit(king)
+    page.keyboard.press("Tab")  # the first token
+    page.keyboard.press("Enter")
+    assert page.locator("#chosen").inner_text().startswith("Token 0 The")
+    links = page.locator("#map a")
+    for i in range(links.count()):
+        links.nth(i).focus()
+        target = links.nth(i).get_attribute("data-target")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == target
+        assert page.locator(f"#{target}").is_visible()
+    reached = set()
+    page.locator("#tokens button").first.focus()
+    for _ in range(250):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.closest('section, nav, div[id]')?.id"))
+    assert {"text", "embed", "scores", "mlp", "grid", "lens", "distribution", "written"} <= reached
+
+
+def test_every_token_head_and_source(visit, king):
+    page = visit(king)
+    for i in range(page.locator("#tokens button").count()):
+        page.locator("#tokens button").nth(i).click()
+        assert page.locator("#chosen").inner_text().startswith(f"Token {i} ")
+    for i in (0, 9, 47):
+        page.locator("#grid button").nth(i).click()
+        assert (
+            page.locator("#large h4").first.inner_text().startswith(f"Block {i // 8}, head {i % 8}")
+        )
+    page.locator("#written button").nth(2).click()
+    first = len(MODEL.prompt_ids(PROMPT))
+    assert page.locator("#chosen").inner_text().startswith(f"Token {first + 1} ")
+    for details in page.locator("details").all():
+        details.locator("summary").click()
+        assert "def " in details.locator("pre").first.inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_no_width_needs_to_scroll_sideways_and_axe_finds_nothing(visit, king, axe, width, theme):
+    page = visit(king, width, theme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("document.querySelectorAll('details').forEach(x => { x.open = true; })")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [x for x in found if x["impact"] in ("serious", "critical")]
+    assert [(x["id"], x["nodes"][0]["html"][:200]) for x in serious] == []
+
+
+def test_a_large_model(visit, large):
+    page = visit(large)
+    page.select_option("#block", "11")
+    assert page.locator("#grid button").count() == 144
+    assert page.locator("#mlp").is_visible()
+
+
+def test_any_prompt(visit, tmp_path):
+    page = visit(page_of(MODEL, NASTY, 1, tmp_path))
+    assert page.locator("#tokens button").count() == len(MODEL.prompt_ids(NASTY)) + 1
+    assert page.locator("b").count() == 0
