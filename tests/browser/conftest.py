@@ -31,13 +31,16 @@ def visit(chromium):
             viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
         )
         contexts.append(context)
+        own = address.partition("?")[0]  # a form asks for the page again
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("console", lambda message: noticed.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: noticed.append(f"error: {error}"))
         page.on(
             "request",
-            lambda request: request.url == address or noticed.append(f"request: {request.url}"),
+            lambda request: (
+                request.url.startswith(own) or noticed.append(f"request: {request.url}")
+            ),
         )
         page.goto(address)
         return page

@@ -1,11 +1,14 @@
 """The page in a real browser: its numbers are NumPy's, and everybody can use it."""
 
+import threading
+
 import numpy as np
 import pytest
 
 import picogpt
 from picogpt.config import Config, param_shapes, unflatten
 from picogpt.decoding.sampling import Sampling, process_logits
+from picogpt.explain.server import make_server
 from picogpt.ops import softmax
 from picogpt.tap import record
 
@@ -176,6 +179,21 @@ def test_a_large_model(visit, large):
     page.select_option("#block", "11")
     assert page.locator("#grid button").count() == 144
     assert page.locator("#mlp").is_visible()
+
+
+def test_the_served_page_takes_a_prompt(visit, axe):
+    with make_server(MODEL, "The king", 2) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        page = visit(address + "?prompt=The+king&n=2&silence=1.3")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")["violations"]
+        assert [x["id"] for x in found if x["impact"] in ("serious", "critical")] == []
+        page.fill("textarea", "The queen was </textarea><b>")
+        page.click("form button")
+        page.wait_for_function("document.querySelector('#tokens').textContent.includes('queen')")
+        assert page.input_value("textarea") == "The queen was </textarea><b>"
+        server.shutdown()
 
 
 def test_any_prompt(visit, tmp_path):
