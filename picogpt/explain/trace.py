@@ -16,7 +16,7 @@ from ..bpe import Tokenizer
 from ..bpe.pretokenize import split
 from ..config import Config, activation_shapes
 from ..decoding import sampling as choosing
-from ..decoding.sampling import Sampling, choose_token
+from ..decoding.sampling import Sampling, check_logits, choose_token
 from ..lens.reading import lookback
 from ..model import gpt2, unembed
 from ..ops import softmax
@@ -85,6 +85,7 @@ def trace(
     activations: dict[str, np.ndarray] = {}
     recorded = record(activations)
     gpt2(ids, **params, n_head=config.n_head, tap=lambda name, x: recorded(name, tap(name, x)))
+    check_logits(activations["logits"], len(ids))
     blocks, bits = what_fits(config, len(ids))
     lens = lens_readings(activations, params)
     likeliest = top_logits(activations["logits"])

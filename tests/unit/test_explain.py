@@ -123,6 +123,14 @@ def test_too_long_a_text_is_refused():
         MODEL.explain("The king. " * 60)
 
 
+def test_damaged_weights_are_named():
+    broken = picogpt.GPT2(
+        MODEL.config, MODEL.params | {"wpe": MODEL.params["wpe"] * np.nan}, MODEL.tokenizer
+    )
+    with pytest.raises(ValueError, match="damaged"):
+        broken.explain("The king", 0)
+
+
 def test_save_and_notebook(tmp_path):
     page = MODEL.explain("The king", 1)
     assert page.save(tmp_path / "page.html").read_text("utf-8") == page.html
