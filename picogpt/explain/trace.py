@@ -7,6 +7,7 @@ page would be too large otherwise. Logits and statistics keep their float32.
 import base64
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from ..bpe.pretokenize import split
 from ..config import Config, activation_shapes
 from ..decoding import sampling as choosing
 from ..decoding.sampling import Sampling, check_logits, choose_token
-from ..lens.reading import lookback
+from ..lens.reading import attention_maps, lookback
 from ..model import gpt2, unembed
 from ..ops import softmax
 from ..tap import Tap, no_tap, record
@@ -77,10 +78,7 @@ def trace(
     Raises ValueError as continue_ids does, and if the model's logits are no numbers.
     """
     sampling, rng = Sampling(0.0 if seed is None else 1.0), np.random.default_rng([seed or 0, 0])
-
-    def choose(logits, ids):
-        return choose_token(logits, ids, sampling, rng)
-
+    choose = partial(choose_token, sampling=sampling, rng=rng)
     ids = continue_ids(prompt_ids, params, config, max_new_tokens, choose, tokenizer.endoftext, tap)
     activations: dict[str, np.ndarray] = {}
     recorded = record(activations)
@@ -89,6 +87,7 @@ def trace(
     blocks, bits = what_fits(config, len(ids))
     lens = lens_readings(activations, params)
     likeliest = top_logits(activations["logits"])
+    maps = attention_maps(activations, config.n_layer)
     shown = {*ids, *np.unique(likeliest["ids"]).tolist(), *np.unique(lens["ids"]).tolist()}
     return {
         "config": vars(config) | {"n_head_dim": config.n_head_dim, "tied": "lm_head" not in params},
@@ -104,11 +103,8 @@ def trace(
         "blocks": blocks,
         "arrays": arrays(activations, config, blocks, bits),
         "statistics": statistics(activations, config.n_layer),
-        "maps": [pack(activations[f"h.{i}.attn.weights"], 16) for i in range(config.n_layer)],
-        "patterns": [
-            [pattern(head, ids) for head in activations[f"h.{i}.attn.weights"]]
-            for i in range(config.n_layer)
-        ],
+        "maps": [pack(x, 16) for x in maps],
+        "patterns": [[pattern(head, ids) for head in x] for x in maps],
         "lens": {name: exact(x) for name, x in lens.items()},
         "likeliest": {name: exact(x) for name, x in likeliest.items()},
         "sources": {f.__name__: source(f) for f in FUNCTIONS},
