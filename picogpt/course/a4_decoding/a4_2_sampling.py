@@ -163,3 +163,8 @@ def top_p_values(ask, rng):
         ask(keep_top_p, random_logits(rng, dtype), float(rng.uniform(0.6, 0.9)))
     # Less than the likeliest token has alone
     ask(keep_top_p, random_logits(rng), float(rng.uniform(0.01, 0.1)))
+    # All of them, also where the sum of their probabilities is a little less than 1
+    logits = random_logits(rng, np.float32)
+    while np.cumsum(np.sort(softmax(logits))[::-1])[-1] >= 1.0:
+        logits = random_logits(rng, np.float32)
+    ask(keep_top_p, logits, 1.0)

@@ -87,6 +87,7 @@ def draw_forbidden(ask, rng):
     while np.cumsum(softmax(logits))[-1] >= 1.0:
         logits = random_logits(rng, np.float32)
     ask(can_be_drawn, logits, 1.0 - 2.0**-26)
+    ask(can_be_drawn, np.append(logits, np.float32(-np.inf)), 1.0 - 2.0**-26)
 
 
 def divided_by_zero(logits, u, *, temperature, top_k, top_p):
