@@ -36,33 +36,16 @@ def d_gelu(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     # that is y = x * p,  p = 0.5 * (1 + tanh(u)),  u = a * x + b * x^3
     a = math.sqrt(2.0 / math.pi)
     b = 0.044715 * a
-    square = x * x
-    p = square * b
-    p += a
-    p *= x
-    np.tanh(p, out=p)
-    p += 1.0
-    p *= 0.5
-    # The product rule, and tanh' = 1 - tanh^2 = 4 p (1 - p):
-    # dx = dy * p * (1 + (1 - p) * x * (2 a + 6 b x^2))
-    dx = square
-    dx *= 6.0 * b
-    dx += 2.0 * a
-    dx *= x
-    dx *= 1.0 - p
-    dx += 1.0
-    dx *= p
-    dx *= dy
-    return dx
+    p = (np.tanh((x * x * b + a) * x) + 1.0) * 0.5
+    # The product rule, with tanh' = 1 - tanh^2 = 4 p (1 - p):
+    return dy * p * ((x * x * (6.0 * b) + 2.0 * a) * x * (1.0 - p) + 1.0)
 
 
 def d_softmax(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
     """dy, y: [..., n] -> dx [..., n], from the result y of the softmax alone."""
     # forward: return exp / exp.sum(axis=-1, keepdims=True)
     # y_i = exp(x_i) / sum_j exp(x_j): dy_i / dx_j is y_i * ((1 if i == j else 0) - y_j)
-    dx = dy - np.vecdot(dy, y)[..., None]
-    dx *= y
-    return dx
+    return (dy - np.vecdot(dy, y)[..., None]) * y
 
 
 def d_layer_norm(
@@ -73,20 +56,15 @@ def d_layer_norm(
     Source: Ba et al. 2016, section 3, differentiated.
     """
     # forward: return (x - mean) / np.sqrt(variance + 1e-5) * g + b
-    normed = x - x.mean(axis=-1, keepdims=True)
-    std = np.sqrt(np.vecdot(normed, normed)[..., None] / x.shape[-1] + 1e-5)
-    normed /= std
-    db = sum_rows(dy)
-    dg = sum_rows(dy * normed)
+    centered = x - x.mean(axis=-1, keepdims=True)
+    std = np.sqrt(np.vecdot(centered, centered)[..., None] / x.shape[-1] + 1e-5)
+    normed = centered / std
     dnormed = dy * g
     # The norm removes from x its mean and its length. A change of x along either is lost, so
     # the gradient loses its components along the constant vector and along normed itself.
     along = np.vecdot(dnormed, normed)[..., None] / x.shape[-1]
-    dx = dnormed - dnormed.mean(axis=-1, keepdims=True)
-    normed *= along
-    dx -= normed
-    dx /= std
-    return dx, dg, db
+    dx = (dnormed - dnormed.mean(axis=-1, keepdims=True) - normed * along) / std
+    return dx, sum_rows(dy * normed), sum_rows(dy)
 
 
 def d_linear(
@@ -113,12 +91,14 @@ def d_causal_attention(
     # forward: return weights @ v
     dweights = drop("weights", dy @ v.swapaxes(-1, -2))
     dv = drop("weights", weights).swapaxes(-1, -2) @ dy
-    # forward: weights = softmax(np.where(is_past, scores, -np.inf))
+    # forward: weights = softmax(np.where(visible, scores, -np.inf))
     # Where a score was masked the weight is 0, and so is the gradient.
     dscores = d_softmax(dweights, weights)
     # forward: scores = q @ k.T / math.sqrt(q.shape[-1])
     scale = 1.0 / math.sqrt(q.shape[-1])
-    return dscores @ (k * scale), dscores.swapaxes(-1, -2) @ (q * scale), dv
+    dq = dscores @ (k * scale)
+    dk = dscores.swapaxes(-1, -2) @ (q * scale)
+    return dq, dk, dv
 
 
 def d_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -164,7 +144,8 @@ def d_self_attention(
     seen: the activations under "attn.".
     """
     # forward: return linear(merged, **c_proj)
-    dmerged, *dc_proj = d_linear(drop("c_proj", dy), seen["merged"], c_proj["w"])
+    dmerged, dw, db = d_linear(drop("c_proj", dy), seen["merged"], c_proj["w"])
+    dc_proj = {"w": dw, "b": db}
     # forward: merged = np.concatenate(heads, axis=-1)
     dheads = split_heads(dmerged, n_head)
     # forward: heads = [causal_attention(q[i], k[i], v[i]) for i in range(n_head)]
@@ -172,8 +153,8 @@ def d_self_attention(
     # forward: q, k, v = np.split(qkv, 3, axis=-1)
     dqkv = np.concatenate([merge_heads(d) for d in dqkv], axis=-1)
     # forward: qkv = linear(x, **c_attn)
-    dx, *dc_attn = d_linear(dqkv, x, c_attn["w"])
-    return dx, {"c_attn": dict(zip("wb", dc_attn)), "c_proj": dict(zip("wb", dc_proj))}
+    dx, dw, db = d_linear(dqkv, x, c_attn["w"])
+    return dx, {"c_attn": {"w": dw, "b": db}, "c_proj": dc_proj}
 
 
 def d_multilayer_perceptron(
@@ -184,11 +165,12 @@ def d_multilayer_perceptron(
     seen: the activations under "mlp.".
     """
     # forward: return linear(hidden, **c_proj)
-    dhidden, *dc_proj = d_linear(drop("c_proj", dy), seen["gelu"], c_proj["w"])
+    dhidden, dw, db = d_linear(drop("c_proj", dy), seen["gelu"], c_proj["w"])
+    dc_proj = {"w": dw, "b": db}
     # forward: hidden = gelu(linear(x, **c_fc))
     dhidden = d_gelu(dhidden, seen["c_fc"])
-    dx, *dc_fc = d_linear(dhidden, x, c_fc["w"])
-    return dx, {"c_fc": dict(zip("wb", dc_fc)), "c_proj": dict(zip("wb", dc_proj))}
+    dx, dw, db = d_linear(dhidden, x, c_fc["w"])
+    return dx, {"c_fc": {"w": dw, "b": db}, "c_proj": dc_proj}
 
 
 def d_transformer_block(
@@ -212,16 +194,16 @@ def d_transformer_block(
     dnormed, dmlp = d_multilayer_perceptron(
         dy, seen["ln_2"], seen["mlp"], **mlp, drop=under("mlp.", drop)
     )
-    dmid, *dln_2 = d_layer_norm(dnormed, seen["resid_mid"], ln_2["g"])
+    dmid, dg, db = d_layer_norm(dnormed, seen["resid_mid"], ln_2["g"])
+    dln_2 = {"g": dg, "b": db}
     dmid += dy
     # forward: x = x + self_attention(layer_norm(x, **ln_1), **attn, n_head=n_head)
     dnormed, dattn = d_self_attention(
         dmid, seen["ln_1"], seen["attn"], **attn, n_head=n_head, drop=under("attn.", drop)
     )
-    dx, *dln_1 = d_layer_norm(dnormed, x, ln_1["g"])
+    dx, dg, db = d_layer_norm(dnormed, x, ln_1["g"])
     dx += dmid
-    dln_1, dln_2 = dict(zip("gb", dln_1)), dict(zip("gb", dln_2))
-    return dx, {"ln_1": dln_1, "attn": dattn, "ln_2": dln_2, "mlp": dmlp}
+    return dx, {"ln_1": {"g": dg, "b": db}, "attn": dattn, "ln_2": dln_2, "mlp": dmlp}
 
 
 def d_unembed(
@@ -231,12 +213,12 @@ def d_unembed(
 
     normed: the activation ln_f; head: wte, or a separate lm_head.
     """
-    # forward: return x @ (wte if lm_head is None else lm_head).T
+    # forward: return x @ head.T
     dnormed = project(dlogits, head)
     dhead = rows(dlogits).T @ rows(normed)
     # forward: x = layer_norm(x, **ln_f)
-    dx, *dln_f = d_layer_norm(dnormed, x, ln_f["g"])
-    return dx, dhead, dict(zip("gb", dln_f))
+    dx, dg, db = d_layer_norm(dnormed, x, ln_f["g"])
+    return dx, dhead, {"g": dg, "b": db}
 
 
 def d_gpt2(

@@ -22,15 +22,8 @@ def embed(
     rows of different lengths, an array [n_rows, 1].
     Raises ValueError if an id is not in the vocabulary or the positions exceed n_ctx.
     """
-    ids = np.asarray(ids)
-    if ids.ndim == 0 or ids.size == 0 or ids.dtype.kind not in "iu":
-        raise ValueError(f"ids are {ids.dtype} {list(ids.shape)}, expected integers [..., n_seq]")
-    if ids.min() < 0 or ids.max() >= len(wte):  # NumPy would take a negative id from the end
-        wrong = ids[(ids < 0) | (ids >= len(wte))][0]
-        raise ValueError(f"id {wrong} is not in the vocabulary (0 to {len(wte) - 1})")
-    positions = n_past + np.arange(ids.shape[-1])
-    if positions.max() >= len(wpe):
-        raise ValueError(f"{positions.max() + 1} tokens do not fit into n_ctx = {len(wpe)}")
+    ids = check_ids(ids, n_vocab=len(wte))
+    positions = check_positions(n_past + np.arange(ids.shape[-1]), n_ctx=len(wpe))
     tokens = tap("wte", wte[ids])
     return tap("embed", tokens + tap("wpe", wpe[positions]))
 
@@ -61,8 +54,8 @@ def self_attention(
     only place where information moves from one position to another.
     """
     qkv = tap("c_attn", linear(x, **c_attn))  # [..., n_seq, 3 * n_embd]
-    heads = split_heads(qkv, 3 * n_head)  # first those of all queries, then of keys, of values
-    q, k, v = (heads[..., i : i + n_head, :, :] for i in (0, n_head, 2 * n_head))
+    q, k, v = np.split(qkv, 3, axis=-1)  # each [..., n_seq, n_embd]
+    q, k, v = (split_heads(y, n_head) for y in (q, k, v))
     q, k, v = tap("q", q), tap("k", k), tap("v", v)  # [..., n_head, n_seq, n_head_dim]
     if cache is not None:
         k, v = cache.append(k, v)  # [..., n_head, n_past + n_seq, n_head_dim]
@@ -154,3 +147,21 @@ def gpt2(
     if cache is not None:
         cache.advance(x.shape[-2])
     return unembed(x[at], wte, ln_f, lm_head, tap=tap)  # [..., n_seq, n_vocab]
+
+
+def check_ids(ids, n_vocab: int) -> np.ndarray:
+    """The ids as an array. Raises ValueError if they are no ids of this vocabulary."""
+    ids = np.asarray(ids)
+    if ids.ndim == 0 or ids.size == 0 or ids.dtype.kind not in "iu":
+        raise ValueError(f"ids are {ids.dtype} {list(ids.shape)}, expected integers [..., n_seq]")
+    if ids.min() < 0 or ids.max() >= n_vocab:  # NumPy would take a negative id from the end
+        wrong = ids[(ids < 0) | (ids >= n_vocab)][0]
+        raise ValueError(f"id {wrong} is not in the vocabulary (0 to {n_vocab - 1})")
+    return ids
+
+
+def check_positions(positions: np.ndarray, n_ctx: int) -> np.ndarray:
+    """The positions themselves. Raises ValueError if wpe has no row for one of them."""
+    if positions.max() >= n_ctx:
+        raise ValueError(f"{positions.max() + 1} tokens do not fit into n_ctx = {n_ctx}")
+    return positions

@@ -24,7 +24,7 @@ def gelu(x: np.ndarray) -> np.ndarray:
     Source: Hendrycks & Gimpel 2016, section 2; openai/gpt-2 model.py, gelu.
     """
     # 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))), in place after the first product:
-    # a new array for each intermediate result would take three times as long as the mathematics.
+    # with a new array for each intermediate result it takes up to twice as long.
     y = x * x
     y *= 0.044715
     y += 1.0

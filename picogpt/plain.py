@@ -26,7 +26,8 @@ def softmax(x):
 
 
 def layer_norm(x, g, b):
-    mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
+    mean = x.mean(axis=-1, keepdims=True)
+    variance = x.var(axis=-1, keepdims=True)
     return (x - mean) / np.sqrt(variance + 1e-5) * g + b
 
 
@@ -36,8 +37,8 @@ def linear(x, w, b):
 
 def causal_attention(q, k, v):
     scores = q @ k.T / math.sqrt(q.shape[-1])  # [n_seq, n_head_dim] -> [n_seq, n_seq]
-    is_past = np.tri(len(q), dtype=bool)  # row i, the query of position i, sees columns 0 to i
-    weights = softmax(np.where(is_past, scores, -np.inf))
+    visible = np.tri(len(q), dtype=bool)  # row i, the query of position i, sees columns 0 to i
+    weights = softmax(np.where(visible, scores, -np.inf))
     return weights @ v  # [n_seq, n_seq] -> [n_seq, n_head_dim]
 
 
@@ -66,7 +67,8 @@ def gpt2(ids, wte, wpe, h, ln_f, lm_head=None, *, n_head):
     for block in h:
         x = transformer_block(x, **block, n_head=n_head)
     x = layer_norm(x, **ln_f)
-    return x @ (wte if lm_head is None else lm_head).T  # -> [n_seq, n_vocab]
+    head = wte if lm_head is None else lm_head
+    return x @ head.T  # -> [n_seq, n_vocab]
 
 
 def generate(ids, max_new_tokens, params, n_head):

@@ -127,7 +127,9 @@ def learn_merges(words: dict[str, int]) -> Iterator[tuple[str, str]]:
         for i in where.pop(pair):
             strings[i] = strings[i].replace(pair, new)
             for new_pair in pairs_with(new, strings[i]):
-                # Where it stands, an old pair stood before: left and right are what new was.
+                # "x left right y" has become "x new y": the pair "x left" is gone and "x new" is
+                # there, "right y" is gone and "new y" is there. ("left right" is not asked for
+                # again: its count may stay.) Where two new ones meet, "right left" is gone.
                 before = right if new_pair[0] == new else new_pair[0]
                 after = left if new_pair[1] == new else new_pair[1]
                 counts[before + after] -= times[i]

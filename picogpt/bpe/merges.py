@@ -7,7 +7,7 @@ stand in the list, join the two that stand first in it. A pair's place in the li
 """
 
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -43,25 +43,29 @@ def merge(symbols: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     A heap holds the pairs that can be merged, and a doubly linked list the symbols that are left,
     so that no step looks at the whole word: a "word" can be 100,000 letters long.
     """
-    symbols = list(symbols)
     n = len(symbols)
-    left, right = list(range(-1, n - 1)), list(range(1, n + 1))  # the neighbours of every symbol
-    pairs = enumerate(pairwise(symbols))
-    heap = [(ranks[pair], i) for i, pair in pairs if pair in ranks]
-    heapify(heap)
+    symbols = [*symbols, ""]  # the last one, at n, is neighbour to the end of the word
+    left, right = list(range(-1, n)), list(range(1, n + 2))  # the neighbours of every symbol
+    heap = []
+
+    def push(i):
+        pair = symbols[i], symbols[right[i]]
+        if pair in ranks:
+            heappush(heap, (ranks[pair], i))
+
+    for i in range(n):
+        push(i)
     while heap:
         rank, i = heappop(heap)
         j = right[i]
         # Earlier merges may have changed the symbol at i, its neighbour, or both.
-        if j == n or ranks.get((symbols[i], symbols[j])) != rank:
+        if ranks.get((symbols[i], symbols[j])) != rank:
             continue
         symbols[i] += symbols[j]
         symbols[j] = ""
-        right[i] = k = right[j]
-        if k < n:
-            left[k] = i
-            if (pair := (symbols[i], symbols[k])) in ranks:
-                heappush(heap, (ranks[pair], i))
-        if (h := left[i]) >= 0 and (pair := (symbols[h], symbols[i])) in ranks:
-            heappush(heap, (ranks[pair], h))
+        right[i] = right[j]
+        left[right[j]] = i
+        push(i)
+        if left[i] >= 0:
+            push(left[i])
     return [symbol for symbol in symbols if symbol]

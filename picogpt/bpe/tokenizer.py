@@ -10,7 +10,6 @@ Source: OpenAI's encoder.py (class Encoder).
 
 import codecs
 from collections.abc import Iterable
-from itertools import chain
 from operator import index
 
 from ..other_names import unknown_attribute
@@ -18,19 +17,6 @@ from .merges import MergeStep, merge, merge_steps
 from .pretokenize import ALPHABET, split, to_bytes, to_symbols
 
 ENDOFTEXT = "<|endoftext|>"
-
-# What other libraries call it.
-OTHER_NAMES = {
-    **dict.fromkeys(
-        ("eos_token_id", "eot_token", "bos_token_id", "eos_token"),
-        "tokenizer.endoftext, the id of <|endoftext|>",
-    ),
-    **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
-    **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
-    **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
-    "batch_decode": "tokenizer.decode(ids), for each row",
-    **dict.fromkeys(("from_pretrained", "from_file"), "picogpt.load(name_or_folder).tokenizer"),
-}
 
 
 class Tokenizer:
@@ -78,7 +64,8 @@ class Tokenizer:
         for i, document in enumerate(text.split(ENDOFTEXT) if allow_endoftext else [text]):
             if i:
                 ids.append(self.endoftext)
-            ids.extend(chain.from_iterable(map(self._words.__getitem__, split(document))))
+            for word in split(document):
+                ids.extend(self._words[word])
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -123,6 +110,20 @@ class Tokenizer:
                 lines.append(f"{step.rank:8}  {' '.join(step.symbols)}")
             lines.append(f"{'ids':>8}  {' '.join(map(str, self._words[word]))}")
         return "\n".join(lines)
+
+
+# What other libraries call it.
+OTHER_NAMES = {
+    **dict.fromkeys(
+        ("eos_token_id", "eot_token", "bos_token_id", "eos_token"),
+        "tokenizer.endoftext, the id of <|endoftext|>",
+    ),
+    **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
+    **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
+    **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
+    "batch_decode": "tokenizer.decode(ids), for each row",
+    **dict.fromkeys(("from_pretrained", "from_file"), "picogpt.load(name_or_folder).tokenizer"),
+}
 
 
 class StreamDecoder:
