@@ -5,7 +5,7 @@
 #                                                    a page with every number of the computation
 #   make test                                        the tests; no network, no other libraries
 #   make test-course                                 the tests of the assignments and their grader
-#   make test-browser                                the page of make explain, in chromium
+#   make test-browser                                the page of make explain, in chromium and Firefox
 #   make test-reference                              the tests against PyTorch, TensorFlow, ...
 #   make test-gpt2                                   the tests on OpenAI's weights (downloads them)
 #   make bench                                       speed and memory beside transformers'

@@ -345,18 +345,29 @@ class GPT2:
         return ids or [self.tokenizer.endoftext]
 
     def explain(
-        self, prompt: str | Sequence[int], max_new_tokens: int = 8, *, seed: int | None = None
+        self,
+        prompt: str | Sequence[int],
+        max_new_tokens: int = 8,
+        *,
+        seed: int | None = None,
+        blocks: Sequence[int] | None = None,
+        boxes: Sequence[str] | None = None,
     ) -> Explanation:
         """A page on which the prompt, and what follows it, is seen in every operation.
 
-        seed: draws the tokens; None takes the likeliest. Raises ValueError if the text is too long.
+        seed: draws the tokens; None takes the likeliest.
+        blocks: those whose numbers are kept; None keeps all, or as many as a page can hold.
+        boxes: the parts of the page to show, such as ["scores", "heads"]; None shows all.
+        Raises ValueError if the text is too long, or for a block or a box that there is not.
 
         >>> model.explain("The king had three sons").save("page.html")
         """
         ids = self.prompt_ids(prompt)
         max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 0)
-        traced = trace(ids, max_new_tokens, self.config, self.params, self.tokenizer, seed=seed)
-        return Explanation(traced)
+        traced = trace(
+            ids, max_new_tokens, self.config, self.params, self.tokenizer, seed=seed, blocks=blocks
+        )
+        return Explanation(traced, boxes)
 
     def save(self, folder: str | Path, dtype: str = "float32") -> None:
         """Write a model folder in Hugging Face's layout, for `load`, transformers or vLLM.

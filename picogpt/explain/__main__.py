@@ -25,6 +25,13 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("-m", "--model", help=f"{', '.join(NAMES)}, or a model folder")
     add("-n", "--max-new-tokens", type=int, default=8, metavar="N", help="to write (default: 8)")
     add("--seed", type=int, metavar="N", help="draw the tokens; without it the likeliest is taken")
+    add(
+        "--blocks",
+        type=int,
+        nargs="+",
+        metavar="I",
+        help="whose numbers are kept (default: all that fit)",
+    )
     add("--out", type=Path, default=Path("page.html"), metavar="FILE", help="default: page.html")
     add("--open", action="store_true", help="show the page in the browser")
     add("--serve", action="store_true", help="a page with a field for the prompt; Ctrl-C ends it")
@@ -46,7 +53,8 @@ def perform(args: argparse.Namespace) -> None:
     if args.serve:
         serve(model, args.prompt, args.max_new_tokens, args.port, args.open)
         return
-    page = model.explain(args.prompt, args.max_new_tokens, seed=args.seed).save(args.out)
+    page = model.explain(args.prompt, args.max_new_tokens, seed=args.seed, blocks=args.blocks)
+    page = page.save(args.out)
     command.say(f"{page} has {page.stat().st_size / 1e6:.1f} MB and needs no network")
     if args.open:
         webbrowser.open(page.resolve().as_uri())

@@ -5,19 +5,27 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..files import replacing
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("numbers.js", "pictures.js", "sampling.js", "boxes.js")
+BOXES = ["map", *re.findall(r'<section id="(\w+)"', (FOLDER / "page.html").read_text("utf-8"))]
 
 
 class Explanation:
-    """A page about a prompt: `html` is its text, `save` writes it, a notebook shows it inline."""
+    """A page about a prompt: `html` is its text, `save` writes it, a notebook shows it inline.
 
-    def __init__(self, traced: dict):
-        self.html = assemble(traced)
+    boxes: those of BOXES to show, or None for all.
+    Raises ValueError for a box that there is not.
+    """
+
+    def __init__(self, traced: dict, boxes: Sequence[str] | None = None):
+        if unknown := [box for box in boxes or () if box not in BOXES]:
+            raise ValueError(f"there is no box {unknown[0]!r:.80}, only {', '.join(BOXES)}")
+        self.html = assemble(traced | {"boxes": boxes and [*boxes]})
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file, whole or not at all, and return its path."""

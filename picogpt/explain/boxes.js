@@ -1,6 +1,6 @@
 // What fills each box, and the choices that the whole page follows.
 
-const state = { position: data.n_prompt - 1, block: 0, head: 0 };
+const state = { position: data.n_prompt - 1, block: data.blocks[0] ?? 0, head: 0 };
 const sliders = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 const { config, ids } = data;
 const n = ids.length;
@@ -267,6 +267,15 @@ function redraw() {
   choose({});
 }
 
+// Only a part of the page, for a notebook.
+function showOnly(boxes) {
+  for (const section of document.querySelectorAll("main > section"))
+    section.classList.toggle("left-out", !boxes.includes(section.id));
+  document.getElementById("map").classList.toggle("left-out", !boxes.includes("map"));
+  for (const other of document.querySelectorAll("header, main > h2"))
+    other.classList.add("left-out");
+}
+
 // A formula may be wider than a telephone, and is then moved with the arrow keys.
 document.querySelectorAll("math").forEach(formula => formula.setAttribute("tabindex", 0));
 drawMap();
@@ -274,6 +283,7 @@ drawChoices();
 addSources();
 fillText();
 redraw();
+if (data.boxes) showOnly(data.boxes);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 document.getElementById("about").append(element("p", {}, `A GPT-2 of ${config.n_layer} blocks with ${config.n_head} heads each, ` +
   `width ${config.n_embd}, ${config.n_vocab} tokens. Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. ` +

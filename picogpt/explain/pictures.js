@@ -73,14 +73,15 @@ const square = (label, values, n) => picture(label, values, n, n, (i, j) =>
 
 // Arcs from one token to those that it looks at, the wider the larger the share.
 function arcs(shares, position) {
-  const width = 36 * (position + 1);
+  const step = 56, width = step * (position + 1);
   const svg = element("svg", { viewBox: `0 0 ${width} 110`, width, role: "img",
     "aria-label": `Arcs from token ${position} to those it looks at` });
   for (let j = 0; j <= position; j++) {
-    const [from, to] = [36 * position + 18, 36 * j + 18];
+    const [from, to] = [step * (position + .5), step * (j + .5)];
     const height = Math.min(78, 12 + (from - to) / 4);
+    const text = tokenText(data.ids[j]);
     svg.append(element("path", { class: "arc", "stroke-width": 8 * shares[j], d: `M${from} 85 Q${(from + to) / 2} ${85 - 2 * height} ${to} 85` }));
-    svg.append(element("text", { x: to, y: 100, "text-anchor": "middle" }, tokenText(data.ids[j]).slice(0, 5)));
+    svg.append(element("text", { x: to, y: 100, "text-anchor": "middle" }, text.length > 7 ? text.slice(0, 6) + "…" : text));
   }
   return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Arcs" }, svg);
 }

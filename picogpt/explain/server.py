@@ -20,7 +20,11 @@ LONGEST_PROMPT = 2000  # characters
 
 def serve(model, prompt: str, max_new_tokens: int, port: int, show: bool = False) -> None:
     """Answer until Ctrl-C. port: 0 takes a free one. Raises OSError if the port is taken."""
-    with make_server(model, prompt, max_new_tokens, port) as server:
+    try:
+        server = make_server(model, prompt, max_new_tokens, port)
+    except OSError as error:
+        raise OSError(f"port {port}: {error.strerror}; --port N takes another") from None
+    with server:
         address = f"http://127.0.0.1:{server.server_port}/"
         say(f"the page is at {address} (Ctrl-C ends it)")
         if show:

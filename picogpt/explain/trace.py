@@ -17,7 +17,7 @@ from ..bpe import Tokenizer
 from ..bpe.pretokenize import split
 from ..config import Config, activation_shapes
 from ..decoding import sampling as choosing
-from ..decoding.sampling import Sampling, check_logits, choose_token
+from ..decoding.sampling import Sampling, check_logits, choose_token, whole_number
 from ..lens.reading import attention_maps, lookback
 from ..model import gpt2, unembed
 from ..ops import softmax
@@ -71,20 +71,18 @@ def trace(
     tokenizer: Tokenizer,
     *,
     seed: int | None = None,
+    blocks: Sequence[int] | None = None,
     tap: Tap = no_tap,
 ) -> dict:
     """Everything that the page shows. seed: None takes the likeliest tokens, else they are drawn.
 
-    Raises ValueError as continue_ids does, and if the model's logits are no numbers.
+    Raises ValueError as continue_ids and what_fits do, and if the model's logits are no numbers.
     """
     sampling, rng = Sampling(0.0 if seed is None else 1.0), np.random.default_rng([seed or 0, 0])
     choose = partial(choose_token, sampling=sampling, rng=rng)
     ids = continue_ids(prompt_ids, params, config, max_new_tokens, choose, tokenizer.endoftext, tap)
-    activations: dict[str, np.ndarray] = {}
-    recorded = record(activations)
-    gpt2(ids, **params, n_head=config.n_head, tap=lambda name, x: recorded(name, tap(name, x)))
-    check_logits(activations["logits"], len(ids))
-    blocks, bits = what_fits(config, len(ids))
+    blocks, bits = what_fits(config, len(ids), blocks)
+    activations = recorded_activations(ids, params, config, tap)
     lens = lens_readings(activations, params)
     likeliest = top_logits(activations["logits"])
     maps = attention_maps(activations, config.n_layer)
@@ -111,16 +109,36 @@ def trace(
     }
 
 
-def what_fits(config: Config, n_seq: int) -> tuple[list[int], int]:
-    """The blocks whose activations are kept, and the bits for each number.
+def recorded_activations(
+    ids: Sequence[int], params: dict, config: Config, tap: Tap
+) -> dict[str, np.ndarray]:
+    """Name -> activation, as the tap left it. Raises ValueError for logits that are no numbers."""
+    activations: dict[str, np.ndarray] = {}
+    recorded = record(activations)
+    gpt2(ids, **params, n_head=config.n_head, tap=lambda name, x: recorded(name, tap(name, x)))
+    check_logits(activations["logits"], len(ids))
+    return activations
 
-    All blocks in 16 bits, else all in 8, else as many as fit, evenly spread.
+
+def what_fits(
+    config: Config, n_seq: int, blocks: Sequence[int] | None = None
+) -> tuple[list[int], int]:
+    """The blocks whose activations are kept, and the bits for each number, 16 or 8.
+
+    blocks: those that are wanted; None is all of them, or as many as fit, evenly spread.
+    Raises ValueError for a block that the model does not have, and for more than fit.
     """
-    block = n_seq * 14 * config.n_embd  # what KEPT names
-    if 2 * block * config.n_layer <= LARGEST_PAGE:
-        return list(range(config.n_layer)), 16
-    n = min(config.n_layer, max(2, LARGEST_PAGE // block))
-    return sorted({round(i) for i in np.linspace(0, config.n_layer - 1, n)}), 8
+    block = n_seq * 14 * config.n_embd  # numbers: what KEPT names
+    n_fit = max(2, LARGEST_PAGE // block)
+    if blocks is None:
+        n = min(config.n_layer, n_fit)
+        blocks = sorted({round(i) for i in np.linspace(0, config.n_layer - 1, n)})
+    blocks = sorted({whole_number("a block to keep", i, 0) for i in blocks})
+    if any(i >= config.n_layer for i in blocks):
+        raise ValueError(f"blocks are {blocks!r:.80}, expected numbers up to {config.n_layer - 1}")
+    if len(blocks) > n_fit:
+        raise ValueError(f"{len(blocks)} blocks are wanted, but the page holds at most {n_fit}")
+    return blocks, 16 if 2 * block * len(blocks) <= LARGEST_PAGE else 8
 
 
 def arrays(activations: dict, config: Config, blocks: Sequence[int], bits: int) -> dict:

@@ -4,9 +4,9 @@ import threading
 
 import numpy as np
 import pytest
+from browsing import close, read
 
 import picogpt
-from picogpt.config import Config, param_shapes, unflatten
 from picogpt.decoding.sampling import Sampling, process_logits
 from picogpt.explain.server import make_server
 from picogpt.ops import softmax
@@ -26,45 +26,12 @@ def king(tmp_path_factory):
     return page_of(MODEL, PROMPT, 15, tmp_path_factory.mktemp("king"))
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    """A page of random weights of 124M's width and depth, with the vocabulary of fairytale."""
-    config = Config(MODEL.config.n_vocab, 1024, 768, 12, 12)
-    rng = np.random.default_rng(1)
-    flat = {
-        name: rng.standard_normal(shape, np.float32) * np.float32(0.05)
-        for name, shape in param_shapes(config).items()
-    }
-    model = picogpt.GPT2(config, unflatten(flat), MODEL.tokenizer)
-    return page_of(model, PROMPT, 12, tmp_path_factory.mktemp("large"))
-
-
 def recorded() -> tuple[list[int], dict]:
     ids = MODEL.prompt_ids(PROMPT)
     ids += [step.id for step in MODEL.steps(PROMPT, 15)]
     activations = {}
     MODEL(ids, tap=record(activations))
     return ids, activations
-
-
-def read(page, label: str, n: int, key: str = "ArrowRight") -> list[float]:
-    """n numbers of a picture, one after the other, with an arrow key."""
-    canvas = page.locator(f'canvas[aria-label^="{label}"]').first
-    canvas.focus()
-    output = canvas.locator("xpath=following-sibling::output")
-    numbers = []
-    for _ in range(n):
-        numbers.append(float(output.inner_text().rsplit(": ")[-1].replace("\u2212\u221e", "-inf")))
-        canvas.press(key)
-    return numbers
-
-
-def close(shown, expected) -> None:
-    expected = np.asarray(expected, np.float64)
-    finite = np.isfinite(expected)
-    assert (np.isfinite(shown) == finite).all()
-    largest = np.abs(expected[finite]).max()
-    np.testing.assert_allclose(np.asarray(shown)[finite], expected[finite], atol=1e-3 * largest)
 
 
 def test_the_numbers_are_those_of_numpy(visit, king):
@@ -174,13 +141,6 @@ def test_no_width_needs_to_scroll_sideways_and_axe_finds_nothing(visit, king, ax
     assert [(x["id"], x["nodes"][0]["html"][:200]) for x in serious] == []
 
 
-def test_a_large_model(visit, large):
-    page = visit(large)
-    page.select_option("#block", "11")
-    assert page.locator("#grid button").count() == 144
-    assert page.locator("#mlp").is_visible()
-
-
 def test_the_served_page_takes_a_prompt(visit, axe):
     with make_server(MODEL, "The king", 2) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -194,6 +154,28 @@ def test_the_served_page_takes_a_prompt(visit, axe):
         page.wait_for_function("document.querySelector('#tokens').textContent.includes('queen')")
         assert page.input_value("textarea") == "The queen was </textarea><b>"
         server.shutdown()
+
+
+def test_a_part_of_the_page(visit, tmp_path):
+    shown = ["map", "scores", "attention"]
+    part = MODEL.explain("The king had", 0, blocks=[4], boxes=shown)
+    page = visit(part.save(tmp_path / "part.html").as_uri())
+    assert page.locator("main > section:visible").count() == 2
+    for box in shown:
+        assert page.locator(f"#{box}").is_visible()
+    assert not page.locator("h1").is_visible() and page.input_value("#block") == "4"
+    page.locator("#grid button").nth(9).click()  # a block whose numbers are not kept
+    assert not page.locator("#scores").is_visible()
+    assert page.locator("#large h4").first.inner_text().startswith("Block 1, head 1")
+
+
+def test_paper_has_all_that_is_chosen(visit, king):
+    page = visit(king, 700)
+    page.emulate_media(media="print")
+    tokens = page.locator("#tokens")
+    assert tokens.evaluate("x => x.scrollWidth <= x.clientWidth")
+    assert page.locator("#choices").evaluate("x => getComputedStyle(x).position") == "static"
+    assert page.pdf().startswith(b"%PDF")
 
 
 def test_any_prompt(visit, tmp_path):

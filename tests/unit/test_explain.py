@@ -3,6 +3,10 @@
 import base64
 import json
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -97,6 +101,29 @@ def test_what_fits():
     assert bits == 8 and blocks[0] == 0 and blocks[-1] == 47 and len(blocks) < 10
 
 
+def test_blocks_can_be_chosen():
+    assert what_fits(MODEL.config, 24, []) == ([], 16)
+    assert what_fits(MODEL.config, 24, (4, 1, 1)) == ([1, 4], 16)
+    assert what_fits(picogpt.config.SIZES["1558M"], 20, [30, 17]) == ([17, 30], 16)
+    assert what_fits(picogpt.config.SIZES["1558M"], 20, range(30, 35)) == ([*range(30, 35)], 8)
+    for blocks, message in {(6,): "numbers up to 5", (-1,): "at least 0", (0.5,): "whole"}.items():
+        with pytest.raises((ValueError, TypeError), match=message):
+            what_fits(MODEL.config, 24, blocks)
+    with pytest.raises(ValueError, match="9 blocks are wanted, but the page holds at most 7"):
+        what_fits(picogpt.config.SIZES["1558M"], 20, range(9))
+    data = data_of(MODEL.explain("The king", 0, blocks=[2]).html)
+    assert data["blocks"] == [2] and "h.2.resid" in data["arrays"]
+    assert not any(name.startswith("h.1.") for name in data["arrays"])
+
+
+def test_boxes_can_be_chosen():
+    page = MODEL.explain("The king", 0, blocks=[], boxes=("next", "map")).html
+    assert data_of(page)["boxes"] == ["next", "map"]
+    assert data_of(MODEL.explain("The king", 0).html)["boxes"] is None
+    with pytest.raises(ValueError, match="no box .heads\\?., only map, text, embed"):
+        MODEL.explain("The king", 0, boxes=["heads", "heads?"])
+
+
 def test_any_text_can_be_a_prompt():
     page = MODEL.explain(NASTY, 1).html
     assert page.count("</script>") == 2 and page.encode("utf-8")
@@ -146,6 +173,25 @@ def test_the_command(tmp_path, capsys):
     assert "at most 64" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["The king", "-n", "-1"])
+    assert main("King -m fairytale -n 0 --blocks 3 5 --out".split() + [str(out)]) == 0
+    assert data_of(out.read_text("utf-8"))["blocks"] == [3, 5]
+
+
+def test_a_taken_port(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert main(["--serve", "-m", "fairytale", "--port", port]) == 1
+    assert f"port {port}: " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_ends_the_server():
+    command = [sys.executable, "-m", "picogpt.explain", "--serve", "-m", "fairytale", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        line = server.stderr.readline()  # the server answers from here on
+        assert ask(re.search(r"http://\S+", line)[0])[0] == 200
+        server.send_signal(signal.SIGINT)
+        assert server.stderr.read().strip() == "" and server.wait() == 130
 
 
 @pytest.fixture(scope="module")
