@@ -327,6 +327,16 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
+# The explanation page shows the same for any sentence, step by step. Here is a part of it. Choose a
+# token, a block and a head: the queries, keys and values, the scores before and after the scale and
+# the mask, and the weights are all there, with the arcs from the token to those it looks at.
+# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+
+# %%
+boxes = ["qkv", "scores", "heads", "attention"]
+model.explain("The king had three sons. The king", 0, boxes=boxes, blocks=[0, n_layer - 1])
+
+# %% [markdown]
 # Not every head means something, and a weight says only where a head *looks*, not what it takes
 # from there. Notebook 8 asks what a head is good for by taking it away.
 

@@ -137,6 +137,14 @@ for name, shape in shapes.items():
         print(f"{name:18} {list(shape)}")
 
 # %% [markdown]
+# And here is the same forward pass to be looked at: the explanation page, with the map of this model
+# and the numbers of its first and its last block. Choose a box of the map, or a token.
+# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+
+# %%
+model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])
+
+# %% [markdown]
 # ## 4.6 Counting parameters
 #
 # With $d$ for `n_embd`, one block has the matrices `c_attn` $[d, 3d]$, `c_proj` $[d, d]$, `c_fc`

@@ -310,6 +310,14 @@ fig.legend(ncols=3, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
+# Try it: move the sliders, and watch who is left. Then draw a few tokens. Choose another token above
+# the sliders, and look for one where the model is sure and one where it is not.
+# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+
+# %%
+model.explain("The king had three sons. The youngest", 6, boxes=["next", "written"], blocks=[])
+
+# %% [markdown]
 # Each rule is a few lines. This is top-p, with the one point that is easily got wrong: the token
 # that *crosses* the threshold is kept, too, so that there always is one.
 

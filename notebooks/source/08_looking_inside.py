@@ -176,6 +176,14 @@ fig.colorbar(image, ax=axes, label="attention, %", shrink=0.8)
 plt.show()
 
 # %% [markdown]
+# The explanation page names such heads, and shows the lens below their maps. Choose a head to see it
+# large, and a token to see what the model would say after it.
+# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+
+# %%
+model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"], blocks=[])
+
+# %% [markdown]
 # It is tempting to read such a map as "what matters to what". But a weight only says *where* a head
 # looks. What it takes from there is the value $v_j$, and what arrives in the stream is the value
 # times its part $W$ of `c_proj`. A large weight on a small value moves little. So let us weigh each

@@ -34,6 +34,9 @@ class Explanation:
             file.write(self.html.encode("utf-8"))
         return path
 
+    def __repr__(self) -> str:
+        return f"<a page of {len(self.html) / 1e6:.1f} MB: save(path) writes it>"
+
     def _repr_html_(self) -> str:
         page = html.escape(self.html)
         title = 'title="What GPT-2 computes"'

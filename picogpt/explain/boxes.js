@@ -271,6 +271,8 @@ function redraw() {
 function showOnly(boxes) {
   for (const section of document.querySelectorAll("main > section"))
     section.classList.toggle("left-out", !boxes.includes(section.id));
+  for (const link of document.querySelectorAll("#map a"))
+    link.classList.toggle("left-out", !boxes.includes(link.dataset.target));
   document.getElementById("map").classList.toggle("left-out", !boxes.includes("map"));
   for (const other of document.querySelectorAll("header, main > h2"))
     other.classList.add("left-out");
