@@ -3,13 +3,13 @@
 Its methods only prepare arguments and call the functions of the other modules.
 """
 
-import secrets
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from operator import index
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,6 @@ from .decoding.loop import Sample, Step, no_draft, token_steps
 from .decoding.sampling import Sampling, choose_token, whole_number
 from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
-from .explain.assembly import Explanation
-from .explain.trace import trace
 from .files import check_free
 from .model import gpt2
 from .other_names import hint_arguments, unknown_attribute
@@ -31,6 +29,9 @@ from .weights import CheckpointError
 from .weights.find import find_model
 from .weights.huggingface import save_huggingface
 from .weights.model_folder import read_model, without_surplus
+
+if TYPE_CHECKING:
+    from .explain.assembly import Explanation
 
 # What other libraries call parts of a model.
 OTHER_NAMES = {
@@ -269,7 +270,7 @@ class GPT2:
         if seed is not None:
             seed = whole_number("seed", seed, 0)
         sampling.check_ids(self.config.n_vocab)
-        entropy = secrets.randbits(128) if seed is None else seed
+        entropy = np.random.SeedSequence().entropy if seed is None else seed
         samples = []
         for prompt in prompts:
             ids = self.prompt_ids(prompt)
@@ -352,7 +353,7 @@ class GPT2:
         seed: int | None = None,
         blocks: Sequence[int] | None = None,
         boxes: Sequence[str] | None = None,
-    ) -> Explanation:
+    ) -> "Explanation":
         """A page on which the prompt, and what follows it, is seen in every operation.
 
         seed: draws the tokens; None takes the likeliest.
@@ -362,6 +363,9 @@ class GPT2:
 
         >>> model.explain("The king had three sons").save("page.html")
         """
+        from .explain.assembly import Explanation  # not needed for a text, and `import` stays quick
+        from .explain.trace import trace
+
         ids = self.prompt_ids(prompt)
         max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 0)
         traced = trace(

@@ -80,7 +80,7 @@ def under(prefix: str, tap: Tap) -> Tap:
 DROPPED = ("embed", "attn.weights", "attn.c_proj", "mlp.c_proj")
 
 
-def dropout_tap(rate: float, rng: np.random.Generator) -> Tap:
+def dropout_tap(rate: float, rng: "np.random.Generator") -> Tap:  # quoted: loading it takes time
     """A tap that sets each number of the activations in DROPPED to 0 with probability rate.
 
     The survivors grow by 1 / (1 - rate), so that the expected value stays. A name's mask is drawn

@@ -205,7 +205,7 @@ def check_logits(logits: np.ndarray, n_past: int) -> None:
         )
 
 
-def draw(logits: np.ndarray, rng: np.random.Generator) -> int:
+def draw(logits: np.ndarray, rng: "np.random.Generator") -> int:
     """One token id, drawn with the probabilities softmax(logits): [n_vocab] -> id."""
     # Stack the probabilities on a line from 0 to 1, and see on whose piece a random point falls.
     # In float64, since a sum of 50257 numbers in float32 would shave off the rarest tokens.
@@ -216,7 +216,7 @@ def draw(logits: np.ndarray, rng: np.random.Generator) -> int:
 
 
 def choose_token(
-    logits: np.ndarray, ids: Sequence[int], sampling: Sampling, rng: np.random.Generator
+    logits: np.ndarray, ids: Sequence[int], sampling: Sampling, rng: "np.random.Generator"
 ) -> int:
     """The next token's id, from logits [n_vocab] and the text so far, ids [n_seq].
 

@@ -7,7 +7,6 @@ that a model is complete.
 """
 
 import base64
-import hashlib
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -140,6 +139,8 @@ def _differ(what: str, found: str, expected: str) -> str | None:
 
 
 def _digest(path: Path, algorithm: str) -> bytes:
+    import hashlib  # it brings OpenSSL, which takes a while, and only a download needs it
+
     with open(path, "rb") as file:
         # Systems that forbid MD5 for security allow it against accidents, which is its use here.
         new = partial(hashlib.new, algorithm, usedforsecurity=False)

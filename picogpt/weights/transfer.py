@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from http.client import responses
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -149,7 +149,8 @@ def _begin(response, part: Path, start: int, n_bytes: int | None) -> int:
     Raises DownloadError if this cannot be the file, _Interrupted if another try may help.
     """
     url, status, headers = response.url, response.status_code, response.headers
-    answer = f"{status} {responses.get(status, '')}"
+    phrases = {known.value: known.phrase for known in HTTPStatus}
+    answer = f"{status} {phrases.get(status, '')}"
     if status in (408, 429) or status >= 500:
         raise _Interrupted(f"the server answers {answer}", _retry_after(headers))
     if status not in (200, 206, 416):
