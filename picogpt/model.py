@@ -54,8 +54,8 @@ def self_attention(
     only place where information moves from one position to another.
     """
     qkv = tap("c_attn", linear(x, **c_attn))  # [..., n_seq, 3 * n_embd]
-    q, k, v = np.split(qkv, 3, axis=-1)  # each [..., n_seq, n_embd]
-    q, k, v = (split_heads(y, n_head) for y in (q, k, v))
+    qkv = qkv.reshape(*qkv.shape[:-1], 3, -1)  # [..., n_seq, 3, n_embd]
+    q, k, v = (split_heads(qkv[..., i, :], n_head) for i in range(3))
     q, k, v = tap("q", q), tap("k", k), tap("v", v)  # [..., n_head, n_seq, n_head_dim]
     if cache is not None:
         k, v = cache.append(k, v)  # [..., n_head, n_past + n_seq, n_head_dim]
