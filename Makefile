@@ -49,7 +49,7 @@ test-course: .venv/made-test
 
 # What is computed, with the products of other processors, and with one thread and two.
 COMPUTED = $(foreach name,adamw backward beam config fairytale gpt2 kv_cache lens lookup loop model \
-	ops parallel plain sampling score train_loop,tests/unit/test_$(name).py)
+	ops parallel plain sampling score threads train_loop,tests/unit/test_$(name).py)
 test-kernels: .venv/made-test
 	set -e; for kernel in Nehalem Haswell; do for threads in 1 2; do \
 	    OPENBLAS_CORETYPE=$$kernel OPENBLAS_NUM_THREADS=$$threads \

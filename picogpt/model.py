@@ -11,6 +11,9 @@ from .config import activation_names
 from .kv_cache import BlockCache, KVCache, RowCaches, attention
 from .ops import gelu, layer_norm, linear, project
 from .tap import Tap, check_names, no_tap, under
+from .threads import on_threads
+
+MANY = 256  # positions, from which on the cores share them: see block_on_threads
 
 
 def embed(
@@ -31,6 +34,12 @@ def embed(
 def split_heads(x: np.ndarray, n_head: int) -> np.ndarray:
     """[..., n_seq, n_embd] -> [..., n_head, n_seq, n_head_dim], as a view."""
     return x.reshape(*x.shape[:-1], n_head, -1).swapaxes(-2, -3)
+
+
+def split_qkv(qkv: np.ndarray, n_head: int) -> list[np.ndarray]:
+    """[..., n_seq, 3 * n_embd] -> q, k and v, [..., n_head, n_seq, n_head_dim] each, as views."""
+    thirds = qkv.reshape(*qkv.shape[:-1], 3, -1)
+    return [split_heads(thirds[..., i, :], n_head) for i in range(3)]
 
 
 def merge_heads(x: np.ndarray) -> np.ndarray:
@@ -54,8 +63,7 @@ def self_attention(
     only place where information moves from one position to another.
     """
     qkv = tap("c_attn", linear(x, **c_attn))  # [..., n_seq, 3 * n_embd]
-    qkv = qkv.reshape(*qkv.shape[:-1], 3, -1)  # [..., n_seq, 3, n_embd]
-    q, k, v = (split_heads(qkv[..., i, :], n_head) for i in range(3))
+    q, k, v = split_qkv(qkv, n_head)
     q, k, v = tap("q", q), tap("k", k), tap("v", v)  # [..., n_head, n_seq, n_head_dim]
     if cache is not None:
         k, v = cache.append(k, v)  # [..., n_head, n_past + n_seq, n_head_dim]
@@ -95,6 +103,35 @@ def transformer_block(
     normed = tap("ln_2", layer_norm(x, **ln_2))
     x = x + multilayer_perceptron(normed, **mlp, tap=under("mlp.", tap))
     return tap("resid", x)
+
+
+def block_on_threads(
+    x: np.ndarray,
+    ln_1: dict,
+    attn: dict,
+    ln_2: dict,
+    mlp: dict,
+    *,
+    n_head: int,
+    cache: BlockCache | None = None,
+) -> np.ndarray:
+    """transformer_block, faster where nobody looks inside: same arguments, same result.
+
+    The cores share the positions, and in attention the heads (of a batch: its members).
+    """
+
+    def qkv(x):
+        return linear(layer_norm(x, **ln_1), **attn["c_attn"])
+
+    def rest(x, merged):
+        x = x + linear(merged, **attn["c_proj"])
+        return x + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
+
+    q, k, v = split_qkv(on_threads(qkv, x), n_head)
+    if cache is not None:
+        k, v = cache.append(k, v)
+    merged = merge_heads(on_threads(attention, q, k, v))
+    return on_threads(rest, x, merged)
 
 
 def unembed(
@@ -139,11 +176,15 @@ def gpt2(
     """
     check_names(tap, lambda: activation_names(len(h)))
     x = embed(ids, wte, wpe, 0 if cache is None else cache.n_past, tap)  # [..., n_seq, n_embd]
+    on_cores = tap is no_tap and x.shape[-2] >= MANY
     for i, block in enumerate(h):
         block_cache = None if cache is None else BlockCache(cache, i)
-        x = transformer_block(
-            x, **block, n_head=n_head, cache=block_cache, tap=under(f"h.{i}.", tap)
-        )
+        if on_cores:
+            x = block_on_threads(x, **block, n_head=n_head, cache=block_cache)
+        else:
+            x = transformer_block(
+                x, **block, n_head=n_head, cache=block_cache, tap=under(f"h.{i}.", tap)
+            )
     if cache is not None:
         cache.advance(x.shape[-2])
     return unembed(x[at], wte, ln_f, lm_head, tap=tap)  # [..., n_seq, n_vocab]

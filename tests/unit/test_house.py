@@ -19,6 +19,7 @@ ROOMS = [
     "other_names",
     "tap",
     "ops",
+    "threads",
     "config",
     "kv_cache",
     "model",
