@@ -20,7 +20,7 @@ def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], b
     """A hash of everything that the results depend on."""
     hashed = hashlib.sha256(repr((n_head, sorted(banned))).encode())
     for name, array in sorted(flatten(params).items()):
-        hashed.update(name.encode() + memoryview(array).cast("B"))
+        hashed.update(name.encode() + memoryview(np.ascontiguousarray(array)).cast("B"))
     for requests in items:
         for request in requests:
             hashed.update(np.array([request.n_scored, *request.ids], np.uint32))

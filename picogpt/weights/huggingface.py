@@ -21,6 +21,7 @@ from ..bpe import Tokenizer
 from ..bpe.tokenizer_json import save_huggingface_tokenizer
 from ..config import Config, flatten, param_shapes, unflatten
 from ..files import brief, parse_json, require, write_json
+from .compact import CompactMatrix, compact, groups, is_multiplied, scales_shape
 from .errors import CheckpointError, about
 from .pytorch import read_pytorch, state_dict
 from .safetensors import read_header, read_tensors, write_safetensors
@@ -35,6 +36,10 @@ SIZE_NAMES = {
     "n_layer": ("n_layer", "num_hidden_layers"),
 }
 
+# How config.json says that the matrices are int8, each with a tensor of scales beside it.
+INT8 = {"quant_method": "picogpt_int8"}
+SCALE = "_scale"
+
 # Options that change the mathematics: what GPT-2 has, first the value that an absent one means.
 # What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
 # does, only how numbers of half precision are rounded.
@@ -48,7 +53,7 @@ OPTIONS = {
     "tie_word_embeddings": (True, False),
     "pruned_heads": (None, {}),
     "per_layer_config": (None, {}),
-    "quantization_config": (None,),
+    "quantization_config": (None, INT8),
     "auto_map": (None,),  # code of the model's own, in the same folder
 }
 
@@ -62,9 +67,9 @@ OTHER_HEADS = re.compile(r"(v_head|score|multiple_choice_head|classifier)\..*")
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
-def read_config(folder: Path) -> tuple[Config, bool, bool]:
+def read_config(folder: Path) -> tuple[Config, bool, bool, bool]:
     """The sizes in config.json; whether the output matrix is tied to wte; whether the scores of
-    block i are divided by i + 1.
+    block i are divided by i + 1; whether the matrices are int8.
 
     Raises FileNotFoundError; CheckpointError if the file is damaged, lacks a size, or asks for
     other mathematics than GPT-2's.
@@ -81,19 +86,19 @@ def read_config(folder: Path) -> tuple[Config, bool, bool]:
                 expected = " or ".join(map(repr, values))
                 raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
     by_block = bool(options.get("scale_attn_by_inverse_layer_idx"))
-    return config, bool(options.get("tie_word_embeddings", True)), by_block
+    int8 = options.get("quantization_config") is not None
+    return config, bool(options.get("tie_word_embeddings", True)), by_block, int8
 
 
-def with_scaled_queries(flat: dict, config: Config) -> dict:
-    """The parameters, path -> array, with the queries of block i divided by i + 1.
+def with_scaled_queries(path: str, x: np.ndarray) -> np.ndarray:
+    """The parameter at a path, with the queries of block i divided by i + 1.
 
     So the scores are, which the option scale_attn_by_inverse_layer_idx asks for.
     """
-    scaled = dict(flat)
-    for i in range(config.n_layer):
-        for path in (f"h.{i}.attn.c_attn.w", f"h.{i}.attn.c_attn.b"):
-            scaled[path] = flat[path].copy()
-            scaled[path][..., : config.n_embd] /= i + 1
+    if ".c_attn." not in path:
+        return x
+    scaled = np.array(x)
+    scaled[..., : x.shape[-1] // 3] /= int(path.split(".")[1]) + 1
     return scaled
 
 
@@ -196,24 +201,64 @@ def open_parts(folder: Path) -> list[Part]:
     return parts
 
 
-def huggingface_shapes(config: Config, prefix: str, head: bool) -> dict[str, tuple[int, ...]]:
+def huggingface_shapes(
+    config: Config, prefix: str, head: bool, int8: bool
+) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor; head: there is an output matrix apart from wte."""
     shapes = param_shapes(config)
     if head:
         shapes["lm_head"] = shapes["wte"]
-    return {huggingface_name(path, prefix): shape for path, shape in shapes.items()}
+    found = {huggingface_name(path, prefix): shape for path, shape in shapes.items()}
+    for path, shape in shapes.items() if int8 else ():
+        if is_multiplied(path):
+            found[huggingface_name(path, prefix) + SCALE] = scales_shape(path, shape)
+    return found
 
 
-def read_huggingface(folder: Path) -> tuple[Config, dict]:
+def read_params(
+    parts: list[Part], names: dict[str, str], *, dtype: str | None, int8: bool, by_block: bool
+) -> dict:
+    """The tree of parameters; names: path -> name. The other arguments are as in read_huggingface.
+
+    Raises CheckpointError for int8 where it is not expected, ValueError as `compact` does.
+    """
+    flat = {}
+    for paths in groups(names, None if int8 and dtype == "int8" else dtype):
+        wanted = {name for path in paths for name in (names[path], names[path] + SCALE)}
+        tensors = {}
+        for part in parts:
+            tensors |= part.read(wanted & part.shapes.keys())
+        for path in paths:
+            x, quantized = tensors[names[path]], int8 and is_multiplied(path)
+            if (x.dtype == np.int8) != quantized:
+                expected = "int8" if quantized else "float32, float16 or bfloat16"
+                raise CheckpointError(f"tensor {names[path]} is {x.dtype}, expected {expected}")
+            if quantized:
+                x = restored(x, tensors[names[path] + SCALE], names[path] + SCALE)
+            if by_block:
+                x = with_scaled_queries(path, x)
+            flat[path] = compact(path, x, dtype)
+    return unflatten(flat)
+
+
+def restored(stored: np.ndarray, scales: np.ndarray, name: str) -> CompactMatrix:
+    """An int8 matrix from a file. Raises CheckpointError if its scales, of that name, are none."""
+    if scales.dtype != np.float32 or not np.isfinite(scales).all():
+        raise CheckpointError(f"tensor {name} holds something else than finite float32 numbers")
+    return CompactMatrix(stored, scales)
+
+
+def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a folder laid out as Hugging Face's.
 
-    float32 parameters are read-only views of the memory-mapped file; an output matrix that is
-    not tied to wte is params["lm_head"], [n_vocab, n_embd].
+    float32 parameters are read-only views of the memory-mapped file, and so are the int8 matrices
+    that `save_huggingface` writes; an output matrix that is not tied to wte is params["lm_head"],
+    [n_vocab, n_embd]. dtype: how matrices are kept, see compact.py and read_openai.
     Raises FileNotFoundError for a missing file, CheckpointError for a damaged one, for tensors
     that are not those of config.json, or for options that picogpt does not compute.
     """
     folder = Path(folder)
-    config, tied, by_block = read_config(folder)
+    config, tied, by_block, int8 = read_config(folder)
     parts = open_parts(folder)
     shapes = {name: shape for part in parts for name, shape in part.shapes.items()}
     found = {name: shape for name, shape in shapes.items() if not MASK.fullmatch(name)}
@@ -225,24 +270,34 @@ def read_huggingface(folder: Path) -> tuple[Config, dict]:
     # A GPT2Model saved alone, without the head around it, has no prefix.
     prefix = "" if "wte.weight" in found else "transformer."
     head = not tied or "lm_head.weight" in found
-    expected = partial(huggingface_shapes, prefix=prefix, head=head)
+    expected = partial(huggingface_shapes, prefix=prefix, head=head, int8=int8)
     with about(folder):
         check_shapes(found, config, expected, "config.json")
-    tensors = {}
-    for part in parts:
-        tensors |= part.read(found.keys() & part.shapes.keys())
     paths = [*param_shapes(config), *(["lm_head"] if head else [])]
-    flat = {path: tensors[huggingface_name(path, prefix)] for path in paths}
+    names = {path: huggingface_name(path, prefix) for path in paths}
+    with about(folder):
+        params = read_params(parts, names, dtype=dtype, int8=int8, by_block=by_block)
     if tied and head:  # some writers keep both names of one matrix
-        lm_head = flat.pop("lm_head")
-        if not np.array_equal(lm_head, flat["wte"]):
+        lm_head = params.pop("lm_head")
+        if not np.array_equal(lm_head, params["wte"]):
             raise CheckpointError(
                 f"{folder}: lm_head.weight is not {prefix}wte.weight, "
                 "but tie_word_embeddings in config.json is not false"
             )
-    if by_block:
-        flat = with_scaled_queries(flat, config)
-    return config, unflatten(flat)
+    return config, params
+
+
+def file_tensors(params: dict, dtype: str) -> dict[str, np.ndarray | CompactMatrix]:
+    """Name -> what is written: for int8 the stored numbers of each matrix and its scales."""
+    tensors = {}
+    for path, x in flatten(params).items():
+        name = huggingface_name(path)
+        x = compact(path, x, dtype if dtype == "int8" else None)
+        if dtype == "int8" and isinstance(x, CompactMatrix):
+            tensors |= {name: x.stored, name + SCALE: x.scales}
+        else:
+            tensors[name] = x
+    return tensors
 
 
 def save_huggingface(
@@ -250,7 +305,7 @@ def save_huggingface(
 ) -> None:
     """Write a folder that transformers and vLLM load, and make it if need be.
 
-    dtype: that of the file, "float32" or "float16". Files of the same names are replaced, each at
+    dtype: that of the file, one of compact.DTYPES. Files of the same names are replaced, each at
     once, and config.json, without which the folder is none, comes last.
     Raises ValueError, before any file is there, as write_safetensors does, and for weights that
     are no numbers.
@@ -258,8 +313,8 @@ def save_huggingface(
     folder = Path(folder)
     check_finite(folder, params)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {huggingface_name(path): x for path, x in flatten(params).items()}
     try:
+        tensors = file_tensors(params, dtype)
         write_safetensors(folder / "model.safetensors", tensors, dtype)
     except ValueError:
         if not any(folder.iterdir()):
@@ -289,6 +344,8 @@ def save_huggingface(
         "embd_pdrop": 0.1,
         "attn_pdrop": 0.1,
         "initializer_range": 0.02,
-        "dtype": dtype,
+        "dtype": "float32" if dtype == "int8" else dtype,
     }
+    if dtype == "int8":
+        options["quantization_config"] = INT8
     write_json(folder / "config.json", options)

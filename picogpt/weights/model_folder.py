@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import Config
+from .compact import DTYPES
 from .errors import CheckpointError
 from .huggingface import read_huggingface
 from .nanogpt import read_nanogpt
@@ -11,16 +12,19 @@ from .openai import read_openai
 from .shapes import check_finite
 
 
-def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
+def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a model folder.
 
     The layout is told by a file: hparams.json (OpenAI's), config.json (Hugging Face's), ckpt.pt
     (nanoGPT's).
 
     verify: compare every checksum there is, and refuse weights that are no numbers.
-    Raises FileNotFoundError if none of these or another file is missing, CheckpointError if
+    dtype: how matrices are kept, see compact.py; None is float32, or int8 where the file has it.
+    Raises ValueError for another dtype; FileNotFoundError if none of these or another file is missing, CheckpointError if
     several are there or a file is not what it should be.
     """
+    if dtype not in (None, *DTYPES):
+        raise ValueError(f"dtype is {dtype!r:.80}, expected one of {', '.join(DTYPES)}")
     folder = Path(folder)
     layouts = ("hparams.json", "config.json", "ckpt.pt")
     found = [name for name in layouts if (folder / name).is_file()]
@@ -32,11 +36,11 @@ def read_model(folder: Path, verify: bool = True) -> tuple[Config, dict]:
     if len(found) > 1:
         raise CheckpointError(f"{folder} has both {' and '.join(found)}, expected one of them")
     if found == ["hparams.json"]:
-        config, params = read_openai(folder, verify)
+        config, params = read_openai(folder, verify, dtype)
     elif found == ["ckpt.pt"]:
-        config, params = read_nanogpt(folder)
+        config, params = read_nanogpt(folder, dtype)
     else:
-        config, params = read_huggingface(folder)
+        config, params = read_huggingface(folder, dtype)
     if verify:
         check_finite(folder, params)
     return config, params

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..config import Config, param_shapes, unflatten
+from .compact import compact
 from .errors import CheckpointError, about
 from .huggingface import huggingface_name
 from .pytorch import read_pytorch, state_dict
@@ -25,9 +26,10 @@ SIZES = {
 }
 
 
-def read_nanogpt(folder: Path) -> tuple[Config, dict]:
+def read_nanogpt(folder: Path, dtype: str | None = None) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a folder with nanoGPT's ckpt.pt.
 
+    dtype: how matrices are kept, see compact.py.
     Raises FileNotFoundError; CheckpointError if the file is damaged or holds something else.
     """
     path = Path(folder) / "ckpt.pt"
@@ -52,5 +54,6 @@ def read_nanogpt(folder: Path) -> tuple[Config, dict]:
             with about(name):
                 x = read(tensors[name])
             # row after row, because the products read it that way
-            flat[parameter] = np.ascontiguousarray(x.T) if parameter.endswith(".w") else x
+            x = np.ascontiguousarray(x.T) if parameter.endswith(".w") else x
+            flat[parameter] = compact(parameter, x, dtype)
     return config, unflatten(flat)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..config import Config, param_shapes, unflatten
 from ..files import parse_json, require
+from .compact import compact, groups
 from .errors import CheckpointError, about
 from .shapes import check_shapes
 from .tf_bundle import read_index, read_tensors
@@ -74,11 +75,14 @@ def openai_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     }
 
 
-def read_openai(folder: Path, verify: bool = False) -> tuple[Config, dict]:
+def read_openai(
+    folder: Path, verify: bool = False, dtype: str | None = None
+) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a folder laid out as OpenAI's.
 
     float32 parameters are read-only views of the memory-mapped file. verify: compare every
-    tensor's checksum, which reads the whole file.
+    tensor's checksum, which reads the whole file. dtype: how matrices are kept (compact.py); one
+    after the other is made compact, so that the float32 model is never in memory.
     Raises FileNotFoundError for a missing file, CheckpointError for a damaged one or for tensors
     that are not those of hparams.json.
     """
@@ -91,9 +95,11 @@ def read_openai(folder: Path, verify: bool = False) -> tuple[Config, dict]:
         check_shapes(found, config, openai_shapes, "hparams.json")
     for entry in entries.values():
         require(Path(f"{prefix}.{entry.shard}"))
-    tensors = read_tensors(prefix, entries, verify)
-    flat = {
-        path: tensors[openai_name(path)].reshape(shape)
-        for path, shape in param_shapes(config).items()
-    }
+    shapes, flat = param_shapes(config), {}
+    for paths in groups(shapes, dtype):
+        names = {path: openai_name(path) for path in paths}
+        tensors = read_tensors(prefix, {name: entries[name] for name in names.values()}, verify)
+        for path, name in names.items():
+            with about(folder):
+                flat[path] = compact(path, tensors[name].reshape(shapes[path]), dtype)
     return config, unflatten(flat)

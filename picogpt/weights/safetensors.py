@@ -17,12 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ..files import brief, parse_json, replacing, require
+from .compact import to_bfloat16
 from .errors import CheckpointError, about
 from .tf_bundle import as_float32, map_shard
 
-NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}  # the dtypes of weights
-ITEM_SIZES = {"F32": 4, "F16": 2, "BF16": 2, "U8": 1, "BOOL": 1}  # and those of old masks
-WRITTEN = {"float32": "F32", "float16": "F16"}
+# The dtypes of weights, then those of old masks as well.
+NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8"}
+ITEM_SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+# How float32 is written. With int8 the matrices are int8 already, and the rest stays.
+WRITTEN = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "F32"}
 MAX_HEADER = 100_000_000  # bytes, as in the original library
 MAX_DIMS = 8
 
@@ -104,10 +107,10 @@ def check_layout(entries: dict[str, Entry], data: int, n_bytes: int) -> None:
 
 
 def read_tensors(path: Path, entries: dict[str, Entry]) -> dict[str, np.ndarray]:
-    """The tensors named by entries of the header: name -> float32 array of entry.shape.
+    """The tensors named by entries of the header: name -> float32 or int8 array of entry.shape.
 
-    float32 tensors are read-only views of the memory-mapped file, float16 and bfloat16 are
-    widened to float32. Raises CheckpointError for any other dtype.
+    float32 and int8 tensors are read-only views of the memory-mapped file, float16 and bfloat16
+    are widened to float32. Raises CheckpointError for any other dtype.
     """
     data = map_shard(path)
     tensors = {}
@@ -115,7 +118,9 @@ def read_tensors(path: Path, entries: dict[str, Entry]) -> dict[str, np.ndarray]
         with about(path), about(f"tensor {name!r:.80}"):
             if dtype not in NUMBERS:
                 raise CheckpointError(f"has dtype {dtype}, expected one of {', '.join(NUMBERS)}")
-            x = as_float32(data[begin:end], NUMBERS[dtype]).reshape(shape)
+            stored = data[begin:end]
+            x = stored.view(np.int8) if dtype == "I8" else as_float32(stored, NUMBERS[dtype])
+            x = x.reshape(shape)
             # Old files may begin a float32 in the middle of a word: better copied once here than
             # by every matrix product.
             tensors[name] = np.require(x, requirements=["ALIGNED"])
@@ -130,28 +135,34 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
     """Write tensors to a file that is complete before it gets its name.
 
-    dtype: "float32", or "float16" for half the size and three decimal digits.
+    dtype: that of all numbers which are not int8; float16 has half the size and three decimal
+    digits, bfloat16 two and the range of float32.
     Raises ValueError for another dtype, or for a number that float16 cannot hold.
     """
     if dtype not in WRITTEN:
         raise ValueError(f"dtype is {dtype!r}, expected one of {', '.join(WRITTEN)}")
-    stored_type = np.dtype(dtype).newbyteorder("<")
+    # Those of one byte last, so that all others begin at a multiple of their size.
+    tensors = dict(sorted(tensors.items(), key=lambda item: item[1].dtype == np.int8))
     header: dict = {"__metadata__": {"format": "pt"}}  # transformers asks for it
     position = 0
     for name, x in tensors.items():
-        begin, position = position, position + x.size * stored_type.itemsize
-        header[name] = {
-            "dtype": WRITTEN[dtype],
-            "shape": x.shape,
-            "data_offsets": [begin, position],
-        }
+        kind = "I8" if x.dtype == np.int8 else WRITTEN[dtype]
+        begin, position = position, position + x.size * ITEM_SIZES[kind]
+        header[name] = {"dtype": kind, "shape": x.shape, "data_offsets": [begin, position]}
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 8)  # so that float32 numbers begin at a multiple of their size
+    text += b" " * (-len(text) % 8)
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name, x in tensors.items():
             try:
                 with np.errstate(over="raise"):
-                    file.write(np.ascontiguousarray(x, stored_type))
+                    file.write(to_bytes(x, header[name]["dtype"]))
             except FloatingPointError:
                 raise ValueError(f"tensor {name!r} holds numbers too large for {dtype}") from None
+
+
+def to_bytes(x: np.ndarray, kind: str) -> np.ndarray:
+    """The numbers of x in the order and the dtype of the file."""
+    if kind == "BF16":
+        return to_bfloat16(x).astype("<u2", copy=False)
+    return np.ascontiguousarray(x, {"F32": "<f4", "F16": "<f2", "I8": "i1"}[kind])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..config import Config, flatten
+from .compact import CompactMatrix
 from .errors import CheckpointError
 
 N_LISTED = 3  # names of each kind in an error
@@ -44,6 +45,8 @@ def check_shapes(
 def check_finite(folder, params: dict) -> None:
     """Raise CheckpointError if a parameter is infinite or not a number."""
     for path, x in flatten(params).items():
+        if isinstance(x, CompactMatrix):  # which was looked at when it was made
+            continue
         # The sum of squares is a number, unless x holds something else, or numbers so large that
         # only looking at each can tell.
         with np.errstate(all="ignore"):

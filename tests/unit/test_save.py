@@ -75,8 +75,10 @@ def test_a_file_in_the_way(tiny, tmp_path):
 
 
 def test_another_dtype(tiny, tmp_path):
-    with pytest.raises(ValueError, match="dtype is 'int8', expected one of float32, float16"):
-        tiny.save(tmp_path / "model", "int8")
+    with pytest.raises(
+        ValueError, match="dtype is 'int4', expected one of float32, float16, bfloat16, int8"
+    ):
+        tiny.save(tmp_path / "model", "int4")
     tiny.save(tmp_path / "model")  # nothing stands in the way
 
 
@@ -128,7 +130,7 @@ def test_no_such_model(tmp_path, capsys):
     [
         (["export"], "the following arguments are required: MODEL, --out"),
         (["export", "124M"], "the following arguments are required: --out"),
-        (["export", "x", "--out", "y", "--dtype", "int8"], "--dtype: invalid choice: 'int8'"),
+        (["export", "x", "--out", "y", "--dtype", "int4"], "--dtype: invalid choice: 'int4'"),
     ],
 )
 def test_wrong_usage(capsys, argv, message):
