@@ -5,7 +5,7 @@ Its methods only prepare arguments and call the functions of the other modules.
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from operator import index
 from pathlib import Path
@@ -26,8 +26,8 @@ from .model import gpt2
 from .other_names import hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
 from .weights import CheckpointError
+from .weights.export import save_huggingface
 from .weights.find import find_model
-from .weights.huggingface import save_huggingface
 from .weights.model_folder import read_model, without_surplus
 
 if TYPE_CHECKING:
@@ -372,6 +372,21 @@ class GPT2:
             ids, max_new_tokens, self.config, self.params, self.tokenizer, seed=seed, blocks=blocks
         )
         return Explanation(traced, boxes)
+
+    def keep_blocks(self, blocks: Sequence[int]) -> "GPT2":
+        """A model with these blocks alone, in this order; it shares its arrays with this one.
+
+        Each block only adds to the residual stream, so that the model still works without some of
+        them, if less well. Raises ValueError for no block, or one that there is not.
+
+        >>> model.keep_blocks([0, 1, 2, 4, 5])  # without block 3
+        """
+        blocks = [index(i) for i in blocks]
+        n_layer = self.config.n_layer
+        if not blocks or not all(0 <= i < n_layer for i in blocks):
+            raise ValueError(f"blocks is {blocks!r:.80}, expected some of 0 to {n_layer - 1}")
+        kept = self.params | {"h": [self.params["h"][i] for i in blocks]}
+        return GPT2(replace(self.config, n_layer=len(blocks)), kept, self.tokenizer)
 
     def save(self, folder: str | Path, dtype: str = "float32") -> None:
         """Write a model folder in Hugging Face's layout, for `load`, transformers or vLLM.

@@ -16,7 +16,7 @@ import numpy as np
 from ..bpe import Tokenizer
 from ..config import Config, flatten, unflatten
 from ..evaluate.score import Windows, score, token_lengths
-from ..weights.huggingface import save_huggingface
+from ..weights.export import save_huggingface
 from .adamw import adamw, clip_gradients
 from .averaging import average
 from .data import batch

@@ -1,4 +1,4 @@
-"""A folder as Hugging Face's transformers saves GPT-2 in: read, and written.
+"""A folder as Hugging Face's transformers saves GPT-2 in (export.py writes one).
 
 `config.json` holds the sizes, and options that change the mathematics; `model.safetensors` holds
 the tensors (safetensors.py), or several such files, which `model.safetensors.index.json` lists; in
@@ -17,15 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..bpe import Tokenizer
-from ..bpe.tokenizer_json import save_huggingface_tokenizer
-from ..config import Config, flatten, param_shapes, unflatten
-from ..files import brief, parse_json, require, write_json
+from ..config import Config, param_shapes, unflatten
+from ..files import brief, parse_json, require
 from .compact import CompactMatrix, compact, groups, is_multiplied, scales_shape
 from .errors import CheckpointError, about
 from .pytorch import read_pytorch, state_dict
-from .safetensors import read_header, read_tensors, write_safetensors
-from .shapes import check_finite, check_shapes
+from .safetensors import read_header, read_tensors
+from .shapes import check_shapes
 
 # The name of each size in config.json, and a second name that transformers also understands.
 SIZE_NAMES = {
@@ -252,7 +250,7 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
     """The sizes and the tree of parameters (config.py) in a folder laid out as Hugging Face's.
 
     float32 parameters are read-only views of the memory-mapped file, and so are the int8 matrices
-    that `save_huggingface` writes; an output matrix that is not tied to wte is params["lm_head"],
+    that export.py writes; an output matrix that is not tied to wte is params["lm_head"],
     [n_vocab, n_embd]. dtype: how matrices are kept, see compact.py and read_openai.
     Raises FileNotFoundError for a missing file, CheckpointError for a damaged one, for tensors
     that are not those of config.json, or for options that picogpt does not compute.
@@ -285,67 +283,3 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
                 "but tie_word_embeddings in config.json is not false"
             )
     return config, params
-
-
-def file_tensors(params: dict, dtype: str) -> dict[str, np.ndarray | CompactMatrix]:
-    """Name -> what is written: for int8 the stored numbers of each matrix and its scales."""
-    tensors = {}
-    for path, x in flatten(params).items():
-        name = huggingface_name(path)
-        x = compact(path, x, dtype if dtype == "int8" else None)
-        if dtype == "int8" and isinstance(x, CompactMatrix):
-            tensors |= {name: x.stored, name + SCALE: x.scales}
-        else:
-            tensors[name] = x
-    return tensors
-
-
-def save_huggingface(
-    folder: Path, config: Config, params: dict, tokenizer: Tokenizer, dtype: str = "float32"
-) -> None:
-    """Write a folder that transformers and vLLM load, and make it if need be.
-
-    dtype: that of the file, one of compact.DTYPES. Files of the same names are replaced, each at
-    once, and config.json, without which the folder is none, comes last.
-    Raises ValueError, before any file is there, as write_safetensors does, and for weights that
-    are no numbers.
-    """
-    folder = Path(folder)
-    check_finite(folder, params)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        tensors = file_tensors(params, dtype)
-        write_safetensors(folder / "model.safetensors", tensors, dtype)
-    except ValueError:
-        if not any(folder.iterdir()):
-            folder.rmdir()
-        raise
-    save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
-    options = {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
-        "vocab_size": config.n_vocab,
-        "n_positions": config.n_ctx,
-        "n_ctx": config.n_ctx,
-        "n_embd": config.n_embd,
-        "n_head": config.n_head,
-        "n_layer": config.n_layer,
-        "n_inner": None,
-        "activation_function": "gelu_new",
-        "layer_norm_epsilon": 1e-5,
-        "scale_attn_weights": True,
-        "scale_attn_by_inverse_layer_idx": False,
-        "reorder_and_upcast_attn": False,
-        "add_cross_attention": False,
-        "tie_word_embeddings": "lm_head" not in params,
-        "bos_token_id": tokenizer.endoftext,
-        "eos_token_id": tokenizer.endoftext,
-        "resid_pdrop": 0.1,
-        "embd_pdrop": 0.1,
-        "attn_pdrop": 0.1,
-        "initializer_range": 0.02,
-        "dtype": "float32" if dtype == "int8" else dtype,
-    }
-    if dtype == "int8":
-        options["quantization_config"] = INT8
-    write_json(folder / "config.json", options)

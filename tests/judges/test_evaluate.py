@@ -24,7 +24,7 @@ from picogpt.config import Config
 from picogpt.evaluate.__main__ import main
 from picogpt.evaluate.items import STOP_WORDS, clean_hellaswag
 from picogpt.evaluate.wikitext import detokenize
-from picogpt.weights.huggingface import save_huggingface
+from picogpt.weights.export import save_huggingface
 
 FOLDER = Path(picogpt.__file__).parent / "bundled" / "fairytale"
 PASSAGES = [

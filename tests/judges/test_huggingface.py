@@ -22,7 +22,8 @@ from picogpt.bpe import load_tokenizer
 from picogpt.config import Config, flatten
 from picogpt.model import gpt2
 from picogpt.weights import CheckpointError
-from picogpt.weights.huggingface import read_huggingface, save_huggingface
+from picogpt.weights.export import save_huggingface
+from picogpt.weights.huggingface import read_huggingface
 from picogpt.weights.safetensors import read_safetensors, write_safetensors
 
 REFERENCE = Path(__file__).parents[1] / "reference"

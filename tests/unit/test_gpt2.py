@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support import error
 
 import picogpt
+from picogpt import plain
 from picogpt.bpe import Tokenizer
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
@@ -23,7 +24,7 @@ from picogpt.decoding.stopping import stop_position
 from picogpt.gpt2 import GPT2
 from picogpt.tap import edit, record
 from picogpt.weights import released
-from picogpt.weights.huggingface import save_huggingface
+from picogpt.weights.export import save_huggingface
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 EXPECTED = json.loads((REFERENCE / "tiny.json").read_text("utf-8"))
@@ -445,6 +446,25 @@ def test_rows_without_a_token_are_left_out(folder):
         found = picogpt.load(path)
     assert found.config == model.config
     assert np.array_equal(found([1, 2, 3]), model([1, 2, 3]))
+
+
+@pytest.mark.parametrize("blocks", [[0], [1], [1, 0], [0, 0, 1], np.array([1])])
+def test_keep_blocks(model, blocks):
+    kept = model.keep_blocks(blocks)
+    assert kept.config == replace(model.config, n_layer=len(blocks))
+    params = model.params | {"h": [model.params["h"][i] for i in blocks]}
+    ids = np.arange(9)
+    expected = plain.gpt2(ids, **params, n_head=model.config.n_head)
+    assert error(kept(ids), expected) < 1e-5
+    assert error(kept(ids), model(ids)) > 1e-3
+    assert kept.params["wte"] is model.params["wte"]
+    assert kept.activation_names[-3] == f"h.{len(blocks) - 1}.resid"
+
+
+@pytest.mark.parametrize("blocks", [[], [2], [0, -1]])
+def test_keep_blocks_that_are_not_there(model, blocks):
+    with pytest.raises(ValueError, match=r"blocks is \[.*\], expected some of 0 to 1"):
+        model.keep_blocks(blocks)
 
 
 @pytest.mark.parametrize(

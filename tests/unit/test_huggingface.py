@@ -19,7 +19,8 @@ from picogpt.bpe import load_tokenizer
 from picogpt.config import Config, flatten
 from picogpt.model import gpt2
 from picogpt.weights import CheckpointError, huggingface
-from picogpt.weights.huggingface import read_huggingface, save_huggingface
+from picogpt.weights.export import save_huggingface
+from picogpt.weights.huggingface import read_huggingface
 from picogpt.weights.model_folder import read_model
 from picogpt.weights.safetensors import (
     read_header,

@@ -21,7 +21,8 @@ from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import flatten
 from picogpt.train import __main__ as command
 from picogpt.train.__main__ import main
-from picogpt.weights.huggingface import huggingface_name, save_huggingface
+from picogpt.weights.export import save_huggingface
+from picogpt.weights.huggingface import huggingface_name
 from picogpt.weights.safetensors import write_safetensors
 
 TALES = "\n<|endoftext|>\n".join(
