@@ -11,14 +11,12 @@ from .a1_1_tokens import (
     alphabet_values,
     bytes_values,
     count_words,
-    decode_refuses,
-    decode_values,
-    encode_values,
     merge_values,
     random_text,
     random_word,
     symbols_values,
 )
+from .a1_2_ids import decode_refuses, decode_values, encode_values
 from .a1_reference import decode, encode, learn, merge_word
 
 

@@ -1,4 +1,4 @@
-"""Assignment 1, text to ids and back, and what is often written instead."""
+"""Assignment 1, bytes as symbols and their merges, and what is often written instead."""
 
 from collections import Counter
 from itertools import pairwise
@@ -6,7 +6,7 @@ from itertools import pairwise
 from ...bpe.learn import FIRST_SYMBOLS
 from ...bpe.pretokenize import ALPHABET, byte_alphabet, split, to_bytes, to_symbols
 from ..assignment import question
-from .a1_reference import decode, encode, learn, merge_word
+from .a1_reference import learn, merge_word
 
 LETTERS = "aaabbcdé€"  # few, so that pairs are found again; the last two take two and three bytes
 
@@ -96,11 +96,16 @@ def utf_16(word):
     return "".join(ALPHABET[byte] for byte in word.encode("utf-16-le"))
 
 
+def symbols_of_each(words):
+    return [to_symbols(word) for word in words]
+
+
 @question(to_symbols, 1, (not_translated, characters_instead_of_bytes, utf_16))
 def symbols_values(ask, rng):
     """A symbol for each byte of a word"""
     for word in (" " + random_word(rng) + "é", random_word(rng) + "\n€"):
         ask(to_symbols, word)
+    ask(symbols_of_each, [random_word(rng), "", " ", "\0\n\x7f\xa0\xad", "😀𐍈", "ÿĀ"])
 
 
 def encoded_symbols(symbols):
@@ -113,11 +118,16 @@ def decoded(symbols):
     return to_bytes(symbols).decode("utf-8", errors="replace")
 
 
+def bytes_of_each(words):
+    return [to_bytes(symbols) for symbols in words]
+
+
 @question(to_bytes, 1, (encoded_symbols, decoded))
 def bytes_values(ask, rng):
     """The inverse of to_symbols"""
     ask(to_bytes, to_symbols(" " + random_word(rng) + "é€"))
     ask(to_bytes, "".join(rng.permutation([*ALPHABET])))
+    ask(bytes_of_each, [to_symbols(random_word(rng)), "", "Ā", to_symbols("😀\n")])
 
 
 def leftmost_first(symbols, ranks):
@@ -171,107 +181,9 @@ def merge_values(ask, rng):
     """The lowest rank first, until no pair has one"""
     for _ in range(20):
         ask(merge_word, rng.choice(["a", "b"], 9).tolist(), random_ranks(rng, 6))
-    ask(merge_word, ["c"], random_ranks(rng, 6))
-
-
-def not_split(text, encoder, ranks):
-    """No merge may cross the border of a word: split the text first."""
-    return [encoder[token] for token in merge_word(to_symbols(text), ranks)]
-
-
-def spaces_lost(text, encoder, ranks):
-    """The spaces belong to the words: split as given keeps them, str.split does not."""
-    words = text.split()
-    return [encoder[token] for word in words for token in merge_word(to_symbols(word), ranks)]
-
-
-def not_merged(text, encoder, ranks):
-    """The symbols of each word are to be merged."""
-    return [encoder[symbol] for word in split(text) for symbol in to_symbols(word)]
-
-
-def list_of_lists(text, encoder, ranks):
-    """What is wanted is one list of ids, and not one for each word."""
-    return [[encoder[x] for x in merge_word(to_symbols(word), ranks)] for word in split(text)]
-
-
-@question(encode, 3, (not_split, spaces_lost, not_merged, list_of_lists))
-def encode_values(ask, rng):
-    """Text to ids"""
-    encoder, ranks = vocabulary(rng)
-    ranks |= {(a, b): 100 + i for i, (a, b) in enumerate([("a", "Ġ"), ("b", "Ġ"), ("c", "Ġ")])}
-    encoder |= {"aĠ": 1000, "bĠ": 1001, "cĠ": 1002}  # no word has these
-    for text in ("a a b  c " + random_text(rng), random_text(rng) + "é"):
-        ask(encode, text, encoder, ranks)
-
-
-def token_by_token(ids, encoder):
-    """A character's bytes can stand in two tokens: join the bytes of all before you decode them."""
-    return "".join(decode([i], encoder) for i in ids)
-
-
-def symbols_left(ids, encoder):
-    """The tokens are written in symbols, which have to become bytes, and these text."""
-    tokens = {i: token for token, i in encoder.items()}
-    if strange := [i for i in ids if i not in tokens]:
-        raise ValueError(f"no token {strange[0]}")
-    return "".join(tokens[i] for i in ids)
-
-
-def joined_by_spaces(ids, encoder):
-    """Nothing stands between the tokens: they bring their spaces with them."""
-    return " ".join(decode([i], encoder) for i in ids)
-
-
-def broken_bytes_left_out(ids, encoder):
-    """What is no UTF-8 becomes U+FFFD (errors="replace"), and is not left out."""
-    decode(ids, encoder)
-    tokens = {i: token for token, i in encoder.items()}
-    return to_bytes("".join(tokens[i] for i in ids)).decode("utf-8", errors="ignore")
-
-
-def broken_bytes_refused(ids, encoder):
-    """Ids that make no UTF-8 are no error: what is wrong becomes U+FFFD (errors="replace")."""
-    decode(ids, encoder)
-    tokens = {i: token for token, i in encoder.items()}
-    return to_bytes("".join(tokens[i] for i in ids)).decode("utf-8")
-
-
-DECODE_MISTAKES = (
-    *(token_by_token, symbols_left, joined_by_spaces),
-    *(broken_bytes_left_out, broken_bytes_refused),
-)
-
-
-@question(decode, 3, DECODE_MISTAKES)
-def decode_values(ask, rng):
-    """Ids to text"""
-    encoder, ranks = vocabulary(rng)
-    ids = encode(random_text(rng) + "é€", encoder, ranks)
-    first, second = encoder["Ã"], encoder["©"]  # the two bytes of é
-    ask(decode, [*ids, first, second], encoder)
-    ask(decode, [*ids, first], encoder)
-
-
-def id_not_checked(ids, encoder):
-    """An id that no token has is a ValueError; a dict raises a KeyError."""
-    tokens = {i: token for token, i in encoder.items()}
-    return to_bytes("".join(tokens[i] for i in ids)).decode("utf-8", errors="replace")
-
-
-def counted_from_the_end(ids, encoder):
-    """A list takes the id -1 from its end: look at the smallest and the largest id first."""
-    tokens = sorted(encoder, key=encoder.get)
-    if max(ids) >= len(tokens):
-        raise ValueError("no such token")
-    return to_bytes("".join(tokens[i] for i in ids)).decode("utf-8", errors="replace")
-
-
-@question(decode, 1, (id_not_checked, counted_from_the_end))
-def decode_refuses(ask, rng):
-    """An id that no token has is a ValueError"""
-    encoder, _ = vocabulary(rng)
-    for wrong in (-1, len(encoder)):
-        ids = rng.integers(len(encoder), size=4).tolist()
-        ids[rng.integers(4)] = wrong
-        ask.refuses(decode, ids, encoder)
+    # Nothing to merge, nothing at all; one symbol many times; a longer token of a higher rank
+    for symbols in (["c"], [], ["a"] * 7, ["b", "a"], ["c", "c"]):
+        ask(merge_word, symbols, random_ranks(rng, 6))
+    late = {("b", "c"): 0, ("a", "b"): 1, ("ab", "c"): 2, ("bc", "d"): 3, ("x", "y"): 4}
+    shift = int(rng.integers(1000))
+    ask(merge_word, [*"abcabbcd"], {pair: rank + shift for pair, rank in late.items()})

@@ -33,6 +33,8 @@ def gelu_values(ask, rng):
     """The tanh form"""
     for n in (1, 3):
         ask(gelu, 2.0 * normal(rng, sizes(rng, n)))
+    # Where it is flat or straight, and its one zero
+    ask(gelu, np.array([0.0, -6.0, 6.0, -40.0, 40.0, -1e4, 1e4, *rng.uniform(-9.0, 9.0, 2)]))
 
 
 def leaks_float64(x):
@@ -47,7 +49,8 @@ def type_of_gelu(x):
 @question(gelu, 1, (leaks_float64,))
 def gelu_keeps_float32(ask, rng):
     """float32 in, float32 out"""
-    ask(type_of_gelu, normal(rng, sizes(rng, 2), np.float32))
+    for n in (1, 2):
+        ask(type_of_gelu, normal(rng, sizes(rng, n), np.float32))
 
 
 def sums_everything(x):
@@ -78,6 +81,8 @@ def softmax_values(ask, rng):
     for n in (1, 2, 3):
         for dtype in FLOATS:
             ask(softmax, normal(rng, sizes(rng, n), dtype))
+    ask(softmax, np.full((2, 3), float(rng.normal())))
+    ask(softmax, normal(rng, (3, 1)))  # a row of one number
 
 
 def maximum_not_subtracted(x):
@@ -92,16 +97,32 @@ def whole_maximum_subtracted(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def where_softmax_is_a_probability(x):
-    return (softmax(x) >= 0.0) & (softmax(x) <= 1.0)
+def changed_by_shift(x, shift):
+    """What a shift changes, which is nothing.
+
+    Who is wrong about small numbers pays for that alone, as long as probabilities come out.
+    """
+    known = np.array([[0.125, 0.25, 0.625], [0.5, 0.25, 0.25]])
+    small, large = softmax(np.log(known)), softmax(np.log(known) + 1000.0)
+    if not np.allclose(small, known) and large.min() >= 0.0 and large.max() <= 1.0:
+        return np.zeros_like(x)
+    return np.round(softmax(x + shift) - softmax(x), 6) + 0.0
 
 
 @question(softmax, 1, (maximum_not_subtracted, whole_maximum_subtracted))
 def softmax_of_large_numbers(ask, rng):
     """Large numbers do not overflow"""
     x = normal(rng, (2, 4))
-    ask(where_softmax_is_a_probability, x + 1000.0)
-    ask(where_softmax_is_a_probability, x + np.array([[1000.0], [-1000.0]]))
+    for high, low in ((1000.0, 1000.0), (1000.0, -1000.0), (-5000.0, -2000.0)):
+        ask(changed_by_shift, x, np.array([[high], [low]]))
+    # Wherever the largest number stands, it is to be subtracted, and not the mean or the first
+    far = np.array([[0.0, -1.0, -3000.0, -4000.0], [-9000.0, 0.0, -1.0, 0.0]])
+    for shift in (rng.uniform(2000.0, 4000.0), -rng.uniform(500.0, 700.0)):
+        ask(changed_by_shift, rng.permuted(far, axis=1), np.array([[shift], [shift]]))
+        ask(changed_by_shift, np.array([-3000.0, 0.0, -1.0]), np.array([shift]))
+        ask(changed_by_shift, np.array([0.0, -1.0, -3000.0]), np.array([shift]))
+    x = np.append(normal(rng, (2,), np.float32), np.float32(-99.0))
+    ask(changed_by_shift, x, np.array([90.0], np.float32))
 
 
 def divides_by_n_minus_1(x, g, b):
@@ -173,6 +194,11 @@ def layer_norm_values(ask, rng):
         # Vectors so small that what is added to the variance shows
         x = 0.01 * (1.0 + normal(rng, (*batch, n_embd), dtype))
         ask(layer_norm, x, normal(rng, (n_embd,), dtype), normal(rng, (n_embd,), dtype))
+    g, b = normal(rng, (4,)), normal(rng, (4,))
+    ask(layer_norm, normal(rng, (4,)), g, b)
+    # A vector of equal numbers, and a mean beside which the variance is easily lost
+    ask(layer_norm, np.full((2, 4), 3.0), g, b)
+    ask(layer_norm, 1e6 + normal(rng, (2, 4)), g, b)
 
 
 def weights_transposed(x, w, b):
@@ -202,3 +228,5 @@ def linear_values(ask, rng):
         *batch, n_in, n_out = sizes(rng, 4)
         for x in normal(rng, (n_in,), dtype), normal(rng, (*batch, n_in), dtype):
             ask(linear, x, normal(rng, (n_in, n_out), dtype), normal(rng, (n_out,), dtype))
+    ask(linear, normal(rng, (2, 3)), normal(rng, (3, 3)), normal(rng, (3,)))
+    ask(linear, normal(rng, (2, 1)), normal(rng, (1, 1)), normal(rng, (1,)))

@@ -67,6 +67,9 @@ def cross_entropy_values(ask, rng):
         for dtype in FLOATS:
             logits = 2.0 * normal(rng, sizes(rng, n), dtype)
             ask(cross_entropy, logits, random_targets(rng, logits))
+    # A model that knows nothing; the first and the last token; a single position
+    ask(cross_entropy, np.full((2, 3), float(rng.normal())), np.array([2, 0]))
+    ask(cross_entropy, normal(rng, (1, 4)), np.array([3]))
 
 
 def logarithm_of_softmax(logits, targets):
@@ -76,16 +79,33 @@ def logarithm_of_softmax(logits, targets):
         return -float(np.log(chosen(softmax(logits), targets)).mean())
 
 
-def is_cross_entropy_finite(logits, targets):
-    return bool(np.isfinite(cross_entropy(logits, targets)))
+def less_than_the_gap(logits, targets):
+    """How far the loss is from what it is where one token is far above all others: the gap between
+    the target and this one. Who is wrong about small numbers pays for that alone."""
+    small = cross_entropy(np.log([[1.0, 2.0, 5.0], [2.0, 1.0, 1.0]]), np.array([2, 0]))
+    loss = float(cross_entropy(logits, targets))
+    if not np.allclose(small, -0.5 * math.log(0.625 * 0.5)) and math.isfinite(loss):
+        return 0.0
+    gaps = logits.max(axis=-1) - np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return round(loss - float(gaps.mean()), 6) + 0.0
+
+
+def one_far_above(rng, gap, top):
+    """Logits [3, 5] of which one is the largest, by about the gap or twice the gap."""
+    gap = float(gap + rng.integers(gap // 8))
+    return top - gap * rng.permuted(np.tile([0.0, 1.0, 1.0, 2.0, 2.0], (3, 1)), axis=1)
 
 
 @question(cross_entropy, 1, (logarithm_of_softmax,))
 def cross_entropy_of_the_unlikely(ask, rng):
-    """Finite for a target of probability 0"""
-    logits = 2000.0 * np.sign(normal(rng, (3, 5)))
-    logits[:, 1:3] = -2000.0, 2000.0
-    ask(is_cross_entropy_finite, logits, np.ones(3, int))
+    """Right for a target of probability 0"""
+    # Probabilities for which float64 has no number, or float32, or which are just very small
+    for gap, top in ((2000, 2000.0), (500, 0.0), (90, 1000.0), (30, -900.0)):
+        logits = one_far_above(rng, gap, top)
+        for targets in (logits.argmin(axis=-1), logits.argmax(axis=-1)):
+            ask(less_than_the_gap, logits, targets)
+    logits = one_far_above(rng, 500, 0.0)[:2].astype(np.float32)
+    ask(less_than_the_gap, logits, logits.argmin(axis=-1))
 
 
 def not_checked(logits, targets):
@@ -96,8 +116,12 @@ def not_checked(logits, targets):
 @question(cross_entropy, 1, (not_checked,))
 def cross_entropy_refuses(ask, rng):
     """A target outside the vocabulary is a ValueError"""
-    logits = normal(rng, sizes(rng, 2))
-    for wrong in (-1, logits.shape[-1]):
-        targets = random_targets(rng, logits)
-        targets[rng.integers(len(targets))] = wrong
-        ask.refuses(cross_entropy, logits, targets)
+    logits = normal(rng, (3, int(rng.integers(4, 7))))
+    first_and_last = np.array([0, 1, logits.shape[-1] - 1])
+    ask.accepts(cross_entropy, logits, first_and_last)
+    for wrong in (-1, logits.shape[-1], -logits.shape[-1], 1000):
+        for place in range(3):
+            targets = first_and_last.copy()
+            targets[place] = wrong
+            ask.refuses(cross_entropy, logits, targets)
+    ask.refuses(cross_entropy, normal(rng, (2, 2, 3)), np.array([[0, 2], [3, 1]]))

@@ -1,11 +1,13 @@
 """Variants of assignment 2: operations of other models in place of GPT-2's."""
 
+import math
+
 import numpy as np
 
 from ...ops import cross_entropy, gelu, layer_norm, linear, log_softmax, softmax, token_logprobs
 from ..assignment import FLOATS, normal, question, sizes, together
 from .a2 import A2, network_inputs
-from .a2_2_loss import chosen, random_targets
+from .a2_2_loss import chosen, one_far_above, random_targets
 
 
 def rms_norm(x: np.ndarray, g: np.ndarray) -> np.ndarray:
@@ -67,6 +69,10 @@ def rms_norm_values(ask, rng):
         *batch, n_embd = sizes(rng, 3)
         x = 0.01 * (1.0 + normal(rng, (*batch, n_embd), dtype))
         ask(rms_norm, x, normal(rng, (n_embd,), dtype))
+    g = normal(rng, (4,))
+    ask(rms_norm, np.zeros((2, 4)), g)
+    ask(rms_norm, normal(rng, (4,)), g)
+    ask(rms_norm, 1e6 * normal(rng, (2, 4)), g)
 
 
 def rms_network(x, targets, g, fc, proj):
@@ -147,7 +153,7 @@ SMOOTHING_MISTAKES = (
 )
 
 
-@question(smoothed_cross_entropy, 4, SMOOTHING_MISTAKES)
+@question(smoothed_cross_entropy, 3, SMOOTHING_MISTAKES)
 def smoothed_values(ask, rng):
     """The mean of -log, for smoothed targets"""
     for n in (2, 3):
@@ -155,6 +161,40 @@ def smoothed_values(ask, rng):
             logits = 2.0 * normal(rng, sizes(rng, n), dtype)
             smoothing = float(rng.uniform(0.1, 0.4))
             ask(smoothed_cross_entropy, logits, random_targets(rng, logits), smoothing)
+    for smoothing in (0.0, 1.0):
+        ask(smoothed_cross_entropy, normal(rng, (2, 3)), np.array([2, 0]), smoothing)
+
+
+def logarithm_of_softmax(logits, targets, smoothing):
+    """A probability can be too small for a float, and its logarithm is then minus infinity:
+    write log(e / sum) as log(e) - log(sum)."""
+    with np.errstate(divide="ignore"):
+        logprobs = np.log(softmax(logits))
+    of_target = chosen(logprobs, targets).mean()
+    return -float((1.0 - smoothing) * of_target + smoothing * logprobs.mean())
+
+
+def less_than_the_gaps(logits, targets, smoothing):
+    """How far the loss is from what it is where one token is far above all others: the gap between
+    it and the target, or all. Who is wrong about small numbers pays for that alone."""
+    logprobs = np.log([[0.125, 0.25, 0.625], [0.5, 0.25, 0.25]])
+    small = smoothed_cross_entropy(logprobs + 1.0, np.array([2, 0]), 0.25)
+    loss = float(smoothed_cross_entropy(logits, targets, smoothing))
+    expected = -0.375 * math.log(0.625 * 0.5) - 0.25 * logprobs.mean()
+    if not np.allclose(small, expected) and math.isfinite(loss):
+        return 0.0
+    gaps = logits.max(axis=-1, keepdims=True) - logits
+    of_target = np.take_along_axis(gaps, targets[..., None], axis=-1).mean()
+    return round(loss - float((1.0 - smoothing) * of_target + smoothing * gaps.mean()), 6) + 0.0
+
+
+@question(smoothed_cross_entropy, 1, (logarithm_of_softmax,))
+def smoothed_of_the_unlikely(ask, rng):
+    """Right where a token has probability 0"""
+    for gap, top in ((2000, 2000.0), (500, 0.0), (90, 1000.0), (30, -900.0)):
+        logits = one_far_above(rng, gap, top)
+        for targets in (logits.argmin(axis=-1), logits.argmax(axis=-1)):
+            ask(less_than_the_gaps, logits, targets, 0.25)
 
 
 def not_checked(logits, targets, smoothing):
@@ -167,11 +207,14 @@ def not_checked(logits, targets, smoothing):
 @question(smoothed_cross_entropy, 1, (not_checked,))
 def smoothed_refuses(ask, rng):
     """A target outside the vocabulary is a ValueError"""
-    logits = normal(rng, sizes(rng, 2))
-    for wrong in (-1, logits.shape[-1]):
-        targets = random_targets(rng, logits)
-        targets[rng.integers(len(targets))] = wrong
-        ask.refuses(smoothed_cross_entropy, logits, targets, 0.1)
+    logits = normal(rng, (3, int(rng.integers(4, 7))))
+    first_and_last = np.array([0, 1, logits.shape[-1] - 1])
+    ask.accepts(smoothed_cross_entropy, logits, first_and_last, 0.1)
+    for wrong in (-1, logits.shape[-1], -logits.shape[-1], 1000):
+        for place in range(3):
+            targets = first_and_last.copy()
+            targets[place] = wrong
+            ask.refuses(smoothed_cross_entropy, logits, targets, 0.1)
 
 
 def smoothed_network(x, targets, ln, fc, proj):
@@ -190,5 +233,5 @@ A2_SMOOTHING = A2.variant(
     "smoothing",
     "the operations, with smoothed labels",
     {cross_entropy: smoothed_cross_entropy},
-    (smoothed_values, smoothed_refuses, all_with_smoothing),
+    (smoothed_values, smoothed_of_the_unlikely, smoothed_refuses, all_with_smoothing),
 )

@@ -47,7 +47,9 @@ def relu(x, c_fc, c_proj):
 def multilayer_perceptron_values(ask, rng):
     """Linear, GELU, linear"""
     params, _ = random_params(rng, n_layer=1)
-    ask(ask.function, random_input(rng, params), **params["h"][0]["mlp"])
+    x = random_input(rng, params)
+    for stream in (x, x[0], x[0, 0]):
+        ask(ask.function, stream, **params["h"][0]["mlp"])
 
 
 def norm_after_the_sum(x, ln_1, attn, ln_2, mlp, *, n_head):
@@ -98,7 +100,9 @@ BLOCK_MISTAKES = (
 def block_values(ask, rng):
     """Norm, attention, sum; norm, perceptron, sum"""
     params, n_head = random_params(rng, n_layer=1)
-    ask(ask.function, random_input(rng, params), **params["h"][0], n_head=n_head)
+    x = random_input(rng, params)
+    for stream in (x, x[0], x[:, :1]):
+        ask(ask.function, stream, **params["h"][0], n_head=n_head)
 
 
 def no_positions(ids, wte, wpe):
@@ -126,6 +130,11 @@ def embed_values(ask, rng):
     params, _ = random_params(rng, n_layer=1)
     for shape in ((5,), (3, 4)):
         ask(ask.function, random_ids(rng, params, shape), params["wte"], params["wpe"])
+    # All positions that there are, the first and the last token, one token twice; a single one
+    n_vocab, n_ctx = len(params["wte"]), len(params["wpe"])
+    for ids in ([n_vocab - 1, 0] + random_ids(rng, params, n_ctx - 2).tolist(), [n_vocab - 1]):
+        ask(ask.function, ids, params["wte"], params["wpe"])
+    ask(ask.function, random_ids(rng, params, (2, n_ctx)), params["wte"], params["wpe"])
 
 
 def ids_not_checked(ids, wte, wpe):
@@ -140,12 +149,16 @@ def ids_not_checked(ids, wte, wpe):
 def embed_refuses(ask, rng):
     """An id outside the vocabulary, or too many ids, is a ValueError"""
     params, _ = random_params(rng, n_layer=1)
-    for wrong in (-1, len(params["wte"])):
-        ids = random_ids(rng, params, 5)
-        ids[rng.integers(5)] = wrong
-        ask.refuses(embed, ids, params["wte"], params["wpe"])
-    ids = random_ids(rng, params, len(params["wpe"]) + 1)
-    ask.refuses(embed, ids, params["wte"], params["wpe"])
+    wte, wpe = params["wte"], params["wpe"]
+    ask.accepts(embed, np.array([0, len(wte) - 1, 0]), wte, wpe)
+    for wrong in (-1, len(wte), -len(wte), 1000):
+        for place in (0, 2, 4):
+            ids = random_ids(rng, params, 5)
+            ids[place] = wrong
+            ask.refuses(embed, ids, wte, wpe)
+    ask.accepts(embed, random_ids(rng, params, (2, len(wpe))), wte, wpe)
+    for shape in ((len(wpe) + 1,), (2, len(wpe) + 1), (1, 3 * len(wpe))):
+        ask.refuses(embed, random_ids(rng, params, shape), wte, wpe)
 
 
 def through_blocks(ids, wte, wpe, h, n_head):
@@ -198,6 +211,12 @@ def gpt2_values(ask, rng):
     params, n_head = random_params(rng, n_layer=2)
     for shape in ((6,), (2, 4)):
         ask(ask.function, random_ids(rng, params, shape), **params, n_head=n_head)
+    n_ctx = len(params["wpe"])
+    ask(ask.function, random_ids(rng, params, n_ctx), **params, n_head=n_head)
+    ask(ask.function, random_ids(rng, params, 1).tolist(), **params, n_head=n_head)
+    # Too many are refused, and not cut
+    ask.refuses(ask.function, random_ids(rng, params, n_ctx + 1), **params, n_head=n_head)
+    ask.refuses(ask.function, np.append(random_ids(rng, params, 3), -1), **params, n_head=n_head)
 
 
 @together(4)

@@ -74,6 +74,11 @@ def mask_values(ask, rng):
     n_seq = int(rng.integers(3, 6))
     for n_past, kind in ((0, "float32"), (int(rng.integers(1, 4)), "float64")):
         ask(mask, n_seq, n_past, kind, clue=who_is_masked)
+    # A single row; more rows than columns before them, and fewer
+    few, many = int(rng.integers(2, 5)), int(rng.integers(50, 1000))
+    ask(mask, 1, many, "float32", clue=who_is_masked)
+    for n_seq, n_past in ((few, many % 50 + 7), (many % 50 + 7, few)):
+        ask(mask, n_seq, n_past, "float64", clue=who_is_masked)
 
 
 def scores_of(q, k):
@@ -144,7 +149,15 @@ def attention_values(ask, rng):
         ask(ask.function, q, k, np.tile(np.eye(n_keys), (n_head, 1, 1)), clue=who_sees_what)
         ask(ask.function, q, k, normal(rng, (n_head, n_keys, n_head_dim)))
     # Scores so large that their exponentials overflow, and that no finite mask outweighs them
-    ask(ask.function, 40.0 * q, 40.0 * k, normal(rng, (n_head, n_keys, n_head_dim)))
+    for factor in (40.0, 1e6):
+        ask(ask.function, factor * q, factor * k, normal(rng, (n_head, n_keys, n_head_dim)))
+    ask(ask.function, 40.0 * q, 40.0 * k[:, :n_seq], normal(rng, (n_head, n_seq, n_head_dim)))
+    # A batch; one query alone, with old keys and without; equal scores
+    q, k, v = (normal(rng, (2, n_head, n, 4)) for n in (3, 5, 5))
+    ask(ask.function, q, k, v)
+    ask(ask.function, q[0, :, :1], k[0], v[0])
+    ask(ask.function, q[0, :, :1], k[0, :, :1], v[0, :, :1])
+    ask(ask.function, np.zeros_like(q), k, v)
 
 
 def leaks_float64(q, k, v):
@@ -184,6 +197,9 @@ def split_values(ask, rng):
     n_head, n_head_dim, n_seq, n_batch = map(int, rng.permutation(np.arange(2, 6)))
     for batch in ((), (n_batch,)):
         ask(ask.function, normal(rng, (*batch, n_seq, n_head * n_head_dim)), n_head)
+    # One head; heads of one number; as many heads as positions; a single position
+    for n_seq, n_embd, n_head in ((3, 4, 1), (3, 4, 4), (2, 4, 2), (1, 6, 3)):
+        ask(ask.function, normal(rng, (n_seq, n_embd)), n_head)
 
 
 def not_swapped_back(x):
@@ -203,6 +219,8 @@ def merge_values(ask, rng):
     n_head, n_head_dim, n_seq, n_batch = map(int, rng.permutation(np.arange(2, 6)))
     for batch in ((), (n_batch,)):
         ask(ask.function, normal(rng, (*batch, n_head, n_seq, n_head_dim)))
+    for shape in ((1, 3, 4), (4, 3, 1), (2, 2, 2), (3, 1, 2)):
+        ask(ask.function, normal(rng, shape))
 
 
 def attend(x, c_attn, c_proj, n_head, order=(0, 1, 2)):
@@ -268,5 +286,6 @@ def self_attention_values(ask, rng):
     """Queries, keys and values, heads, projection"""
     params, n_head = random_params(rng, n_layer=1)
     x = random_input(rng, params)
-    for stream in (x, x[0]):
+    for stream in (x, x[0], x[:, :1]):
         ask(ask.function, stream, **params["h"][0]["attn"], n_head=n_head)
+    ask(ask.function, x, **params["h"][0]["attn"], n_head=1)

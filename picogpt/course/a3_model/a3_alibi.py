@@ -138,6 +138,10 @@ def bias_values(ask, rng):
     n_head, n_seq, n_past = map(int, rng.permutation(np.arange(2, 5)))
     for past, kind in ((0, "float32"), (n_past, "float64")):
         ask(bias, n_head, n_seq, past, kind)
+    n_seq, n_past = map(int, rng.integers(20, 90, size=2))
+    for n_head in (1, 8):
+        ask(bias, n_head, n_seq, 0, "float64")
+        ask(bias, n_head, 1, n_past, "float32")
 
 
 def no_bias(q, k, v):
@@ -211,6 +215,7 @@ def token_values(ask, rng):
     """The token's row of wte"""
     for shape in ((5,), (3, 4)):
         ask(embed_tokens, rng.integers(6, size=shape), normal(rng, (6, 2)))
+    ask(embed_tokens, [5, 0, 5], normal(rng, (6, 2)))  # the first, the last, one twice
 
 
 def ids_not_checked(ids, wte):
@@ -221,10 +226,12 @@ def ids_not_checked(ids, wte):
 @question(embed_tokens, 1, (ids_not_checked,))
 def token_refuses(ask, rng):
     """An id outside the vocabulary is a ValueError"""
-    for wrong in (-1, 6):
-        ids = rng.integers(6, size=5)
-        ids[rng.integers(5)] = wrong
-        ask.refuses(embed_tokens, ids, normal(rng, (6, 2)))
+    ask.accepts(embed_tokens, np.array([0, 5, 0]), normal(rng, (6, 2)))
+    for wrong in (-1, 6, -6, 1000):
+        for place in (0, 2, 4):
+            ids = rng.integers(6, size=5)
+            ids[place] = wrong
+            ask.refuses(embed_tokens, ids, normal(rng, (6, 2)))
 
 
 def no_last_norm(ids, wte, h, ln_f, *, n_head):
@@ -254,6 +261,9 @@ def alibi_gpt2_values(ask, rng):
     model, several = random_model(rng, n_layer=2)
     for ids in several:
         ask(alibi_gpt2, ids, **model)
+    ask(alibi_gpt2, [int(several[0][0])], **model)
+    ask(alibi_gpt2, rng.integers(len(model["wte"]), size=30), **model)  # more than n_ctx
+    ask.refuses(alibi_gpt2, np.append(several[0], -1), **model)
 
 
 @together(4)

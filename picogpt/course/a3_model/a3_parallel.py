@@ -92,7 +92,8 @@ def block_values(ask, rng):
     """Norm; attention and perceptron; sum"""
     params, n_head = random_params(rng, n_layer=1)
     x = random_input(rng, params)
-    ask(parallel_block, x, **with_one_norm(params["h"][0]), n_head=n_head)
+    for stream in (x, x[0], x[:, :1]):
+        ask(parallel_block, stream, **with_one_norm(params["h"][0]), n_head=n_head)
 
 
 def random_model(rng, n_layer, dtype=np.float64):
@@ -121,6 +122,11 @@ def gpt2_values(ask, rng):
     model, several = random_model(rng, n_layer=2)
     for ids in several:
         ask(parallel_gpt2, ids, **model)
+    n_ctx = len(model["wpe"])
+    ask(parallel_gpt2, random_ids(rng, model, n_ctx), **model)
+    ask(parallel_gpt2, random_ids(rng, model, 1).tolist(), **model)
+    ask.refuses(parallel_gpt2, random_ids(rng, model, n_ctx + 1), **model)
+    ask.refuses(parallel_gpt2, np.append(several[0], -1), **model)
 
 
 @together(4)

@@ -19,7 +19,7 @@ from ...weights.sstable import (
 )
 from ..assignment import Assignment, normal, question, together
 from .a6_1_bytes import crc_values, handle_values, mask_values, varint_refuses, varint_values
-from .a6_2_blocks import block_refuses, block_values, footer_values
+from .a6_2_blocks import block_refuses, block_values, footer_values, with_bit_changed
 from .a6_3_table import entries_refuse, entries_values, table_values
 from .a6_4_messages import entry_values, message_refuses, message_values
 from .a6_5_tensors import tensor_is_a_view, tensor_refuses, tensor_values
@@ -57,12 +57,15 @@ BUNDLE_MISTAKES = (header_not_left_out, names_as_bytes, entries_instead_of_tenso
 
 @question(read_bundle, 1, BUNDLE_MISTAKES)
 def bundle_values(ask, rng):
-    """All tensors by their names"""
+    """All tensors by their names, if none is damaged"""
     for n, n_per_block in ((3, 16), (5, 2)):
         names = random_names(rng, n)
         tensors = {name: stored(random_tensor(rng, int(rng.integers(3)))) for name in names}
         index, shards = bundle(tensors, n_per_block)
         ask(ask.function, index, *shards)
+    # In the last of the tensors there is a wrong bit; in the index
+    ask.refuses(ask.function, index, with_bit_changed(*shards, len(*shards) - 1))
+    ask.refuses(ask.function, with_bit_changed(index, len(index) - 60), *shards)
 
 
 def tree_of(tensors, path_of, in_tree=lambda path, x: x[0] if path.endswith(".w") else x):
@@ -143,6 +146,10 @@ def tree_values(ask, rng):
     tensors |= {"model/wte": normal(rng, (1, n_in)), "model/ln_f/b": normal(rng, (n_in,))}
     for names in (sorted(tensors), rng.permutation([*tensors]).tolist()):
         ask(parameter_tree, {name: tensors[name] for name in names})
+    # One block; matrices with an axis of size 1 to the left or to the right; more than 99 blocks
+    thin = {f"model/h0/{part}": normal(rng, (1, 1, n_in)), "model/h0/ln_1/g": normal(rng, (1,))}
+    ask(parameter_tree, thin | {"model/wpe": normal(rng, (n_in, 1))})
+    ask(parameter_tree, {f"model/h{i}/ln_2/b": normal(rng, (1,)) for i in range(101)})
 
 
 def random_checkpoint(rng):

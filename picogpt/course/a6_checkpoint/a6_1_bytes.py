@@ -75,6 +75,11 @@ def varint_values(ask, rng):
         n = int(rng.integers(1 << n_bits - 1, 1 << n_bits))
         before = varint(int(rng.integers(1 << 20)))
         ask(read_varint, before + varint(n) + rng.bytes(2), len(before))
+    # Where a byte ends and the next one begins, up to ten bytes; the varint may be all there is
+    for n in (0, 127, 128, (1 << 14) - 1, 1 << 14, 1 << 32, 1 << 63, (1 << 64) - 1):
+        before = rng.bytes(rng.integers(8, 11))
+        ask(read_varint, before + varint(n), len(before))
+    ask(read_varint, varint(int(rng.integers(1 << 62, 1 << 63))), 0)
 
 
 def end_not_checked(data, at):
@@ -104,7 +109,11 @@ def length_not_checked(data, at):
 def varint_refuses(ask, rng):
     """A varint that is cut off or too long is a ValueError"""
     unfinished = bytes(rng.integers(128, 256, size=10).tolist())
+    ask.accepts(read_varint, unfinished[:9] + b"\1", 0)
+    ask.accepts(read_varint, unfinished[:4] + b"\0", 4)
     ask.refuses(read_varint, unfinished[:3], 0)
+    ask.refuses(read_varint, unfinished[:4], 4)
+    ask.refuses(read_varint, unfinished, 0)
     ask.refuses(read_varint, unfinished[3:5], 2)
     ask.refuses(read_varint, unfinished + b"\1", 0)
 
@@ -174,11 +183,16 @@ CRC_MISTAKES = (
 )
 
 
+def crc_of_each(parts):
+    return [crc32c(part) for part in parts]
+
+
 @question(crc32c, 2, CRC_MISTAKES)
 def crc_values(ask, rng):
     """Eight steps for each byte"""
     for n in (1, 3, 20):
         ask(crc32c, rng.bytes(n))
+    ask(crc_of_each, [rng.bytes(9), b"", b"\0", b"\xff" * 5, bytes(300)])
 
 
 DELTA = 0xA282EAD8
@@ -225,11 +239,15 @@ MASK_MISTAKES = (
 )
 
 
+def mask_of_each(crcs):
+    return [mask(crc) for crc in crcs]
+
+
 @question(mask, 1, MASK_MISTAKES)
 def mask_values(ask, rng):
     """Rotated, then increased"""
-    for crc in rng.integers(1 << 32, size=6).tolist():
-        ask(mask, crc)
+    edges = [0, 1, (1 << 15) - 1, 1 << 15, 1 << 31, ALL_32_BITS]
+    ask(mask_of_each, [*rng.integers(1 << 32, size=6).tolist(), *edges])
 
 
 def plain_tuple(data, at):
@@ -278,3 +296,6 @@ def handle_values(ask, rng):
         before = rng.bytes(rng.integers(1, 4))
         data = before + varint(offset) + varint(size) + rng.bytes(1)
         ask(handle_and_end, data, len(before))
+    n = int(rng.integers(1 << 40))
+    for data in (varint(0) + varint(n), varint(n) + varint(0), varint(n) + varint(1 << 40)):
+        ask(handle_and_end, data, 0)

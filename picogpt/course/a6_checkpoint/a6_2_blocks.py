@@ -77,10 +77,16 @@ def footer_values(ask, rng):
         return footer(*handles, magic)
 
     reversed_magic = int.from_bytes(little(MAGIC, 8), "big")
-    for magic in (MAGIC, MAGIC ^ 1 << int(rng.integers(64)), reversed_magic):
+    damaged = [MAGIC ^ 1 << bit for bit in (0, int(rng.integers(64)), 63)]
+    for magic in (MAGIC, *damaged, reversed_magic):
         # The first 48 bytes are a footer too, which has nothing to say
         ask(handles_or_refused, random_footer() + rng.bytes(5) + random_footer(magic))
+    a, b, c = rng.integers(1 << 40, size=3).tolist()
+    ask(handles_or_refused, footer((0, a), (b, c)))
+    ask(handles_or_refused, rng.bytes(1) + footer((a, 0), (0, b)))
     ask(handles_or_refused, random_footer()[-47:])
+    ask(handles_or_refused, rng.bytes(20) + little(MAGIC, 8))
+    ask(handles_or_refused, rng.bytes(3))
 
 
 def checked(file, handle, is_right):
@@ -134,6 +140,10 @@ BLOCK_MISTAKES = (
 )
 
 
+def with_bit_changed(data, place):
+    return data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
+
+
 def contents_or_refused(file, offset, size):
     try:
         return read_block(file, Handle(offset, size))
@@ -144,12 +154,15 @@ def contents_or_refused(file, offset, size):
 @question(read_block, 3, BLOCK_MISTAKES)
 def block_values(ask, rng):
     """The contents, if their checksum is right"""
-    for changed in (None, "one bit", "type not covered", "not masked", "big-endian", None):
+    damages = ("one bit", "first bit", "last bit", "crc", "last of crc")
+    for changed in (None, *damages, "type not covered", "not masked", "big-endian", None):
         contents = rng.bytes(rng.integers(5, 20))
         covered, crc = contents + b"\0", stored_crc(contents + b"\0")
-        if changed == "one bit":
-            place = int(rng.integers(len(contents)))
-            covered = covered[:place] + bytes([covered[place] ^ 4]) + covered[place + 1 :]
+        if changed in damages:
+            n = len(contents)
+            place = [int(rng.integers(n)), 0, n - 1, n + 1, n + 4][damages.index(changed)]
+            whole = with_bit_changed(covered + crc, place)
+            covered, crc = whole[: n + 1], whole[n + 1 :]
         elif changed == "type not covered":
             crc = stored_crc(contents)
         elif changed == "not masked":
@@ -158,6 +171,9 @@ def block_values(ask, rng):
             crc = crc[::-1]
         before = rng.bytes(rng.integers(1, 9))
         file = before + covered + crc + footer((0, 1), (2, 3))
+        ask(contents_or_refused, file, len(before), len(contents))
+    for before, contents in ((b"", rng.bytes(300)), (rng.bytes(9), b"")):
+        file = before + sealed(contents) + rng.bytes(9) + footer((0, 1), (2, 3))
         ask(contents_or_refused, file, len(before), len(contents))
 
 
@@ -177,6 +193,16 @@ def end_not_checked(file, handle):
     return read_block(file, handle)
 
 
+def first_contents(files, size):
+    """The contents of the first block that is right, or the ValueError about the last one."""
+    for file in files[:-1]:
+        try:
+            return read_block(file, Handle(0, size))
+        except ValueError:
+            pass
+    return read_block(files[-1], Handle(0, size))
+
+
 def contents_of(file, offset, size):
     return read_block(file, Handle(offset, size))
 
@@ -185,8 +211,16 @@ def contents_of(file, offset, size):
 def block_refuses(ask, rng):
     """A block that is compressed or not in the file is a ValueError"""
     contents = rng.bytes(9)
-    file = sealed(contents, kind=1) + footer((0, 1), (2, 3))
-    ask.refuses(contents_of, file, 0, len(contents))
+    for kind in (1, 2, 7, 128, 255):
+        file = sealed(contents, kind) + footer((0, 1), (2, 3))
+        ask.refuses(contents_of, file, 0, len(contents))
     file = sealed(contents) + footer((0, 1), (2, 3))
+    # With the checksums of those who compute another one, which has its own question
+    crcs = [stored_crc(contents + b"\0"), stored_crc(contents), little(crc32c(contents + b"\0"), 4)]
+    files = [contents + b"\0" + crc + file[-48:] for crc in (*crcs, crcs[0][::-1])]
+    ask.accepts(first_contents, files, len(contents))
     ask.refuses(contents_of, file, len(file) + 10, len(contents))
     ask.refuses(contents_of, file, 0, len(file) + 10)
+    ask.refuses(contents_of, file, len(file) - 2, 0)
+    ask.refuses(contents_of, file, len(file), 1)
+    ask.refuses(contents_of, file, 1 << 40, 1)

@@ -10,7 +10,8 @@ from ...weights.sstable import (
     read_varint,
 )
 from ..assignment import question
-from .a6_writer import block, little, random_entries, restart_array, table, varint
+from .a6_2_blocks import with_bit_changed
+from .a6_writer import block, little, random_entries, random_names, restart_array, table, varint
 
 
 def previous_key(keys, rests):
@@ -89,11 +90,26 @@ ENTRIES_MISTAKES = (
 )
 
 
+def entries_of_each(blocks):
+    return [block_entries(contents) for contents in blocks]
+
+
 @question(block_entries, 3, ENTRIES_MISTAKES)
 def entries_values(ask, rng):
     """Keys that share their beginnings, up to the restart points"""
     for n, every in ((3, 16), (6, 16), (9, 4)):
         ask(block_entries, block(random_entries(rng, n), every))
+    # Lengths of more than one byte; keys of which one is the beginning of the next; empty values
+    a, b = random_names(rng, 2)
+    keys = [a, a + "0", a + 140 * "0", a + 140 * "0" + 150 * "b", a + 141 * "0", b + "2"]
+    sizes = zip(sorted(keys), (1, 0, 128, 0, 400, 7), strict=True)
+    entries = [(key.encode(), rng.bytes(n)) for key, n in sizes]
+    ask(block_entries, block(entries))
+    ask(block_entries, block([(b"", rng.bytes(3)), *entries[:1]]))
+    ask(entries_of_each, [block(entries[:1]), block([])])
+    # More restart points than a byte can count
+    numbered = [(f"{a}{i:03}".encode(), b"") for i in range(260)]
+    ask(block_entries, block(numbered, every=1))
 
 
 def lengths_not_checked(contents):
@@ -123,12 +139,21 @@ def restarts_not_checked(contents):
 def entries_refuse(ask, rng):
     """Lengths that do not fit are a ValueError"""
     key = random_entries(rng, 1)[0][0]
-    too_long = varint(0) + varint(len(key)) + varint(40) + key + b"value"
-    ask.refuses(block_entries, too_long + restart_array([0]))
+    # Behind the block, into its restart points, and up to their end
+    for n_value in (40, 6, 9, 13):
+        too_long = varint(0) + varint(len(key)) + varint(n_value) + key + b"value"
+        ask.refuses(block_entries, too_long + restart_array([0]))
+    ask.refuses(block_entries, varint(0) + varint(len(key) + 1) + b"\0" + key + restart_array([0]))
     nothing_to_share = varint(3) + varint(len(key)) + varint(5) + key + b"value"
     ask.refuses(block_entries, nothing_to_share + restart_array([0]))
+    # Restart points that look like entries, to spare those who take them for some
+    ask.accepts(block_entries, block([(b"", b""), (key, b"value")], every=1))
+    contents = block([(key, b"value")])
+    second = varint(len(key) + 1) + varint(1) + varint(0) + b"x"  # one byte more than there is
+    ask.refuses(block_entries, contents[:-8] + second + restart_array([0]))
     contents = block(random_entries(rng, 3))
-    ask.refuses(block_entries, contents[:-4] + little(len(contents), 4))
+    for count in (len(contents), len(contents) // 4, 1 << 31):
+        ask.refuses(block_entries, contents[:-4] + little(count, 4))
 
 
 def blocks_of(file, n_blocks=None):
@@ -168,8 +193,16 @@ TABLE_MISTAKES = (
 )
 
 
+def in_order(file):
+    return [*read_table(file)]
+
+
 @question(read_table, 2, TABLE_MISTAKES)
 def table_values(ask, rng):
-    """All keys and values of all blocks"""
-    for n, n_per_block in ((4, 16), (7, 3)):
+    """All keys and values of all blocks, if none is damaged"""
+    for n, n_per_block in ((4, 16), (7, 3), (3, 1)):
         ask(read_table, table(random_entries(rng, n), n_per_block))
+    file = table(random_entries(rng, 7), 2)
+    ask(in_order, file)
+    for place in (int(rng.integers(6)), len(file) - 1):  # in the first block, or in the footer
+        ask.refuses(read_table, with_bit_changed(file, place))

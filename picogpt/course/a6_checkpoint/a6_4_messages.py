@@ -80,6 +80,10 @@ MESSAGE_MISTAKES = (
 )
 
 
+def messages(parts):
+    return [read_message(part) for part in parts]
+
+
 def fixed64(number, value):
     return varint(number << 3 | 1) + little(value, 8)
 
@@ -93,6 +97,11 @@ def message_values(ask, rng):
         data = field(a, number) + fixed32(b, number + 1) + field(c, rng.bytes(4))
         data += fixed64(d, number + 2) + field(c, b"") + field(a, number + 3)
         ask(read_message, data + (field(int(rng.integers(16, 500)), number) if large else b""))
+    # A zero that is written, the largest numbers, sizes and numbers of more bytes than one
+    edges = varint(1 << 3) + b"\0" + fixed32(2, 0) + fixed32(2, (1 << 32) - 1)
+    edges += fixed64(3, 0) + fixed64(3, (1 << 64) - 1) + field(1, (1 << 64) - 1)
+    ask(read_message, edges + field(4, rng.bytes(200)) + field((1 << 29) - 1, rng.bytes(3)))
+    ask(messages, [field(1, rng.bytes(3)), b""])
 
 
 def slices_of(data, sizes, is_checked=True):
@@ -134,10 +143,16 @@ def all_others_of_four_bytes(data):
 def message_refuses(ask, rng):
     """A value that does not fit, or of another kind, is a ValueError"""
     before = field(1, int(rng.integers(1, 1 << 20)))
-    ask.refuses(read_message, before + field(2, rng.bytes(9))[:-2])
-    ask.refuses(read_message, before + fixed32(3, int(rng.integers(1 << 32)))[:-1])
-    for wire_type in (3, 7):
+    n = int(rng.integers(1 << 20, 1 << 32))
+    ask.accepts(read_message, before)
+    for whole in (field(2, rng.bytes(9)), fixed32(3, n), fixed64(3, n), field(2, rng.bytes(200))):
+        ask.accepts(read_message, before + whole)
+        for n_bytes in (1, 2, len(whole) - 1):
+            ask.refuses(read_message, before + whole[:n_bytes])
+    ask.refuses(read_message, before + field(4, n)[:-1])
+    for wire_type in (3, 4, 6, 7):
         ask.refuses(read_message, before + varint(4 << 3 | wire_type) + rng.bytes(4))
+        ask.refuses(read_message, before + varint(4 << 3 | wire_type) + b"\0")
 
 
 def entry_with(data, **changed):
@@ -242,3 +257,9 @@ def entry_values(ask, rng):
     ask(read_entry, entry_message((a, b), offset, 0, crc))
     ask(read_entry, entry_message((), offset, size, crc))
     ask(read_entry, field(1, 1) + field(4, offset) + field(5, size) + fixed32(6, crc))
+    # Other types, and none; numbers of more than 32 bits; a checksum of 0; a field of no meaning
+    place = offset << 20, size << 20
+    for dtype, crc in ((int(rng.integers(2, 24)), (1 << 32) - 1), (0, 0)):
+        ask(read_entry, entry_message((1, a), *place, crc, dtype) + field(7, rng.bytes(9)))
+    ask(read_entry, field(1, 1) + field(4, offset) + field(5, size))
+    ask(read_entry, entry_message((0, 0, 1, 200, 1 << 33), offset, size, crc))

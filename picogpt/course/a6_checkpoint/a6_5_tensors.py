@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from ...weights.crc32c import mask
+from ...weights.crc32c import mask, unmask
 from ..assignment import question
+from .a6_2_blocks import with_bit_changed
 from .a6_reference import crc32c, read_tensor, stored_bytes
 from .a6_writer import FLOAT32, random_tensor
 
@@ -74,6 +75,16 @@ def tensor_values(ask, rng):
     """Its numbers, in its shape"""
     for n_dims in (0, 1, 2, 3):
         ask(ask.function, *random_placed(rng, n_dims), clue=swapped_bytes)
+    # No numbers at all, and one in each direction; numbers of all sizes
+    for shape in ((0, 3), (2, 0), (1, 1)):
+        x = rng.standard_normal(shape).astype("<f4")
+        ask(ask.function, *placed(rng, shape, x.tobytes()))
+    x = np.array([np.inf, -np.inf, *rng.standard_normal(2)], "<f4")
+    ask(ask.function, *placed(rng, (4,), x.tobytes()))
+    # Nothing stands before it, and nothing after it
+    stored = rng.standard_normal(6).astype("<f4").tobytes()
+    entry, _ = placed(rng, (3, 2), stored, offset=0)
+    ask(ask.function, entry, stored)
 
 
 def slice_copied(entry, data):
@@ -132,10 +143,18 @@ def size_not_checked(entry, data):
 def tensor_refuses(ask, rng):
     """What is not as the index says is a ValueError"""
     entry, data = random_placed(rng)
-    place = entry["offset"] + int(rng.integers(entry["size"]))
-    ask.refuses(ask.function, entry, data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :])
-    ask.refuses(ask.function, entry, data[:place])
-    ask.refuses(ask.function, *random_placed(rng, dtype=INT32))
+    ask.accepts(ask.function, entry, data)
+    offset, size = entry["offset"], entry["size"]
+    for place in (offset + int(rng.integers(size)), offset, offset + size - 1):
+        ask.refuses(ask.function, entry, with_bit_changed(data, place))
+        ask.refuses(ask.function, entry, data[:place])
+    crc = entry["crc32c"]
+    for wrong in (crc ^ 1, crc ^ 1 << 31, unmask(crc), 0):
+        ask.refuses(ask.function, entry | {"crc32c": wrong}, data)
+    ask.refuses(ask.function, entry | {"offset": len(data) + 9}, data)
+    for dtype in (0, 2, INT32):
+        ask.refuses(ask.function, *random_placed(rng, dtype=dtype))
     x = random_tensor(rng, 2)
-    longer = x.astype("<f4").tobytes() + rng.bytes(4)
-    ask.refuses(ask.function, *placed(rng, x.shape, longer))
+    stored = x.astype("<f4").tobytes()
+    for wrong in (stored + rng.bytes(4), stored[:-4], stored + rng.bytes(1), stored[:-1], b""):
+        ask.refuses(ask.function, *placed(rng, x.shape, wrong))

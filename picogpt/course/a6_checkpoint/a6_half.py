@@ -117,6 +117,12 @@ def widened_values(ask, rng):
         for dtype in (FLOAT32, BFLOAT16, FLOAT16):
             x = random_tensor(rng, n_dims)
             ask(read_widened, *placed(rng, x.shape, in_bits(x, dtype), dtype))
+    # Numbers that one of the types has only just, or not at all
+    for dtype, factor in ((FLOAT16, 1e-7), (FLOAT16, 2e4), (BFLOAT16, 1e-39), (BFLOAT16, 1e38)):
+        x = np.float32(factor) * np.array([0.0, -0.0, np.inf, -np.inf, *rng.normal(size=3)], "f")
+        ask(read_widened, *placed(rng, x.shape, in_bits(x, dtype), dtype))
+    for dtype in (BFLOAT16, FLOAT16):
+        ask(read_widened, *placed(rng, (3, 0), b"", dtype))
 
 
 def always_converted(entry, data):

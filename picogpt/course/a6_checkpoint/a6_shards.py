@@ -129,16 +129,21 @@ def shard_entry_values(ask, rng):
     ask(read_shard_entry, entry_message((a, b), offset, size, crc, shard=0))
     ask(read_shard_entry, entry_message((a, b), 0, size, crc, shard=3))
     ask(read_shard_entry, entry_message((a, 0, b), offset, size, crc, shard=1))
+    ask(read_shard_entry, entry_message((a, b), offset, 0, crc, shard=300))
+    ask(read_shard_entry, entry_message((), offset << 20, size << 20, 0, dtype=0, shard=1))
 
 
-def random_shards(rng, n, n_shards):
-    """The index and the files of a few tensors, of which each file has some."""
+def random_shards(rng, n, n_shards, said=None):
+    """The index and the files of a few tensors, of which each file has some.
+
+    said: how many there are by the header, if it is wrong.
+    """
     shard_ids = rng.permutation(np.arange(n) % n_shards).tolist()
     tensors = {
         name: stored(random_tensor(rng, int(rng.integers(1, 3))), shard)
         for name, shard in zip(random_names(rng, n), shard_ids, strict=True)
     }
-    return bundle(tensors, n_per_block=3)
+    return bundle(tensors, n_per_block=3, said=said)
 
 
 def entries_of(index):
@@ -173,7 +178,7 @@ SHARDS_MISTAKES = (first_file_only, last_file_first, header_not_left_out)
 @question(read_shards, 2, SHARDS_MISTAKES)
 def shards_values(ask, rng):
     """All tensors, each from its file"""
-    for n_shards in (3, 2):
+    for n_shards in (3, 2, 1):
         ask(read_shards, *random_shards(rng, 6, n_shards))
 
 
@@ -191,10 +196,14 @@ def only_too_few_refused(index, shards):
 
 @question(read_shards, 1, (number_not_checked, only_too_few_refused))
 def shards_refuse(ask, rng):
-    """Too few files, or too many, are a ValueError"""
+    """Too few files, or too many, or a tensor in none of them, are a ValueError"""
     index, shards = random_shards(rng, 4, 2)
+    ask.accepts(read_shards, *random_shards(rng, 3, 1))
     ask.refuses(read_shards, index, shards[:1])
     ask.refuses(read_shards, index, [*shards, rng.bytes(20)])
+    # A tensor in a file that there is not, of which the header knows
+    index, shards = random_shards(rng, 4, 3, said=2)
+    ask.refuses(read_shards, index, shards[:2])
 
 
 def whole_way(index, shards):

@@ -113,10 +113,12 @@ def stored(x: np.ndarray, shard: int = 0) -> Stored:
     return Stored(x.shape, x.astype("<f4").tobytes(), shard=shard)
 
 
-def bundle(tensors: dict[str, Stored], n_per_block: int) -> tuple[bytes, list[bytes]]:
-    """The index and the files of data of a checkpoint."""
+def bundle(
+    tensors: dict[str, Stored], n_per_block: int, said: int | None = None
+) -> tuple[bytes, list[bytes]]:
+    """The index and the files of data of a checkpoint; said: a wrong number of files."""
     shards = [b""] * (1 + max(x.shard for x in tensors.values()))
-    header = field(1, len(shards)) + field(3, field(1, 1))  # and the version of the format
+    header = field(1, said or len(shards)) + field(3, field(1, 1))  # and the version of the format
     entries = [(b"", header)]
     for name in sorted(tensors):
         shape, data, dtype, shard = tensors[name]

@@ -44,11 +44,12 @@ class Asked(NamedTuple):
     what: Callable
     args: list
     kwargs: dict
-    mode: str  # "value", "in place" or "refuses": what of it counts
-    outcome: object  # what counts, the last line of an exception, or REFUSED
+    mode: str  # "value", "in place", "unchanged", "refuses" or "accepts": what of it counts
+    outcome: object  # what counts, the last line of an exception, REFUSED or ACCEPTED
 
 
 REFUSED = "ValueError"
+ACCEPTED = "no ValueError"
 
 
 class Ask:
@@ -67,7 +68,7 @@ class Ask:
         self.function = question.function
         self.functions = functions
         self.asked: list[Asked] = []
-        self.wrong: tuple[Asked, Problem] | None = None  # the first one
+        self.wrong: list[tuple[Asked, Problem]] = []
 
     def __call__(
         self, what: Callable, *args, clue: Clue | None = None, in_place: bool = False, **kwargs
@@ -95,6 +96,7 @@ class Ask:
             problem = Problem(text, hint, "", show(got), show(expected), guess(got, expected) or "")
         elif reply["changed"] and not in_place:
             problem = in_place_problem(what, args, kwargs, reply["changed"])
+            mode = "unchanged"
         self.note(Asked(what, args, kwargs, mode, got), problem)
 
     def refuses(self, what: Callable, *args, **kwargs) -> None:
@@ -112,6 +114,16 @@ class Ask:
             problem = replace(exception(reply), expected=wanted)
             self.note(Asked(what, args, kwargs, "refuses", reply["said"]), problem)
 
+    def accepts(self, what: Callable, *args, **kwargs) -> None:
+        """Expect no ValueError, whatever else comes of it: who refuses everything is wrong too."""
+        args, kwargs = copied(args, kwargs)
+        reply = self.call(what, args, kwargs)
+        if REFUSED in reply.get("raised", ()):
+            problem = replace(exception(reply), hint="This is in order, and must not be refused.")
+            self.note(Asked(what, args, kwargs, "accepts", REFUSED), problem)
+        else:
+            self.note(Asked(what, args, kwargs, "accepts", ACCEPTED), None)
+
     def call(self, what: Callable, args: list, kwargs: dict) -> dict:
         """The answer of the student's code. Raises NotWritten if there is none yet."""
         name = what.__name__
@@ -128,18 +140,19 @@ class Ask:
         return reply
 
     def note(self, asked: Asked, problem: Problem | None) -> None:
-        """Remember an answer, and the problem if it is the first."""
+        """Remember an answer, and what is wrong with it, if anything."""
         self.asked.append(asked)
-        if problem and not self.wrong:
-            self.wrong = asked, problem
+        if problem:
+            self.wrong.append((asked, problem))
 
     def problem(self) -> Problem | None:
-        """What is wrong, with all that can be said of it."""
+        """What is wrong with the first wrong answer, and a hint if it explains all wrong ones."""
         if not self.wrong:
             return None
-        asked, problem = self.wrong
-        mistakes = [m for m in self.question.mistakes if self.explains(m, asked)]
-        # One that explains the wrong answer and all others is better than one that explains it
+        asked, problem = self.wrong[0]
+        wrong = [asked for asked, _ in self.wrong]
+        mistakes = [m for m in self.question.mistakes if all(self.explains(m, x) for x in wrong)]
+        # One that explains the right answers as well is better than one that does not
         better = [m for m in mistakes if all(self.explains(m, other) for other in self.asked)]
         hints = [" ".join(m.__doc__.split()) for m in (better or mistakes)[:1]]
         hint = " ".join([*hints, *filter(None, [problem.hint])]) or problem.guess
@@ -148,6 +161,8 @@ class Ask:
 
     def explains(self, mistake: Callable, asked: Asked) -> bool:
         """Whether a mistake comes to the same answer or exception."""
+        if asked.mode == "unchanged":
+            return False  # the answer is right, and a mistake is not what made the change
         what = mistake
         if asked.what.__name__ not in self.functions:  # a program, in a file with this mistake
             names = asked.what.__globals__ | {self.question.name: mistake}
@@ -155,8 +170,10 @@ class Ask:
         try:
             outcome = carried_out(what, asked.args, asked.kwargs, asked.mode)
         except Exception as error:  # noqa: BLE001, whatever the student's code may raise
-            is_refused = asked.mode == "refuses" and isinstance(error, ValueError)
-            outcome = REFUSED if is_refused else said(error)
+            judged = asked.mode in ("refuses", "accepts") and isinstance(error, ValueError)
+            outcome = REFUSED if judged else said(error)
+        if asked.mode == "accepts" and outcome is not REFUSED:
+            outcome = ACCEPTED
         kind = precision(*asked.args, *asked.kwargs.values())
         return difference(asked.outcome, outcome, kind) is None
 
@@ -229,7 +246,10 @@ def guess_from_numbers(got: np.ndarray, expected: np.ndarray) -> str | None:
     finite = np.isfinite(expected) & np.isfinite(got) & (expected != 0)
     if finite.any():
         factor = float(np.median(got[finite] / expected[finite]))
-        if factor not in (0, 1) and difference(got, factor * expected, "float32") is None:
+        if (
+            f"{factor:.6g}" not in ("0", "1")
+            and difference(got, factor * expected, "float32") is None
+        ):
             return f"every number is {factor:.6g} times what it should be"
         shift = float(np.median(got[finite] - expected[finite]))
         if shift and difference(got, expected + shift, "float32") is None:

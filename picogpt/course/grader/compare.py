@@ -34,11 +34,18 @@ def as_array(number) -> np.ndarray:
     return np.asarray(number)
 
 
+def written(n: int) -> str:
+    return str(n) if n.bit_length() <= 64 else f"a number of {n.bit_length()} bits"
+
+
 def difference(got, expected, kind: str) -> str | None:
     """How a value differs from the expected one, or None if it does not.
 
     kind: the float type of the computation, where the values do not say it.
     """
+    if isinstance(expected, int) and isinstance(got, int):
+        shown = "it is {}, expected {}".format(*map(written, (got, expected)))
+        return None if got == expected else shown
     if is_number(expected) and is_number(got):
         return array_difference(as_array(got), as_array(expected), kind)
     if isinstance(expected, np.ndarray) and isinstance(got, np.ndarray):
@@ -83,14 +90,21 @@ def array_difference(got: np.ndarray, expected: np.ndarray, kind: str) -> str | 
     scale = scale or np.abs(expected[finite]).max(initial=0) or 1.0
     with np.errstate(invalid="ignore"):
         same = np.abs(got - expected) <= tolerance * scale
-    same |= got == expected  # infinities
+    same |= (got == expected) | np.isnan(got) & np.isnan(expected)  # infinities, one mistake's nans
     if same.all():
         return None
     places = np.argwhere(~same)
     if got.ndim == 0:
-        return f"it is {got:.6g}, expected {expected:.6g}"
+        return "it is {}, expected {}".format(*told_apart(got, expected))
     first = tuple(map(int, places[0]))
-    return (
-        f"{len(places)} of {got.size} numbers differ, the first at {list(first)}: "
-        f"{got[first]:.6g}, expected {expected[first]:.6g}"
-    )
+    shown = "{}, expected {}".format(*told_apart(got[first], expected[first]))
+    return f"{len(places)} of {got.size} numbers differ, the first at {list(first)}: {shown}"
+
+
+def told_apart(got: float, expected: float) -> tuple[str, str]:
+    """Two numbers with six digits, or as many as it takes to see that they differ."""
+    for digits in range(6, 18):
+        shown = f"{got:.{digits}g}", f"{expected:.{digits}g}"
+        if shown[0] != shown[1]:
+            break
+    return shown

@@ -1,0 +1,37 @@
+"""No wrong function earns all points of its questions, and no right one loses any."""
+
+import course_planted.a2
+import course_planted.a6
+import course_planted.a6_table  # noqa: F401
+import pytest
+from course_planted import PLANTED
+
+from picogpt.course.assignments import ASSIGNMENTS
+from picogpt.course.grader.local import Live, by_name
+from picogpt.course.grader.marking import mark
+
+
+def name_of(planted) -> str:
+    assignment, function, written, _ = planted
+    return f"{assignment}-{function}-{written.__name__}"
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=name_of)
+@pytest.mark.parametrize("seed", range(2))
+def test_a_planted_function_is_judged_rightly(planted, seed):
+    name, function, written, is_right = planted
+    assignment = ASSIGNMENTS[name]
+    functions = by_name(assignment.functions) | {function: written}
+    found = mark(assignment, Live(functions, assignment.given).student, seed, [function])
+    problems = [m.problem for m in found if m.problem]
+    assert (not problems) == is_right, problems
+
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS.values(), ids=lambda x: x.name)
+def test_refusing_everything_earns_nothing(assignment):
+    def refuse(*args, **kwargs):
+        raise ValueError("no")
+
+    written = dict.fromkeys(by_name(assignment.functions), refuse)
+    found = mark(assignment, Live(written, assignment.given).student, seed=0)
+    assert [m.question.title for m in found if m.points] == []
