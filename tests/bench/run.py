@@ -1,4 +1,4 @@
-"""All figures in one table: `make bench`, about ten minutes on an otherwise idle machine.
+"""All figures in one table: `make bench`, about fifteen minutes on an otherwise idle machine.
 
 Speeds are ratios against a peer measured in the same run, in alternating rounds. Encoding and
 learning a vocabulary need OpenAI's vocabulary and a corpus, in the folder that PICOGPT_TEST_DATA
@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import bench_bpe
+import bench_compact
 import bench_course
 import bench_crc32c
 import bench_evaluate
@@ -44,6 +45,8 @@ def main() -> None:
     rows = [HEADINGS]
     with tempfile.TemporaryDirectory() as folder:
         rows += bench_generate.measure(Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        rows += bench_compact.measure(Path(folder))
     rows += bench_fairytale.measure()
     if data := os.environ.get("PICOGPT_TEST_DATA"):
         rows += bench_bpe.measure(Path(data))
