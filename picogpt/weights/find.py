@@ -1,11 +1,14 @@
 """Finding a model: by its name, in a folder, or the best that can be had where none is named."""
 
+import os
 import warnings
 from pathlib import Path
 
 from ..config import SIZES
 from .download import download
+from .hub_cache import HubName, find_snapshot, hub_name, own_cache, shared_cache
 from .released import is_complete, model_folder
+from .transfer import DownloadError, Unreachable
 
 DEFAULT = "124M"  # what is preferred where no model is named
 BUNDLED = "fairytale"  # the small model that comes with the package
@@ -21,6 +24,13 @@ OTHER_NAMES = {
     **{name.lower(): name for name in NAMES},
 }
 
+HUB_NAMES = {
+    "124M": "openai-community/gpt2",
+    "355M": "openai-community/gpt2-medium",
+    "774M": "openai-community/gpt2-large",
+    "1558M": "openai-community/gpt2-xl",
+}
+
 
 def find_model(model: str | Path | None, offline: bool) -> Path:
     """The folder of a model, downloaded if need be. Raises as `picogpt.load` does."""
@@ -31,19 +41,56 @@ def find_model(model: str | Path | None, offline: bool) -> Path:
     if model == BUNDLED:
         return Path(__file__).parents[1] / "bundled" / BUNDLED
     if model in SIZES:
-        if is_complete(model):
-            return model_folder(model)
+        if folder := cached_release(model):
+            return folder
         if offline:
             raise FileNotFoundError(
                 f"{model} is not in the cache ({model_folder(model)}), and offline was asked for"
             )
-        return download(model)
+        return download_release(model)
     folder = Path(model)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"no model {str(model)!r:.200}: neither a folder nor one of {', '.join(NAMES)}"
+    if folder.is_dir():
+        return folder
+    if isinstance(model, str) and (name := hub_name(model)):
+        return find_on_hub(name, offline)
+    raise FileNotFoundError(
+        f"no model {str(model)!r:.200}: neither a folder, nor org/name on the Hub, "
+        f"nor one of {', '.join(NAMES)}"
+    )
+
+
+def cached_release(size: str) -> Path | None:
+    """A released model that is on the disk: OpenAI's files, or those of the Hub; else None."""
+    return model_folder(size) if is_complete(size) else find_snapshot(HubName(HUB_NAMES[size]))
+
+
+def download_release(size: str) -> Path:
+    """A released model from OpenAI's server or its mirror; where both fail, from the Hub."""
+    try:
+        return download(size)
+    except DownloadError as error:
+        chosen = "PICOGPT_WEIGHTS_URL" in os.environ
+        if chosen or (isinstance(error, Unreachable) and "HF_ENDPOINT" not in os.environ):
+            raise  # the user wants no other address, or there is no network at all
+        warnings.warn(
+            f"{error}\nThe Hub's copy of {size} is taken, which was not compared with OpenAI's",
+            stacklevel=2,
         )
-    return folder
+        return find_on_hub(HubName(HUB_NAMES[size]), offline=False)
+
+
+def find_on_hub(name: HubName, offline: bool) -> Path:
+    """The folder of a model of the Hub: on the disk already, or fetched."""
+    if folder := find_snapshot(name):
+        return folder
+    if offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise FileNotFoundError(
+            f"{name} is neither a folder nor in the caches of the Hub ({own_cache()}, "
+            f"{shared_cache()}), and offline was asked for"
+        )
+    from .hub import fetch_snapshot
+
+    return fetch_snapshot(name)
 
 
 def find_default(offline: bool) -> Path:
@@ -53,10 +100,10 @@ def find_default(offline: bool) -> Path:
     """
     problem = f"GPT-2 {DEFAULT} is not in the cache"
     try:
-        if is_complete(DEFAULT):
-            return model_folder(DEFAULT)
+        if folder := cached_release(DEFAULT):
+            return folder
         if not offline:
-            return download(DEFAULT)
+            return download_release(DEFAULT)
     except (OSError, ValueError) as error:  # no network, no room, no home: whatever it is
         problem = str(error)
     warnings.warn(f"{problem.rstrip('.')}; the small {BUNDLED} writes", stacklevel=4)

@@ -126,9 +126,9 @@ def find_fault(path: Path, size: str, name: str, content_md5: str | None = None)
     if n_bytes not in (None, found):
         return f"it has {found} bytes, expected {n_bytes}"
     if sha256:
-        return _differ("SHA-256", _digest(path, "sha256").hex(), sha256)
+        return _differ("SHA-256", digest(path, "sha256").hex(), sha256)
     if content_md5:  # RFC 1864: base64 of the 128 bits
-        found = base64.b64encode(_digest(path, "md5")).decode()
+        found = base64.b64encode(digest(path, "md5")).decode()
         if fault := _differ("MD5", found, content_md5):
             return fault
     return _find_inner_fault(path, size, name)
@@ -138,12 +138,13 @@ def _differ(what: str, found: str, expected: str) -> str | None:
     return None if found == expected else f"its {what} is {found}, expected {expected}"
 
 
-def _digest(path: Path, algorithm: str) -> bytes:
+def digest(path: Path, algorithm: str, head: bytes = b"") -> bytes:
+    """The hash of a file, or of `head` and the file."""
     import hashlib  # it brings OpenSSL, which takes a while, and only a download needs it
 
     with open(path, "rb") as file:
         # Systems that forbid MD5 for security allow it against accidents, which is its use here.
-        new = partial(hashlib.new, algorithm, usedforsecurity=False)
+        new = partial(hashlib.new, algorithm, head, usedforsecurity=False)
         return hashlib.file_digest(file, new).digest()
 
 

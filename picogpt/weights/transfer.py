@@ -151,6 +151,8 @@ def _begin(response, part: Path, start: int, n_bytes: int | None) -> int:
     url, status, headers = response.url, response.status_code, response.headers
     phrases = {known.value: known.phrase for known in HTTPStatus}
     answer = f"{status} {phrases.get(status, '')}"
+    if reason := headers.get("X-Error-Message"):  # the Hub's own words
+        answer += f": {reason:.200}"
     if status in (408, 429) or status >= 500:
         raise _Interrupted(f"the server answers {answer}", _retry_after(headers))
     if status not in (200, 206, 416):
