@@ -54,7 +54,7 @@ def parser() -> command.Parser:
     add(
         "-m",
         "--model",
-        help=f"{', '.join(NAMES)}, or a model folder, OpenAI's or Hugging Face's (default: 124M "
+        help=f"{', '.join(NAMES)}, ORG/NAME on the Hub, or a model folder (default: 124M "
         "from the cache or the network; without either fairytale, which comes with picogpt)",
     )
     add("--offline", action="store_true", help="never touch the network")

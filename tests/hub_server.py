@@ -22,27 +22,30 @@ def sha256(body: bytes) -> str:
 
 
 class Hub(DownloadServer):
-    """storage: the server of large files. headers: path and headers of every request."""
+    """storage: the server of large files. headers: path and headers of every request.
+
+    published: name -> the files of the model.
+    """
 
     answers_heads = True
 
     def __init__(self, storage: DownloadServer):
         super().__init__()
-        self.storage, self.headers = storage, []
+        self.storage, self.headers, self.published = storage, [], {}
 
     def publish(self, name: str, files: dict[str, bytes], commit: str = COMMIT, revision="main"):
         """A model, as the Hub shows it."""
-        siblings = []
+        siblings, self.published[name] = [], files
         for file, body in files.items():
             entry = {"rfilename": file, "size": len(body), "blobId": git_hash(body)}
-            path = f"/{name}/resolve/{commit}/{file}"
-            self.files[path] = body
+            answer = self.small(commit)
             if file.endswith((".safetensors", ".bin")):
                 entry["lfs"] = {"sha256": sha256(body), "size": len(body), "pointerSize": 134}
                 self.storage.files[f"/{sha256(body)}"] = body
-                self.answers[path] = Always(self.redirect(commit, body))
-            else:
-                self.answers[path] = Always(self.small(commit))
+                answer = self.redirect(commit, body)
+            for at in (commit, revision):
+                path = f"/{name}/resolve/{at}/{file}"
+                self.files[path], self.answers[path] = body, Always(answer)
             siblings.append(entry)
         listing = {"id": name, "sha": commit, "private": False, "siblings": siblings}
         self.list(name, listing, revision)

@@ -50,7 +50,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
             data.add_argument("--data", type=Path, metavar="FILE", help="in its published format")
             if task in DATA_FILES:
                 data.add_argument("--download", action="store_true", help="fetch that file")
-        t.add_argument("-m", "--model", help=f"{', '.join(NAMES)}, or a model folder")
+        t.add_argument(
+            "-m", "--model", help=f"{', '.join(NAMES)}, a name on the Hub, or a model folder"
+        )
         t.add_argument("--protocol", choices=protocols, default=protocols[0])
         t.add_argument("--limit", type=command_number, help="only so many items, or windows")
         t.add_argument("--out", type=Path, metavar="FILE", help="keep each item's result here")

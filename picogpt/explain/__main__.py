@@ -22,7 +22,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     p = command.Parser(prog="python -m picogpt.explain", description=DESCRIPTION)
     add = p.add_argument
     add("prompt", nargs="?", default="The king had three sons. The youngest")
-    add("-m", "--model", help=f"{', '.join(NAMES)}, or a model folder")
+    add("-m", "--model", help=f"{', '.join(NAMES)}, a name on the Hub, or a model folder")
     add("-n", "--max-new-tokens", type=int, default=8, metavar="N", help="to write (default: 8)")
     add("--seed", type=int, metavar="N", help="draw the tokens; without it the likeliest is taken")
     add(

@@ -14,6 +14,7 @@ import picogpt
 from picogpt.bpe.learn import learn_bpe
 from picogpt.config import Config
 from picogpt.weights import CheckpointError, DownloadError, Unreachable
+from picogpt.weights.__main__ import main
 from picogpt.weights.hub_cache import HubName, find_snapshot, hub_name, own_cache
 
 pytest_plugins = ["download_fixtures"]
@@ -294,3 +295,32 @@ def test_the_released_models(hub, folder, tmp_path, closed_port, monkeypatch):
     monkeypatch.delenv("HF_ENDPOINT")
     with pytest.raises(Unreachable):  # nobody answers, and no other Hub was named
         picogpt.load("355M")
+
+
+def test_what_is_kept_is_listed_and_removed(hub, folder, tmp_path, capsys):
+    assert main(["download", NAME]) == 0
+    snapshot = find_snapshot(HubName(NAME))
+    assert capsys.readouterr().out == f"{NAME} is complete, and every file is good: {snapshot}\n"
+    put_into_shared_cache(folder, tmp_path / "shared", "bob/other")
+    (own_cache() / "models--eve--half").mkdir()
+    (tmp_path / "home" / "models" / "355M").mkdir(parents=True)
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["355M", NAME, "eve/half", "bob/other"]
+    assert "not complete" in lines[0] and "kB  /" in lines[1] and "Hugging Face's" in lines[3]
+    for name in (NAME, "eve/half", "355M"):
+        assert main(["remove", name]) == 0
+    assert main(["remove", NAME]) == main(["remove", "bob/other"]) == 1
+    assert "hf cache rm" in capsys.readouterr().err
+    assert not [*own_cache().iterdir()] and find_snapshot(HubName("bob/other"))
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_download_takes_the_newest_commit(hub, folder):
+    main(["download", NAME])
+    hub.publish(NAME, files_of(folder), OTHER)
+    picogpt.load(NAME)
+    assert find_snapshot(HubName(NAME)).name == COMMIT
+    main(["download", NAME])
+    assert find_snapshot(HubName(NAME)).name == OTHER

@@ -71,8 +71,9 @@ def test_failure(server, capsys):
     ("argv", "message"),
     [
         ([], "the following arguments are required: command"),
-        (["download"], "the following arguments are required: SIZE"),
-        (["download", "125M"], "argument SIZE: invalid choice: '125M'"),
+        (["download"], "the following arguments are required: NAME"),
+        (["download", "125M"], "argument NAME: '125M', expected one of 124M, "),
+        (["remove"], "the following arguments are required: NAME"),
         (["upload", "124M"], "argument command: invalid choice: 'upload'"),
     ],
 )
