@@ -16,6 +16,7 @@ Other commands, each with its own --help:
   python -m picogpt.train       train a GPT-2 on texts, or fine-tune one
   python -m picogpt.bpe         show how a text becomes tokens; learn a vocabulary
   python -m picogpt.evaluate    how well a model predicts: texts, LAMBADA, WikiText, HellaSwag, CBT
+  python -m picogpt.chat        talk with a model, turn by turn
   python -m picogpt.tasks       summarize, translate, answer, classify, complete code
   python -m picogpt.explain     one page with every number of a prompt's way through the model
   python -m picogpt.weights     download a model, check its files, write it in another form

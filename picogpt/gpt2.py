@@ -16,6 +16,7 @@ import numpy as np
 from .bpe import Tokenizer, load_tokenizer
 from .config import Config, activation_names, flatten
 from .decoding.beam import beam_search
+from .decoding.conversation import Chat
 from .decoding.lookup import Lookup
 from .decoding.loop import Sample, Step, no_draft, token_steps
 from .decoding.sampling import Sampling, choose_token, whole_number
@@ -344,6 +345,27 @@ class GPT2:
                     f"id {i} is not in the vocabulary (0 to {self.config.n_vocab - 1})"
                 )
         return ids or [self.tokenizer.endoftext]
+
+    def chat(
+        self,
+        *,
+        dialogue: bool = False,
+        max_new_tokens: int = 60,
+        temperature: float = 0.7,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+    ) -> Chat:
+        """A conversation: its `say` answers, its `stream` does so piece by piece.
+
+        dialogue: the model was trained on dialogues whose turns end with its end token, as
+            DialoGPT was; else it goes on with a transcript.
+
+        >>> model.chat(dialogue=True).say("Does money buy happiness?")
+        """
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
+        return Chat(self, dialogue, max_new_tokens, options)
 
     def explain(
         self,

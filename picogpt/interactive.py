@@ -18,34 +18,44 @@ def ask(write: Callable, sampling: Sampling, max_new_tokens: int) -> None:
 
     write(prompt, sampling, max_new_tokens) prints a text and returns it.
     """
-    prepare_editing()
-    print(HELP)
     last = ""
+
+    def answer(prompt):
+        nonlocal sampling, max_new_tokens, last
+        word, _, rest = prompt.partition(" ")
+        if word == "/settings":
+            print(show(sampling, max_new_tokens))
+        elif word == "/set":
+            sampling, max_new_tokens = changed(rest, sampling, max_new_tokens)
+            print(show(sampling, max_new_tokens))
+        elif word == "/more" and last:
+            last = write(last, sampling, max_new_tokens)
+        elif word.startswith("/"):
+            print(HELP)
+        elif prompt:
+            last = write(prompt, sampling, max_new_tokens)
+
+    print(HELP)
+    ask_for_lines(answer)
+
+
+def ask_for_lines(answer: Callable[[str], None]) -> None:
+    """Ask for lines until Ctrl-D, and answer each; Ctrl-C ends an answer."""
+    prepare_editing()
     while True:
         try:
-            prompt = input("> ")
+            line = input("> ")
         except EOFError:
             print()
             return
         except KeyboardInterrupt:
             print("\nCtrl-D ends picogpt.")
             continue
-        word, _, rest = prompt.partition(" ")
         try:
-            if word == "/settings":
-                print(show(sampling, max_new_tokens))
-            elif word == "/set":
-                sampling, max_new_tokens = changed(rest, sampling, max_new_tokens)
-                print(show(sampling, max_new_tokens))
-            elif word == "/more" and last:
-                last = write(last, sampling, max_new_tokens)
-            elif word.startswith("/"):
-                print(HELP)
-            elif prompt:
-                last = write(prompt, sampling, max_new_tokens)
+            answer(line)
         except KeyboardInterrupt:
             print()
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             print(f"picogpt: {error}")
 
 

@@ -32,6 +32,7 @@ ROOMS = [
     "explain",
     "gpt2",
     "interactive",
+    "chat",
     "train",
     "tasks",
     "bundled",

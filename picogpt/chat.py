@@ -1,0 +1,106 @@
+"""The command `python -m picogpt.chat`: a conversation with a model, turn by turn."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import command
+from .decoding.conversation import Chat, transcript
+from .files import parse_json, replacing
+from .gpt2 import load
+from .interactive import ask_for_lines
+from .weights.find import NAMES, find_model
+
+DESCRIPTION = """\
+Talk with a model. It was made for a model that was trained on dialogues, such as DialoGPT; any other
+is shown a conversation as an example, and goes on with it.
+
+  python -m picogpt.chat -m microsoft/DialoGPT-small"""
+
+HELP = """\
+Say something. Ctrl-C ends an answer, Ctrl-D the conversation. /undo forgets the last turn, /reset all
+of them, and /save FILE writes them down."""
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments of the command. Exits with status 2 if they are wrong."""
+    p = command.Parser(prog="python -m picogpt.chat", description=DESCRIPTION)
+    add = p.add_argument
+    add("-m", "--model", help=f"{', '.join(NAMES)}, ORG/NAME on the Hub, or a model folder")
+    add("-n", "--max-new-tokens", type=int, default=60, metavar="N", help="of an answer: 60")
+    add("-t", "--temperature", type=float, default=0.7, metavar="T", help="default: 0.7")
+    add("-k", "--top-k", type=int, default=40, metavar="K", help="default: 40")
+    add("-p", "--top-p", type=float, metavar="P", help="default: off")
+    add("--seed", type=int, metavar="N", help="the same answers each time")
+    args = p.parse_args(argv)
+    if args.max_new_tokens < 1:
+        p.error(f"--max-new-tokens is {args.max_new_tokens}, expected at least 1")
+    return args
+
+
+def is_dialogue_model(folder: Path) -> bool:
+    """Whether a model says of itself that it was trained on dialogues, as DialoGPT's config does."""
+    path = folder / "config.json"
+    if not path.is_file():
+        return False
+    tasks = parse_json(path.read_bytes()).get("task_specific_params")
+    return isinstance(tasks, dict) and "conversational" in tasks
+
+
+def perform(args: argparse.Namespace) -> None:
+    """Load the model, and answer until Ctrl-D."""
+    folder = find_model(args.model, offline=False)
+    model = load(folder)
+    dialogue = is_dialogue_model(folder)
+    options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+    if args.temperature == 0:
+        options = {"temperature": 0.0}
+    chat = model.chat(
+        dialogue=dialogue, max_new_tokens=args.max_new_tokens, seed=args.seed, **options
+    )
+    if not dialogue:
+        command.say("this model knows no dialogues: it goes on with a conversation it is shown")
+    print(HELP)
+    ask_for_lines(lambda line: answer(chat, line))
+
+
+def answer(chat: Chat, line: str) -> None:
+    """Do what a line asks for: a command, or an answer."""
+    word, _, rest = line.partition(" ")
+    if word == "/undo":
+        chat.undo()
+    elif word == "/reset":
+        chat.reset()
+    elif word == "/save":
+        save(chat, Path(rest.strip()))
+    elif word.startswith("/"):
+        print(HELP)
+    elif line.strip():
+        pieces = chat.stream(line)
+        try:
+            for piece in pieces:
+                print(piece, end="", flush=True)
+        finally:
+            pieces.close()
+            print()
+
+
+def save(chat: Chat, path: Path) -> None:
+    """Write the conversation to a new file."""
+    if path == Path():
+        raise ValueError("/save needs the name of a file")
+    if path.exists():
+        raise FileExistsError(f"{path} is there already, and nothing is overwritten")
+    with replacing(path) as file:
+        file.write(transcript(chat.turns).encode("utf-8", "replace"))
+    print(f"saved: {path}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command `python -m picogpt.chat`. Returns its exit status."""
+    args = parse(argv)
+    return command.finish(lambda: perform(args))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
