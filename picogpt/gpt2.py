@@ -3,6 +3,7 @@
 Its methods only prepare arguments and call the functions of the other modules.
 """
 
+import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -271,7 +272,7 @@ class GPT2:
         if seed is not None:
             seed = whole_number("seed", seed, 0)
         sampling.check_ids(self.config.n_vocab)
-        entropy = np.random.SeedSequence().entropy if seed is None else seed
+        entropy = int.from_bytes(os.urandom(16)) if seed is None else seed
         samples = []
         for prompt in prompts:
             ids = self.prompt_ids(prompt)

@@ -122,7 +122,12 @@ def test_the_command(monkeypatch, capsys, dialogue_model, tmp_path):
     answer = MODEL.generate(encode("Who are you?"), 8).lstrip()
     assert out.count(answer) == 1 and err == ""
     assert file.read_text("utf-8") == transcript(["Who are you?", answer])
-    for message in ("is there already", "/save needs the name", "nothing was said yet", "/undo forgets"):
+    for message in (
+        "is there already",
+        "/save needs the name",
+        "nothing was said yet",
+        "/undo forgets",
+    ):
         assert message in out
 
 
