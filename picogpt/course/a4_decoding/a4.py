@@ -106,7 +106,9 @@ def random_ids(rng, params, n):
 def gpt2_values(ask, rng):
     """A text in pieces has the logits of the whole"""
     params, n_head = random_params(rng, n_layer=2)
-    for lengths in ((2, 1, 1), (1, 2, 1)):
+    n_ctx = len(params["wpe"])
+    # Up to the last position that there is, in pieces and at once
+    for lengths in ((2, 1, 1), (1, 2, 1), (3, n_ctx - 4, 1), (n_ctx,), (1,) * n_ctx):
         ask(read_in_pieces, [random_ids(rng, params, n) for n in lengths], params, n_head)
 
 
@@ -158,6 +160,12 @@ def generated(ids, n_new, table):
     return {"tokens": list(generate(ids, n_new, read, choose)), "read": seen}
 
 
+def written(ids, n_new, table):
+    """The tokens alone: who writes none may have read the prompt."""
+    read, choose = (lambda new: table[np.array(new)]), (lambda logits: int(logits.argmax()))
+    return list(generate(ids, n_new, read, choose))
+
+
 GENERATE_MISTAKES = (
     *(first_position, read_again, prompt_not_read, last_one_read, prompt_returned),
     one_too_few_written,
@@ -172,6 +180,9 @@ def generate_values(ask, rng):
         table = np.stack([rng.permutation(n_vocab) for _ in range(n_vocab)]).astype(float)
         ids = rng.integers(n_vocab, size=n_prompt).tolist()
         ask(generated, ids, int(rng.integers(2, 5)), table)
+    ask(generated, ids, 1, table)
+    ask(generated, ids[:1], 2, table)
+    ask(written, ids, 0, table)
 
 
 def conversation(prompt, more, n_new, numbers, params, n_head, temperature, top_k, top_p):

@@ -62,11 +62,11 @@ def new_cache_sizes(ask, rng):
         ask(seen_from_outside, *random_params(rng, n_layer=2, dtype=dtype))
 
 
-def used_cache(rng, params, n_head):
+def used_cache(rng, params, n_head, n_past=None):
     """A cache with a few old positions, after which stands what other texts have left there."""
     cache = new_cache(params, n_head)
     full = {name: normal(rng, cache[name].shape, cache[name].dtype) for name in "kv"}
-    return {**full, "n_past": int(rng.integers(2, 4))}
+    return {**full, "n_past": int(rng.integers(2, 4)) if n_past is None else n_past}
 
 
 def where_in_the_cache(got, expected):
@@ -156,6 +156,11 @@ def append_values(ask, rng):
         shape = (n_head, int(rng.integers(1, 4)), n_head_dim)
         k, v = normal(rng, shape, dtype), normal(rng, shape, dtype)
         ask(appended, cache, layer, k, v, clue=where_in_the_cache)
+        # The first positions, the last one, the last two, and all at once
+        n_ctx = cache["k"].shape[-2]
+        for n_past, n_seq in ((0, 2), (n_ctx - 1, 1), (n_ctx - 2, 2), (0, n_ctx)):
+            k, v = (normal(rng, (n_head, n_seq, n_head_dim), dtype) for _ in range(2))
+            ask(appended, cache | {"n_past": n_past}, layer, k, v, clue=where_in_the_cache)
 
 
 def heads_of(x, c_attn, n_head):
@@ -237,8 +242,9 @@ ATTENTION_MISTAKES = (
 def attention_values(ask, rng):
     """New queries see old and new keys"""
     params, n_head = random_params(rng, n_layer=2)
-    for layer, n_seq in ((1, 3), (0, 1)):
-        cache = used_cache(rng, params, n_head)
+    n_ctx = len(params["wpe"])
+    for layer, n_seq, n_past in ((1, 3, None), (0, 1, None), (1, 2, 0), (0, 2, n_ctx - 2)):
+        cache = used_cache(rng, params, n_head, n_past)
         x = normal(rng, (n_seq, params["wte"].shape[-1]))
         ask(attended, x, **params["h"][layer]["attn"], n_head=n_head, cache=cache, layer=layer)
 

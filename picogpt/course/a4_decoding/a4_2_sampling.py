@@ -86,6 +86,17 @@ def top_k_values(ask, rng):
     logits[third] = logits[second]
     ask(keep_top_k, rng.permutation(logits), 2)
     ask(keep_top_k, random_logits(rng), int(rng.integers(10, 20)))
+    # The likeliest alone, all but one, all; two likeliest ones, and all alike; some forbidden
+    logits = random_logits(rng)
+    for top_k in (1, len(logits) - 1, len(logits)):
+        ask(keep_top_k, logits, top_k)
+    first, second = np.argsort(-logits)[:2]
+    logits[second] = logits[first]
+    for top_k in (1, 2, 3):
+        ask(keep_top_k, rng.permutation(logits), top_k)
+    ask(keep_top_k, np.full(6, float(rng.normal())), 2)
+    for top_k in (2, 5):
+        ask(keep_top_k, rng.permutation([*normal(rng, (3,)), *[-np.inf] * 4]), top_k)
 
 
 def crossing_token_dropped(logits, top_p):
@@ -168,3 +179,8 @@ def top_p_values(ask, rng):
     while np.cumsum(np.sort(softmax(logits))[::-1])[-1] >= 1.0:
         logits = random_logits(rng, np.float32)
     ask(keep_top_p, logits, 1.0)
+    ask(keep_top_p, random_logits(rng), 1.0)
+    # Large logits, after top-k, and a token that is certain
+    ask(keep_top_p, random_logits(rng) + 1000.0, float(rng.uniform(0.6, 0.9)))
+    ask(keep_top_p, keep_top_k(random_logits(rng), 4), float(rng.uniform(0.3, 0.9)))
+    ask(keep_top_p, keep_top_k(random_logits(rng), 1), float(rng.uniform(0.3, 0.9)))

@@ -47,6 +47,8 @@ def draw_values(ask, rng):
     """Each token as often as its probability says"""
     for _ in range(3):
         ask(drawn, random_logits(rng), spread_out(rng, 10))
+    ask(drawn, random_logits(rng) + 1000.0, np.append(0.0, spread_out(rng, 6)))
+    ask(drawn, random_logits(rng, np.float32), spread_out(rng, 6))
 
 
 def end_belongs_to_the_piece(logits, u):
@@ -68,6 +70,9 @@ def id_among_the_allowed(logits, u):
 
 
 def can_be_drawn(logits, u):
+    """Whether what is drawn may be. Who draws the wrong ones anyway pays for that alone."""
+    if [draw(np.log([0.25, 0.25, 0.5]), u) for u in (0.1, 0.3, 0.7)] != [0, 1, 2]:
+        return True
     token = draw(logits, u)
     return 0 <= token < len(logits) and bool(logits[token] > -np.inf)
 
@@ -79,6 +84,8 @@ FORBIDDEN_MISTAKES = (end_belongs_to_the_piece, sums_end_below_1, id_among_the_a
 def draw_forbidden(ask, rng):
     """Never a token of probability 0"""
     ask(can_be_drawn, np.append(-np.inf, random_logits(rng)), 0.0)
+    for u in spread_out(rng, 5):
+        ask(can_be_drawn, keep_top_k(random_logits(rng), 3), float(u))
     certain = np.full(6, -np.inf)
     certain[rng.integers(1, 6)] = normal(rng, ())
     ask(can_be_drawn, certain, float(rng.random()))
@@ -87,7 +94,11 @@ def draw_forbidden(ask, rng):
     while np.cumsum(softmax(logits))[-1] >= 1.0:
         logits = random_logits(rng, np.float32)
     ask(can_be_drawn, logits, 1.0 - 2.0**-26)
-    ask(can_be_drawn, np.append(logits, np.float32(-np.inf)), 1.0 - 2.0**-26)
+    forbidden = np.full(2, -np.inf, np.float32)
+    for u in (0.0, 1.0 - 2.0**-26, 1.0 - 2.0**-53):
+        ask(can_be_drawn, np.append(logits, forbidden), u)
+        ask(can_be_drawn, np.concatenate([forbidden, logits]), u)
+        ask(can_be_drawn, np.concatenate([forbidden, logits, forbidden]), u)
 
 
 def divided_by_zero(logits, u, *, temperature, top_k, top_p):
@@ -117,6 +128,8 @@ def choose_greedily(ask, rng):
     """The likeliest token at temperature 0"""
     for _ in range(5):
         ask(chosen, random_logits(rng), spread_out(rng, 3), 0.0, None, None)
+    ask(chosen, -np.abs(random_logits(rng)), spread_out(rng, 3), 0.0, 3, 0.5)
+    ask(chosen, keep_top_k(random_logits(rng) - 50.0, 2), spread_out(rng, 3), 0.0, None, None)
 
 
 def temperature_multiplied(logits, u, *, temperature, top_k, top_p):
@@ -188,6 +201,10 @@ def choose_values(ask, rng):
     top_k, top_p = int(rng.integers(3, 5)), float(rng.uniform(0.6, 0.8))
     for settings in ((0.6, None, None), (1.7, top_k, None), (1.7, None, top_p)):
         ask(chosen, random_logits(rng), spread_out(rng, 8), *settings)
+    # One token left; all left; so cold that it is nearly greedy, so hot that all are nearly alike
+    for settings in ((1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (0.01, 3, 0.9)):
+        ask(chosen, random_logits(rng), spread_out(rng, 4), *settings)
+    ask(chosen, random_logits(rng), spread_out(rng, 8), 50.0, None, None)
     for temperature in (0.6, 1.7):
         keep = partial(keep_top_p, top_p=top_p)
         logits = logits_that_tell(rng, temperature, top_k, keep)

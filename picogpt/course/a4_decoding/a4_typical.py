@@ -133,6 +133,12 @@ def typical_values(ask, rng):
     ask(keep_typical, random_logits(rng), 0.01)
     for _ in range(4):
         ask(keep_typical, keep_top_k(random_logits(rng), 4), float(rng.uniform(0.2, 0.6)))
+    # A token that is certain; large logits; all of them, also where the sum is less than 1
+    ask(keep_typical, keep_top_k(random_logits(rng), 1), float(rng.uniform(0.2, 0.6)))
+    ask(keep_typical, random_logits(rng) + 1000.0, float(rng.uniform(0.3, 0.8)))
+    for dtype in FLOATS:
+        for _ in range(3):
+            ask(keep_typical, random_logits(rng, dtype), 1.0)
 
 
 def zero_like_one(logits, u, *, temperature, top_k, typical_p):
@@ -207,7 +213,8 @@ def choose_values(ask, rng):
     """Temperature, top-k, typical, draw"""
     top_k, typical_p = int(rng.integers(3, 5)), float(rng.uniform(0.4, 0.7))
     typical = (1.7, None, typical_p)
-    for settings in ((0.6, None, None), (1.7, top_k, None), typical, typical):
+    edges = (1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (50.0, None, None)
+    for settings in ((0.6, None, None), (1.7, top_k, None), typical, typical, *edges):
         ask(chosen, random_logits(rng), spread_out(rng, 8), *settings)
     for temperature in (0.6, 1.7):
         keep = partial(keep_typical, typical_p=typical_p)

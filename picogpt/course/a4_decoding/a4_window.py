@@ -107,7 +107,7 @@ ATTENTION_MISTAKES = (
 def attention_values(ask, rng):
     """A query sees what the window holds"""
     params, n_head = random_params(rng, n_layer=2)
-    for layer, n_past in ((1, 2), (0, 5)):
+    for layer, n_past in ((1, 2), (0, 5), (1, 0), (0, 12), (1, 40)):
         cache = used_window(rng, params, n_head, n_past)
         x = normal(rng, (1, params["wte"].shape[-1]))
         ask(attended, x, **params["h"][layer]["attn"], n_head=n_head, cache=cache, layer=layer)
@@ -188,6 +188,9 @@ def gpt2_values(ask, rng):
     for lengths in ((2, 1, 3), (1, 4, 2)):
         pieces = [random_ids(rng, params, n) for n in lengths]
         ask(read_in_pieces, pieces, params, n_head, 3)
+    n_ctx = len(params["wpe"])
+    for n_window in (1, n_ctx, 2 * n_ctx):  # to the last position that there is
+        ask(read_in_pieces, [random_ids(rng, params, n_ctx)], params, n_head, n_window)
 
 
 def text_with_window(prompt, n_new, numbers, params, n_head, n_window, temperature, top_k, top_p):

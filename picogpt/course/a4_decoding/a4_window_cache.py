@@ -158,7 +158,7 @@ APPEND_MISTAKES = (
 @question(append_to_window, 2, APPEND_MISTAKES)
 def append_values(ask, rng):
     """In the place of the oldest"""
-    for layer, n_past in ((0, 1), (1, 4), (1, 5), (0, 10)):
+    for layer, n_past in ((0, 0), (0, 1), (1, 4), (1, 5), (0, 10), (0, 40), (1, 63)):
         cache = used_window(rng, *random_params(rng, n_layer=2), n_past)
         _, n_head, _, n_head_dim = cache["k"].shape
         k, v = normal(rng, (n_head, 1, n_head_dim)), normal(rng, (n_head, 1, n_head_dim))

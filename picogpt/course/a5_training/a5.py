@@ -165,12 +165,35 @@ def random_batch(rng, params):
         yield random_ids(rng, params, shape), random_ids(rng, params, shape)
 
 
+def batches_of_edges(rng, params):
+    """All positions that there are, with the first and the last token; a single position."""
+    n_vocab, n_ctx = len(params["wte"]), len(params["wpe"])
+    ids, targets = random_ids(rng, params, (2, n_ctx))
+    ids[:2], targets[:2] = (0, n_vocab - 1), (n_vocab - 1, 0)
+    return (ids, targets), random_ids(rng, params, (2, 1))
+
+
+def wrong_batches(rng, params):
+    """An id and a target outside the vocabulary, on either side; more positions than n_ctx."""
+    n_vocab, n_ctx = len(params["wte"]), len(params["wpe"])
+    for wrong in (-1, n_vocab):
+        for which in (0, 1):
+            batch = random_ids(rng, params, (2, 4))
+            batch[which, rng.integers(4)] = wrong
+            yield batch
+    yield random_ids(rng, params, (2, n_ctx + 1))
+
+
 @question(loss_and_gradients, 4, MODEL_MISTAKES)
 def model_gradients(ask, rng):
     """Every parameter of GPT-2"""
     params, n_head = random_params(rng, n_layer=2)
     for ids, targets in random_batch(rng, params):
         ask(loss_and_gradients, ids, targets, params, n_head)
+    for ids, targets in batches_of_edges(rng, params):
+        ask(loss_and_gradients, ids, targets, params, n_head)
+    for ids, targets in wrong_batches(rng, params):
+        ask.refuses(loss_and_gradients, ids, targets, params, n_head)
 
 
 def training(ids, targets, params, n_head, n_steps):

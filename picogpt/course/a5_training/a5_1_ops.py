@@ -58,6 +58,10 @@ def linear_gradients(ask, rng):
     for leading, dtype in zip(((2, 2), ()), FLOATS, strict=True):
         dy, x = (normal(rng, (*leading, n), dtype) for n in (n_out, n_in))
         ask(d_linear, dy, x, normal(rng, (n_in, n_out), dtype))
+    # A square matrix, a single number, three axes before the last one
+    for leading, n_in, n_out in (((2,), 3, 3), ((1,), 1, 1), ((2, 1, 2), 2, 3)):
+        dy, x = (normal(rng, (*leading, n)) for n in (n_out, n_in))
+        ask(d_linear, dy, x, normal(rng, (n_in, n_out)))
 
 
 def tanh_and_slope(x):
@@ -122,6 +126,7 @@ def gelu_gradient(ask, rng):
     for dtype in FLOATS:
         shape = sizes(rng, 2)
         ask(d_gelu, normal(rng, shape, dtype), 2.0 * normal(rng, shape, dtype))
+    ask(d_gelu, normal(rng, (7,)), np.array([0.0, -5.0, 5.0, -40.0, 40.0, -1e4, 1e4]))
 
 
 def sum_not_subtracted(dy, y):
@@ -173,6 +178,10 @@ def softmax_gradient(ask, rng):
     for n, dtype in zip((3, 2), FLOATS, strict=True):
         shape = sizes(rng, n)
         ask(d_softmax, normal(rng, shape, dtype), softmax(normal(rng, shape, dtype)))
+    # Probabilities of 0 and 1, as a mask makes them; a row of one number
+    ask(d_softmax, normal(rng, (2, 3)), np.array([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0]]))
+    ask(d_softmax, normal(rng, (3, 1)), np.ones((3, 1)))
+    ask(d_softmax, normal(rng, (3, 3)), softmax(normal(rng, (3, 3))))
 
 
 def normed_and_std(x, eps=1e-5):
@@ -267,3 +276,11 @@ def norm_gradients(ask, rng):
         # Vectors so small that what is added to the variance shows
         x = 0.01 * (1.0 + normal(rng, (*sizes(rng, 2), n_embd), dtype))
         ask(d_layer_norm, normal(rng, x.shape, dtype), x, normal(rng, (n_embd,), dtype))
+    # Usual numbers, one vector alone, equal numbers, a mean beside which the variance is small
+    for x in (
+        normal(rng, (4, 4)),
+        normal(rng, (5,)),
+        np.full((2, 4), 3.0),
+        1e3 + normal(rng, (2, 4)),
+    ):
+        ask(d_layer_norm, normal(rng, x.shape), x, normal(rng, x.shape[-1:]))

@@ -67,6 +67,10 @@ def loss_gradient(ask, rng):
     for n, dtype in zip((3, 2), FLOATS, strict=True):
         logits = 2.0 * normal(rng, sizes(rng, n), dtype)
         ask(d_cross_entropy, logits, random_targets(rng, logits))
+    # Large numbers; the first and the last token, one of them twice; a single position
+    logits = 2000.0 * normal(rng, (2, 3, 4))
+    ask(d_cross_entropy, logits, np.array([[0, 3, 3], [3, 0, 1]]))
+    ask(d_cross_entropy, normal(rng, (1, 3)), np.array([2]))
 
 
 def repeated_tokens_lost(dx, ids, wte, wpe):
@@ -120,3 +124,8 @@ def embed_gradients(ask, rng):
         wte, wpe = normal(rng, (n_vocab, n_embd), dtype), normal(rng, (6, n_embd), dtype)
         ids = rng.integers(n_vocab, size=shape)
         ask(d_embed, normal(rng, (*shape, n_embd), dtype), ids, wte, wpe)
+    # All positions that there are, the first and the last token, one of them three times
+    for ids in ([[n_vocab - 1, 0] * 3], [0, n_vocab - 1, 0, 0], [n_vocab - 1]):
+        wte, wpe = normal(rng, (n_vocab, n_embd)), normal(rng, (6, n_embd))
+        ids = np.array(ids)
+        ask(d_embed, normal(rng, (*ids.shape, n_embd)), ids, wte, wpe)

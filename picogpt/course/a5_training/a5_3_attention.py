@@ -89,6 +89,11 @@ def attention_gradients(ask, rng):
         seen = {}
         causal_attention(2.0 * q, k, v, tap=record(seen))
         ask(d_causal_attention, dy, 2.0 * q, k, v, seen["weights"])
+    # A single position; weights of 0 and 1
+    for n_seq, factor in ((1, 1.0), (4, 100.0)):
+        q, k, v, dy = normal(rng, (4, 2, n_seq, 3))
+        causal_attention(factor * q, k, v, tap=record(seen))
+        ask(d_causal_attention, dy, factor * q, k, v, seen["weights"])
 
 
 def heads_gradients(dy, seen, c_proj, n_head):

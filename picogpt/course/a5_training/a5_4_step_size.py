@@ -83,9 +83,10 @@ def random_linear(rng, dtype=np.float64):
 
 
 def clipped(w, b, max_norm):
-    grads = {"w": w.copy(), "b": b.copy()}
-    norm = clip_gradients(grads, max_norm)
-    return grads["w"], grads["b"], norm
+    """What becomes of the arrays, which others hold too, and not of the dict."""
+    w, b = w.copy(), b.copy()
+    norm = clip_gradients({"w": w, "b": b}, max_norm)
+    return w, b, norm
 
 
 @question(clip_gradients, 2, CLIP_MISTAKES)
@@ -96,6 +97,11 @@ def clip_values(ask, rng):
         for low, high in ((0.1, 0.3), (1.5, 3.0)):
             max_norm = math.hypot(length(w), length(b)) * float(rng.uniform(low, high))
             ask(clipped, w, b, max_norm)
+    # No gradient at all, or in one array alone; a single number; very long and very short ones
+    w, b = random_linear(rng)
+    for factors in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1e9, 1e9), (1e-9, 1e-9)):
+        ask(clipped, factors[0] * w, factors[1] * b, float(rng.uniform(0.1, 0.2)))
+    ask(clipped, normal(rng, (2, 2, 3)), normal(rng, (1,)), float(rng.uniform(0.1, 0.2)))
 
 
 def cosine(progress, peak, least):
@@ -183,3 +189,6 @@ def rate_values(ask, rng):
     for warmup in (int(rng.integers(2, 5)), 0):
         peak = float(rng.uniform(0.01, 0.02))
         ask(all_rates, warmup + int(rng.integers(4, 7)), warmup, peak, 0.1 * peak)
+    peak = float(rng.uniform(0.01, 0.02))
+    for steps, warmup, least in ((2, 1, 0.0), (1, 0, 0.001), (7, 6, 0.001), (40, 1, peak)):
+        ask(all_rates, steps, warmup, peak, least)

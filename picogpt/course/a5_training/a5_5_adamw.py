@@ -122,6 +122,14 @@ def adamw_steps(ask, rng):
         w, b = random_linear(rng)
         grads = (normal(rng, (n_steps, *x.shape)) for x in (w, b))
         ask(several_steps, w, b, *grads, random_rates(rng), clue=is_still(w))
+    # Numbers that get no gradient, now and then or ever; a usual eps; float32
+    w, b = random_linear(rng)
+    w_grads, b_grads = (normal(rng, (5, *x.shape)) for x in (w, b))
+    w_grads[:, 0], w_grads[::2, 1], b_grads[3:] = 0.0, 0.0, 0.0
+    usual = random_rates(rng) | {"eps": 1e-8}
+    ask(several_steps, w, b, w_grads, b_grads, usual, clue=is_still(w))
+    few = [x.astype(np.float32) for x in (w, b, w_grads[:2], b_grads[:2])]
+    ask(several_steps, *few, random_rates(rng), clue=is_still(few[0]))
 
 
 def vectors_decay_too(*args, **rates):
@@ -193,3 +201,7 @@ def adamw_decay(ask, rng):
     w_grad, b_grad = normal(rng, w.shape), normal(rng, b.shape)
     weight_decay = float(rng.uniform(0.1, 0.5))
     ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)
+    # Matrices of one row or one column are matrices; where nothing is learned, decay goes on
+    for shape in ((1, 3), (3, 1)):
+        w, w_grad = normal(rng, shape), np.zeros(shape)
+        ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)

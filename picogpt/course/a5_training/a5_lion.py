@@ -132,6 +132,11 @@ def lion_steps(ask, rng):
         w, b = random_linear(rng)
         grads = (normal(rng, (n_steps, *x.shape)) for x in (w, b))
         ask(several_steps, w, b, *grads, random_rates(rng), clue=is_still(w))
+    # Numbers that get no gradient, now and then or ever: the sign of 0 is 0
+    w, b = random_linear(rng)
+    w_grads, b_grads = (normal(rng, (4, *x.shape)) for x in (w, b))
+    w_grads[:, 0], w_grads[::2, 1], b_grads[3:] = 0.0, 0.0, 0.0
+    ask(several_steps, w, b, w_grads, b_grads, random_rates(rng), clue=is_still(w))
 
 
 def vectors_decay_too(params, *args, lr, weight_decay, **rates):
@@ -189,6 +194,9 @@ def lion_decay(ask, rng):
     w_grad, b_grad = normal(rng, w.shape), normal(rng, b.shape)
     weight_decay = float(rng.uniform(0.1, 0.5))
     ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)
+    for shape in ((1, 3), (3, 1)):
+        w, w_grad = normal(rng, shape), np.zeros(shape)
+        ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)
 
 
 def training(ids, targets, params, n_head, n_steps):

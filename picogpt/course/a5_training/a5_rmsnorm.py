@@ -24,7 +24,14 @@ from ..a2_operations.a2_variants import rms_norm
 from ..a3_model.a3 import random_ids
 from ..a3_model.a3_1_attention import random_input, random_params
 from ..assignment import normal, question, together
-from .a5 import A5, back_through_attention, back_through_mlp, random_batch
+from .a5 import (
+    A5,
+    back_through_attention,
+    back_through_mlp,
+    batches_of_edges,
+    random_batch,
+    wrong_batches,
+)
 from .a5_3_attention import recorded
 from .a5_rmsnorm_forward import rms_block, rms_gpt2
 from .a5_rmsnorm_gradient import d_rms_norm, norm_gradients
@@ -158,6 +165,10 @@ def model_gradients(ask, rng):
     params, n_head = random_rms_params(rng, n_layer=2)
     for ids, targets in random_batch(rng, params):
         ask(rms_loss_and_gradients, ids, targets, params, n_head)
+    for ids, targets in batches_of_edges(rng, params):
+        ask(rms_loss_and_gradients, ids, targets, params, n_head)
+    for ids, targets in wrong_batches(rng, params):
+        ask.refuses(rms_loss_and_gradients, ids, targets, params, n_head)
 
 
 def training(ids, targets, params, n_head, n_steps):
