@@ -6,9 +6,13 @@ Each is decorated with the assignment and the function that it is written for.
 PLANTED = []  # (assignment's name, name of the function, what is written, whether it is right)
 
 
-def wrong(assignment, function):
-    return lambda written: PLANTED.append((assignment, function.__name__, written, False))
+def wrong(assignment, function, is_right=False):
+    def plant(written):
+        PLANTED.append((assignment, function.__name__, written, is_right))
+        return written
+
+    return plant
 
 
 def right(assignment, function):
-    return lambda written: PLANTED.append((assignment, function.__name__, written, True))
+    return wrong(assignment, function, is_right=True)

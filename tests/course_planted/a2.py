@@ -7,7 +7,7 @@ import numpy as np
 from picogpt.course.a2_operations.a2_variants import rms_norm, smoothed_cross_entropy
 from picogpt.ops import cross_entropy, gelu, layer_norm, linear, log_softmax, softmax
 
-from . import wrong
+from . import right, wrong
 
 
 @wrong("a2", softmax)
@@ -201,3 +201,54 @@ def smoothed_a_trillionth_added(logits, targets, smoothing):
 @wrong("a2-smoothing", smoothed_cross_entropy)
 def always_a_tenth(logits, targets, smoothing):
     return smoothed_cross_entropy(logits, targets, min(max(smoothing, 0.1), 0.4))
+
+
+@right("a2", softmax)
+def softmax_through_the_logarithm(x):
+    top = x.max(-1, keepdims=True)
+    return np.exp(x - (top + np.log(np.exp(x - top).sum(-1, keepdims=True))))
+
+
+@right("a2", softmax)
+def softmax_row_by_row(x):
+    if x.ndim == 1:
+        e = np.exp(x - max(x))
+        return e / sum(e)
+    return np.array([softmax_row_by_row(row) for row in x])
+
+
+@right("a2", softmax)
+def softmax_in_float64(x):
+    wide = x.astype(np.float64)
+    e = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return (e / e.sum(axis=-1, keepdims=True)).astype(x.dtype)
+
+
+@right("a2", cross_entropy)
+def loss_by_logaddexp(logits, targets):
+    if targets.min() < 0 or targets.max() >= logits.shape[-1]:
+        raise ValueError("no such target")
+    of_target = np.take_along_axis(logits, targets[..., None], -1)[..., 0]
+    return np.mean(np.logaddexp.reduce(logits, axis=-1) - of_target)
+
+
+@right("a2", cross_entropy)
+def loss_in_a_list(logits, targets):
+    rows = logits.reshape(-1, logits.shape[-1])
+    losses = []
+    for row, t in zip(rows, np.ravel(targets), strict=True):
+        if t not in range(len(row)):
+            raise ValueError("no such target")
+        losses.append(np.log(np.sum(np.exp(row - row.max()))) - (row[t] - row.max()))
+    return sum(losses) / len(losses)
+
+
+@right("a2", gelu)
+def gelu_by_power(x):
+    return x * (0.5 + 0.5 * np.tanh((2 / math.pi) ** 0.5 * (x + 0.044715 * x**3)))
+
+
+@right("a2", layer_norm)
+def norm_by_centring(x, g, b):
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    return centred * (np.mean(centred**2, axis=-1, keepdims=True) + 1e-5) ** -0.5 * g + b

@@ -1,5 +1,6 @@
 """Variants of assignment 1: WordPiece's ways to learn and to encode."""
 
+import math
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
@@ -98,6 +99,22 @@ def scored(words, n_merges, score):
     return [*ranks]
 
 
+SCORES = (
+    *(lambda n, a, b: n / (a * b), lambda n, a, b: n / a / b, lambda n, a, b: n / b / a),
+    *(lambda n, a, b: n / a * (1 / b), lambda n, a, b: math.log(n) - math.log(a) - math.log(b)),
+)
+
+
+def text_for_any_score(rng, n_words, n_merges):
+    """A text of which the same is learned, however the scores that are equal are rounded."""
+    while True:
+        text = random_text(rng, n_words)
+        words = count_words(text)
+        merges = learn_by_score(words, n_merges)
+        if all(scored(words, n_merges, score) == merges for score in SCORES):
+            return text
+
+
 SCORE_MISTAKES = (
     *(most_frequent_pair, divided_by_sum, divided_by_root, words_counted_once),
     *(lowest_score, joined_symbols),
@@ -108,7 +125,7 @@ SCORE_MISTAKES = (
 def score_values(ask, rng):
     """The pair with the highest score, again and again"""
     for n_merges in (1, 5, 12, 20, 20, 20):
-        ask(learn_by_score, count_words(random_text(rng, 30)), n_merges)
+        ask(learn_by_score, count_words(text_for_any_score(rng, 30, n_merges)), n_merges)
     ask(learn_by_score, count_words(random_word(rng)), 30)  # more than there can be
 
 
@@ -128,7 +145,7 @@ def whole_way_by_score(text, other, n_merges):
 @together(3)
 def whole_by_score(ask, rng):
     """A vocabulary learned from a text, and another text there and back"""
-    ask(whole_way_by_score, random_text(rng, 40), random_text(rng, 10), 20)
+    ask(whole_way_by_score, text_for_any_score(rng, 40, 20), random_text(rng, 10), 20)
 
 
 A1_WORDPIECE = A1.variant(
@@ -202,6 +219,8 @@ def match_values(ask, rng):
     for _ in range(25):
         more = {"".join(rng.choice([*"ab"], rng.integers(2, 5))) for _ in range(6)}
         ask(longest_match, "".join(rng.choice([*"ab"], 9)), more | {"a", "b"})
+    for symbols in ("", "a", "".join(sorted(more)[0])):
+        ask(longest_match, symbols, more | {"a", "b"})
 
 
 def not_split(text, encoder):

@@ -151,7 +151,10 @@ def attention_values(ask, rng):
     # Scores so large that their exponentials overflow, and that no finite mask outweighs them
     for factor in (40.0, 1e6):
         ask(ask.function, factor * q, factor * k, normal(rng, (n_head, n_keys, n_head_dim)))
-    ask(ask.function, 40.0 * q, 40.0 * k[:, :n_seq], normal(rng, (n_head, n_seq, n_head_dim)))
+    # The first position sees itself alone, however low its score
+    k = np.concatenate([-q[:, :1], k[:, 1:n_seq]], axis=1)
+    for factor in (1.0, 40.0, 1e6):
+        ask(ask.function, factor * q, factor * k, normal(rng, (n_head, n_seq, n_head_dim)))
     # A batch; one query alone, with old keys and without; equal scores
     q, k, v = (normal(rng, (2, n_head, n, 4)) for n in (3, 5, 5))
     ask(ask.function, q, k, v)

@@ -80,6 +80,17 @@ def can_be_drawn(logits, u):
 FORBIDDEN_MISTAKES = (end_belongs_to_the_piece, sums_end_below_1, id_among_the_allowed)
 
 
+def logits_below_one(rng):
+    """Logits whose probabilities add up to less than 1 in float32, which takes a few attempts."""
+    forbidden = np.full(2, -np.inf, np.float32)
+    while True:
+        logits = random_logits(rng, np.float32)
+        parts = (logits,), (logits, forbidden), (forbidden, logits), (forbidden, logits, forbidden)
+        several = [np.concatenate(x) for x in parts]
+        if all(np.cumsum(softmax(x))[-1] < 1.0 for x in several):
+            return several
+
+
 @question(draw, 1, FORBIDDEN_MISTAKES)
 def draw_forbidden(ask, rng):
     """Never a token of probability 0"""
@@ -89,16 +100,10 @@ def draw_forbidden(ask, rng):
     certain = np.full(6, -np.inf)
     certain[rng.integers(1, 6)] = normal(rng, ())
     ask(can_be_drawn, certain, float(rng.random()))
-    # Logits whose probabilities add up to less than 1 in float32, which takes a few attempts
-    logits = random_logits(rng, np.float32)
-    while np.cumsum(softmax(logits))[-1] >= 1.0:
-        logits = random_logits(rng, np.float32)
-    ask(can_be_drawn, logits, 1.0 - 2.0**-26)
-    forbidden = np.full(2, -np.inf, np.float32)
-    for u in (0.0, 1.0 - 2.0**-26, 1.0 - 2.0**-53):
-        ask(can_be_drawn, np.append(logits, forbidden), u)
-        ask(can_be_drawn, np.concatenate([forbidden, logits]), u)
-        ask(can_be_drawn, np.concatenate([forbidden, logits, forbidden]), u)
+    # Probabilities that add up to less than 1 in float32, and forbidden tokens at both ends
+    for logits in logits_below_one(rng):
+        for u in (0.0, 1.0 - 2.0**-26, 1.0 - 2.0**-53):
+            ask(can_be_drawn, logits, u)
 
 
 def divided_by_zero(logits, u, *, temperature, top_k, top_p):
@@ -204,7 +209,8 @@ def choose_values(ask, rng):
     # One token left; all left; so cold that it is nearly greedy, so hot that all are nearly alike
     for settings in ((1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (0.01, 3, 0.9)):
         ask(chosen, random_logits(rng), spread_out(rng, 4), *settings)
-    ask(chosen, random_logits(rng), spread_out(rng, 8), 50.0, None, None)
+    for temperature, factor in ((0.2, 0.3), (0.6, 0.3), (50.0, 5.0)):
+        ask(chosen, factor * random_logits(rng), spread_out(rng, 8), temperature, None, None)
     for temperature in (0.6, 1.7):
         keep = partial(keep_top_p, top_p=top_p)
         logits = logits_that_tell(rng, temperature, top_k, keep)

@@ -125,6 +125,15 @@ TYPICAL_MISTAKES = (
 )
 
 
+def logits_below_one(rng):
+    """Logits whose probabilities, the most typical ones first, add up to a little less than 1."""
+    while True:
+        logits = random_logits(rng, np.float32)
+        distance, p = distances(logits)
+        if np.cumsum(p[np.argsort(distance, kind="stable")])[-1] < 1.0:
+            return logits
+
+
 @question(keep_typical, 3, TYPICAL_MISTAKES)
 def typical_values(ask, rng):
     """The fewest typical tokens that together reach p"""
@@ -136,9 +145,9 @@ def typical_values(ask, rng):
     # A token that is certain; large logits; all of them, also where the sum is less than 1
     ask(keep_typical, keep_top_k(random_logits(rng), 1), float(rng.uniform(0.2, 0.6)))
     ask(keep_typical, random_logits(rng) + 1000.0, float(rng.uniform(0.3, 0.8)))
-    for dtype in FLOATS:
-        for _ in range(3):
-            ask(keep_typical, random_logits(rng, dtype), 1.0)
+    ask(keep_typical, random_logits(rng), 1.0)
+    for _ in range(3):
+        ask(keep_typical, logits_below_one(rng), 1.0)
 
 
 def zero_like_one(logits, u, *, temperature, top_k, typical_p):
@@ -216,6 +225,7 @@ def choose_values(ask, rng):
     edges = (1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (50.0, None, None)
     for settings in ((0.6, None, None), (1.7, top_k, None), typical, typical, *edges):
         ask(chosen, random_logits(rng), spread_out(rng, 8), *settings)
+    ask(chosen, 0.3 * random_logits(rng), spread_out(rng, 8), 0.6, None, None)
     for temperature in (0.6, 1.7):
         keep = partial(keep_typical, typical_p=typical_p)
         logits = logits_that_tell(rng, temperature, top_k, keep)
