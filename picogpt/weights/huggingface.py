@@ -52,7 +52,6 @@ OPTIONS = {
     "pruned_heads": (None, {}),
     "per_layer_config": (None, {}),
     "quantization_config": (None, INT8),
-    "auto_map": (None,),  # code of the model's own, in the same folder
 }
 
 # Older files hold the causal mask as well, and the number that stood for minus infinity.
@@ -75,7 +74,8 @@ def read_config(folder: Path) -> tuple[Config, bool, bool, bool]:
     path = require(Path(folder) / "config.json")
     with about(path):
         options = parse_json(path.read_bytes())
-        if options.get("model_type") != "gpt2":
+        # The first files of transformers, in 2019, had no model_type; n_embd is GPT-2's own name.
+        if options.get("model_type", "gpt2" if "n_embd" in options else None) != "gpt2":
             raise CheckpointError(f"model_type is {brief(options.get('model_type'))}, not 'gpt2'")
         config = Config(**{size: read_size(options, *names) for size, names in SIZE_NAMES.items()})
         accepted = OPTIONS | {"n_inner": (None, 4 * config.n_embd)}
@@ -83,6 +83,12 @@ def read_config(folder: Path) -> tuple[Config, bool, bool, bool]:
             if (value := options.get(name, values[0])) not in values:
                 expected = " or ".join(map(repr, values))
                 raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
+    if options.get("auto_map"):
+        warnings.warn(
+            f"{path}: auto_map names code of the model's own, which is not run: "
+            "the model is computed as GPT-2",
+            stacklevel=2,
+        )
     by_block = bool(options.get("scale_attn_by_inverse_layer_idx"))
     int8 = options.get("quantization_config") is not None
     return config, bool(options.get("tie_word_embeddings", True)), by_block, int8
@@ -190,6 +196,8 @@ def open_parts(folder: Path) -> list[Part]:
     parts = []
     for file, names in read_index(index).items():
         part = open_part(folder / file)
+        if "lm_head.weight" not in part.shapes:  # an index may list it where it is tied
+            names.discard("lm_head.weight")
         if differing := sorted(part.shapes.keys() ^ names):
             raise CheckpointError(
                 f"{folder / file}: tensor {differing[0]!r:.80} is "
@@ -266,13 +274,17 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
         )
         found = {name: shape for name, shape in found.items() if name not in heads}
     # A GPT2Model saved alone, without the head around it, has no prefix.
-    prefix = "" if "wte.weight" in found else "transformer."
+    prefix = "" if "wpe.weight" in found else "transformer."
+    wte = f"{prefix}wte.weight"
+    if tied and wte not in found and "lm_head.weight" in found:
+        wte = "lm_head.weight"  # safetensors' save_model keeps one name of a matrix that has two
+        found[f"{prefix}wte.weight"] = found.pop(wte)
     head = not tied or "lm_head.weight" in found
     expected = partial(huggingface_shapes, prefix=prefix, head=head, int8=int8)
     with about(folder):
         check_shapes(found, config, expected, "config.json")
     paths = [*param_shapes(config), *(["lm_head"] if head else [])]
-    names = {path: huggingface_name(path, prefix) for path in paths}
+    names = {path: huggingface_name(path, prefix) for path in paths} | {"wte": wte}
     with about(folder):
         params = read_params(parts, names, dtype=dtype, int8=int8, by_block=by_block)
     if tied and head:  # some writers keep both names of one matrix

@@ -22,8 +22,9 @@ from .errors import CheckpointError, about
 from .tf_bundle import as_float32, map_shard
 
 # The dtypes of weights, then those of old masks as well.
-NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "I8": "int8"}
-ITEM_SIZES = {"F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
+ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+ITEM_SIZES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 # How float32 is written. With int8 the matrices are int8 already, and the rest stays.
 WRITTEN = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "F32"}
 MAX_HEADER = 100_000_000  # bytes, as in the original library
@@ -110,7 +111,7 @@ def read_tensors(path: Path, entries: dict[str, Entry]) -> dict[str, np.ndarray]
     """The tensors named by entries of the header: name -> float32 or int8 array of entry.shape.
 
     float32 and int8 tensors are read-only views of the memory-mapped file, float16 and bfloat16
-    are widened to float32. Raises CheckpointError for any other dtype.
+    are widened to float32, float64 is narrowed to it. Raises CheckpointError for any other dtype.
     """
     data = map_shard(path)
     tensors = {}

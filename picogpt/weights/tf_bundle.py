@@ -203,9 +203,11 @@ def check_crc(entry: Entry, stored: np.ndarray) -> None:
 
 
 def as_float32(stored: np.ndarray, dtype: str) -> np.ndarray:
-    """Stored bytes as float32 numbers [n]: float32 a view, the half formats a new array."""
+    """Stored bytes as float32 numbers [n]: float32 a view, other formats a new array."""
     if dtype == "float32":
         return stored.view("<f4")
+    if dtype == "float64":
+        return stored.view("<f8").astype(np.float32)
     if dtype == "float16":
         return stored.view("<f2").astype(np.float32)
     # bfloat16, unknown to NumPy, is the upper half of a float32.

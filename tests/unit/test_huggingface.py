@@ -83,6 +83,66 @@ def test_both_names_of_a_tied_matrix(bare):
     assert "lm_head.weight is not wte.weight" in refused(read_huggingface, bare)
 
 
+def test_only_the_other_name_of_a_tied_matrix(bare):
+    """As safetensors' save_model may keep it."""
+    path = bare / "model.safetensors"
+    tensors = numbers(path)
+    expected = flatten(read_huggingface(bare)[1])
+    wte = tensors.pop("wte.weight")
+    write_safetensors(path, tensors | {"lm_head.weight": wte})
+    found = flatten(read_huggingface(bare)[1])
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in found)
+
+
+def write_plainly(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    """A file of safetensors with arrays of any type."""
+    kinds = {"float64": "F64", "int64": "I64", "int32": "I32", "int16": "I16", "bool": "BOOL"}
+    header, begin = {}, 0
+    for name, x in tensors.items():
+        end = begin + x.nbytes
+        header[name] = {
+            "dtype": kinds[str(x.dtype)],
+            "shape": x.shape,
+            "data_offsets": [begin, end],
+        }
+        begin = end
+    text = json.dumps(header).encode()
+    data = b"".join(x.tobytes() for x in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_float64_and_masks_of_any_kind(bare):
+    path = bare / "model.safetensors"
+    tensors = numbers(path)
+    expected = flatten(read_huggingface(bare)[1])
+    doubles = {name: x.astype(np.float64) + 1e-12 for name, x in tensors.items()}
+    kinds = ("int64", "int32", "int16", "bool")
+    masks = {f"h.{i}.attn.bias": np.ones((1, 1, 3, 3), kind) for i, kind in enumerate(kinds)}
+    write_plainly(path, doubles | masks)
+    found = flatten(read_huggingface(bare)[1])
+    for name, x in found.items():
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(x, expected[name], atol=1e-11)
+
+
+def test_an_index_may_list_a_tied_head_that_no_file_has(tmp_path):
+    folder = shutil.copytree(FOLDER / "sharded", tmp_path / "sharded")
+    index = json.loads((folder / "model.safetensors.index.json").read_text("utf-8"))
+    path = folder / index["weight_map"]["lm_head.weight"]
+    tensors = read_safetensors(path)
+    write_safetensors(path, {name: x for name, x in tensors.items() if name != "lm_head.weight"})
+    assert "1 missing: lm_head.weight" in refused(read_huggingface, folder)
+    change(folder / "config.json", tie_word_embeddings=True)
+    assert "lm_head" not in read_huggingface(folder)[1]
+
+
+def test_code_of_the_models_own_is_not_run(bare):
+    change(bare / "config.json", auto_map={"AutoModelForCausalLM": "modeling.py"})
+    with pytest.warns(UserWarning, match="auto_map names code"):
+        assert read_huggingface(bare)[0] == SMALL
+
+
 def numbers(path: Path) -> dict[str, np.ndarray]:
     """The tensors of bare/ without the masks, which are no numbers."""
     header = read_header(path)
@@ -111,7 +171,6 @@ def test_examples():
     ("key", "value"),
     [
         ("model_type", "gpt_neo"),
-        ("model_type", ...),
         ("activation_function", "gelu"),
         ("activation_function", "relu"),
         ("activation_function", None),
@@ -127,7 +186,6 @@ def test_examples():
         ("pruned_heads", {"0": [1]}),
         ("per_layer_config", {"0": {"n_inner": 16}}),
         ("quantization_config", {"quant_method": "gptq"}),
-        ("auto_map", {"AutoModelForCausalLM": "modeling.py"}),
     ],
 )
 def test_options_that_change_the_mathematics(bare, key, value):
@@ -138,6 +196,7 @@ def test_options_that_change_the_mathematics(bare, key, value):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("model_type", ...),
         ("activation_function", "gelu_pytorch_tanh"),
         ("activation_function", ...),
         ("n_inner", 32),

@@ -212,7 +212,7 @@ def test_a_field_that_stands_twice(path):
         ([F32], "is given [{"),
         ({"dtype": "F32", "shape": [2]}, "expected dtype, shape, data_offsets"),
         (F32 | {"more": 1}, "expected dtype, shape, data_offsets"),
-        (F32 | {"dtype": "I64"}, "has dtype 'I64', expected one of F32, F16, BF16"),
+        (F32 | {"dtype": "U64"}, "has dtype 'U64', expected one of F32, F16, BF16"),
         (F32 | {"dtype": ["F32"]}, "has dtype ['F32'], expected one of F32, F16, BF16"),
         (F32 | {"shape": 2}, "has shape 2, expected at most 8 sizes"),
         (F32 | {"shape": [2.0]}, "has shape [2.0], expected"),
@@ -272,7 +272,7 @@ def test_gap_before_the_first(path):
 def test_dtype_that_is_no_number(path):
     build(path, {"a": {"dtype": "BOOL", "shape": [8], "data_offsets": [0, 8]}}, 8)
     assert read_header(path)["a"].dtype == "BOOL"
-    assert refused(path) == "tensor 'a': has dtype BOOL, expected one of F32, F16, BF16, I8"
+    assert refused(path) == "tensor 'a': has dtype BOOL, expected one of F32, F16, BF16, F64, I8"
 
 
 def test_names_are_shown_on_one_short_line(path):
