@@ -40,12 +40,12 @@ explain: .venv/made
 	@$(BIN)/python -m picogpt.explain $(if $(MODEL),--model "$(MODEL)") \
 	    $(if $(OUT),--out "$(OUT)") -- "$$TEXT"
 
-# Two processes, each with a thread; the order of the tests' names depends on a hash.
+# Two processes, each with a thread.
 test: .venv/made-test
-	OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-course: .venv/made-test
-	OPENBLAS_NUM_THREADS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 tests/course
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/course
 
 # What is computed, with the products of other processors, and with one thread and two.
 COMPUTED = $(foreach name,adamw backward beam config fairytale gpt2 kv_cache lens lookup loop model \

@@ -58,7 +58,7 @@ def test_half_precision_takes_half_the_space(tiny, tmp_path):
     assert abs(sizes["float32"] - sizes["float16"] - 2 * n_params) < 100  # the lengths of headers
 
 
-@pytest.mark.parametrize("name", NAMES | {"notes.txt"})
+@pytest.mark.parametrize("name", sorted(NAMES | {"notes.txt"}))
 def test_nothing_is_overwritten(tiny, tmp_path, name):
     (tmp_path / name).write_text("precious")
     with pytest.raises(FileExistsError, match="is not empty, and nothing is overwritten"):
