@@ -9,7 +9,7 @@ from ..bpe.tokenizer_json import save_huggingface_tokenizer
 from ..config import Config, flatten
 from ..files import write_json
 from .compact import CompactMatrix, compact
-from .huggingface import INT8, SCALE, huggingface_name
+from .huggingface import FILES, INT8, INT8_FILE, SCALE, huggingface_name
 from .safetensors import write_safetensors
 from .shapes import check_finite
 
@@ -42,7 +42,7 @@ def save_huggingface(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         tensors = file_tensors(params, dtype)
-        write_safetensors(folder / "model.safetensors", tensors, dtype)
+        write_safetensors(folder / (INT8_FILE if dtype == "int8" else FILES[0]), tensors, dtype)
     except ValueError:
         if not any(folder.iterdir()):
             folder.rmdir()

@@ -34,7 +34,9 @@ SIZE_NAMES = {
     "n_layer": ("n_layer", "num_hidden_layers"),
 }
 
-# How config.json says that the matrices are int8, each with a tensor of scales beside it.
+# How config.json says that the matrices are int8, each with a tensor of scales beside it. The file
+# has a name that transformers does not look for: it would take int8 for the weights, unscaled.
+INT8_FILE = "model_int8.safetensors"
 INT8 = {"quant_method": "picogpt_int8"}
 SCALE = "_scale"
 
@@ -185,7 +187,7 @@ def open_parts(folder: Path) -> list[Part]:
     Raises FileNotFoundError; CheckpointError for a damaged file, or one that does not hold what
     the index says.
     """
-    for name in FILES:
+    for name in (*FILES, INT8_FILE):
         if (folder / name).is_file():
             return [open_part(folder / name)]
         index = folder / f"{name}.index.json"

@@ -351,3 +351,18 @@ def test_tokens_that_transformers_added_are_refused(tmp_path, tokenizer, token, 
     theirs.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=message):
         load_tokenizer(tmp_path)
+
+
+def test_transformers_does_not_take_int8_for_the_weights(tmp_path):
+    tiny = picogpt.load(Path(__file__).parents[1] / "reference" / "tiny")
+    tiny.save(tmp_path, "int8")
+    with pytest.raises(OSError, match=r"no file named model\.safetensors"):
+        GPT2LMHeadModel.from_pretrained(tmp_path)
+
+
+def test_transformers_reads_bfloat16(tmp_path):
+    tiny = picogpt.load(Path(__file__).parents[1] / "reference" / "tiny")
+    tiny.save(tmp_path, "bfloat16")
+    theirs = GPT2LMHeadModel.from_pretrained(tmp_path, dtype=torch.float32).state_dict()
+    wte = torch.from_numpy(np.array(tiny.params["wte"])).to(torch.bfloat16).float()
+    assert torch.equal(theirs["transformer.wte.weight"], wte)

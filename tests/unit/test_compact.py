@@ -166,7 +166,7 @@ def test_an_int8_folder_is_mapped_and_stays_int8(tiny, tmp_path):
             assert not again.stored.flags.owndata
             assert not again.stored.flags.writeable
     model.save(tmp_path / "again", "int8")
-    first, second = (tmp_path / name / "model.safetensors" for name in ("int8", "again"))
+    first, second = (tmp_path / name / "model_int8.safetensors" for name in ("int8", "again"))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -191,7 +191,7 @@ def test_an_int8_model_saved_as_float32_is_its_widened_weights(tmp_path):
 
 def with_header(folder, change):
     """Change the header of a folder's safetensors file in place; its length must stay."""
-    path = folder / "model.safetensors"
+    path = folder / "model_int8.safetensors"
     data = path.read_bytes()
     n = int.from_bytes(data[:8], "little")
     header = change(data[8 : 8 + n])
