@@ -1,0 +1,478 @@
+# %% [markdown]
+# # 12. Smaller
+#
+# **Goal:** make a model smaller in four ways, understand where the error of each comes from, and
+# measure what it costs: numbers with fewer bits, fewer blocks, fewer heads, and a look at the memory
+# that is no weight at all.
+#
+# The largest GPT-2 has 1.5 billion weights. As float32 they take 6.2 GB, more than most laptops have
+# free. The same model with one byte for each weight takes 1.6 GB. You need notebooks 0 and 4; for
+# the fine-tuning also 7. About 40 minutes.
+
+# %%
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from classroom import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, attempt
+
+import picogpt
+from picogpt.backward import loss_and_gradients
+from picogpt.config import SIZES, flatten, unflatten
+from picogpt.gpt2 import GPT2
+from picogpt.train.adamw import adamw, clip_gradients, zero_moments
+from picogpt.weights.compact import is_multiplied, to_bfloat16, widen
+
+model = picogpt.load("fairytale")
+config = model.config
+weights = flatten(model.params)
+
+# %% [markdown]
+# ## 12.1 Numbers, bit by bit
+#
+# A floating-point number is a sign, an exponent and a mantissa, ±1.mantissa · 2^exponent. The
+# exponent's bits decide how large and how small a number can be, the mantissa's how exact it is:
+
+
+# %% tags=["stable"]
+def bits(x, dtype):
+    """The sign, the exponent and the mantissa of x, as text, and the number that they are."""
+    if dtype == "bfloat16":  # NumPy lacks it: the upper half of a float32
+        stored = to_bfloat16(np.array([x]))
+        return f"{stored[0]:016b}", 8, widen(stored, np.empty(1, np.float32))[0]
+    stored = np.array([x], dtype)
+    n = 8 * stored.itemsize
+    return f"{stored.view(f'u{n // 8}')[0]:0{n}b}", {32: 8, 16: 5}[n], stored[0]
+
+
+for x in (1.0, -2.0, 0.1, 1e-6, 70000.0):
+    print(x)
+    for dtype in ("float32", "float16", "bfloat16"):
+        with np.errstate(over="ignore"):
+            text, n_exponent, value = bits(x, dtype)
+        split = 1 + n_exponent
+        print(f"    {dtype:9} {text[0]} {text[1:split]:8} {text[split:]:23}  {value:.9g}")
+
+# %% [markdown]
+# float16 spends its bits on exactness, and 70000 is too large for it. bfloat16 has the exponent of
+# float32, and so its range, but only two or three decimal digits.
+#
+# An **int8** has no exponent at all: it is one of 256 whole numbers. To store weights in it we need a
+# *scale*: weight ≈ scale · int8.
+#
+# ## 12.2 From 32 bits to 8
+#
+# The simplest scale makes the largest weight 127, and rounds all others to the nearest step.
+
+
+# %%
+def quantize(x, n_bits=8, axis=None):
+    """x rounded to whole numbers of n_bits, and the scale: one for all, or along an axis."""
+    largest = np.abs(x).max(axis, keepdims=True)
+    scales = largest / (2 ** (n_bits - 1) - 1)
+    return np.rint(x / scales).astype(np.int8), scales
+
+
+w = weights["h.0.mlp.c_fc.w"]
+stored, scale = quantize(w)
+wrong = stored * scale - w
+assert np.abs(wrong).max() <= 0.501 * scale[0, 0]  # half a step at most
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+left.hist(w.ravel(), 200, color=BLUE, log=True)
+left.axvline(-127 * scale[0, 0], color=RED)
+left.axvline(127 * scale[0, 0], color=RED, label="±127 steps")
+left.set(title="The weights of one matrix", xlabel="weight", ylabel="how many")
+left.legend()
+right.hist(wrong.ravel() / scale[0, 0], 50, color=ORANGE)
+right.set(title="What rounding changes", xlabel="error, in steps")
+plt.show()
+
+# %% [markdown]
+# The errors are spread evenly between minus half a step and half a step, whatever the weight. So the
+# size of the *step* decides, and the step is decided by the single largest weight. The red lines
+# stand far out in the tails: a few outliers set the step for all the others, most of which use only
+# a small part of the 255 numbers.
+
+# %%
+used = np.abs(stored)
+print(f"the largest weight: {127 * scale[0, 0]:.2f}; a usual one (RMS): {np.sqrt((w * w).mean()):.3f}")
+for n in (8, 16, 32, 64):
+    print(f"{(used < n).mean():6.1%} of the weights are less than {n} steps from zero")
+
+# %% [markdown]
+# ## 12.3 One scale for all, or one for each channel?
+#
+# A column of the matrix makes one number of the output; let us call it a channel. Outliers are not
+# spread evenly over the channels:
+
+# %%
+fig, ax = plt.subplots(figsize=(7.5, 3))
+ax.plot(np.sort(np.abs(w).max(axis=0)), color=BLUE, label="largest weight of each channel")
+ax.axhline(np.abs(w).max(), color=RED, label="largest weight of the matrix")
+ax.set(xlabel="channels, sorted", ylim=(0, None))
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# With a scale of its own, a channel pays for its own outlier only. The scale stands outside of the
+# sum, `sum(x * scale * q) = scale * sum(x * q)`, so that it costs one multiplication for each output.
+# For `wte`, where a row is a token, the channels are the rows.
+#
+# Now the whole model, in several ways. What counts is not the error of a weight but the model's
+# predictions: bits per byte of a tale that it has never read. Its first part is for decisions, the
+# next for the figures that we report.
+
+# %%
+tale = (Path("data") / "olive.txt").read_text("utf-8").strip()
+deciding, reported = tale[:1500], tale[1500:5500]
+
+
+def with_matrices(change):
+    """The model with change(path, matrix) in the place of each matrix."""
+    flat = {path: change(path, x) if is_multiplied(path) else x for path, x in weights.items()}
+    return GPT2(config, unflatten(flat), model.tokenizer)
+
+
+def rounded(n_bits, per_channel):
+    """A change for with_matrices: quantized, and multiplied out again."""
+
+    def change(path, x):
+        axis = (1 if path == "wte" else 0) if per_channel else None
+        stored, scales = quantize(x, n_bits, axis)
+        return (stored * scales).astype(np.float32)
+
+    return change
+
+
+whole = model.score(reported).bits_per_byte
+print(f"float32               {whole:.4f} bits per byte")
+by_hand = {}
+for n_bits in (8, 6, 4):
+    for per_channel in (False, True):
+        by_hand[n_bits, per_channel] = with_matrices(rounded(n_bits, per_channel))
+        found = by_hand[n_bits, per_channel].score(reported).bits_per_byte
+        name = "per channel" if per_channel else "per tensor"
+        print(f"{n_bits} bits, {name:11}   {found:.4f}  ({found / whole - 1:+.2%})")
+
+# %% [markdown]
+# With 8 bits the model hardly notices. Each bit less doubles the step, and so the error; with 4 bits
+# there are only 15 numbers, many weights lie within a step or two of zero, and the loss is
+# plain to see, even with a scale for each channel. Why does it fail here, when the large models of
+# today are run with 4 bits? Their sums are longer, so that errors average out; their scales stand
+# for groups of 32 or 64 weights, so that an outlier spoils fewer others; and the rounding is chosen
+# so that the *outputs* stay right, by methods such as GPTQ. Exercise 2 tries the groups.
+#
+# ## 12.4 As picogpt does it
+#
+# `picogpt.load(..., dtype="int8")` keeps such matrices as they are, int8 and scales, and widens a
+# block of rows at a time when it multiplies. The numbers are those that we made by hand:
+
+# %%
+small = picogpt.load("fairytale", dtype="int8")
+print(small.params["h"][0]["mlp"]["c_fc"]["w"])
+for path, x in flatten(small.params).items():
+    mine = flatten(by_hand[8, True].params)[path]
+    assert np.allclose(np.asarray(x), mine, rtol=1e-6, atol=1e-8)
+ids = model.tokenizer.encode(tale)[:200]
+expected = by_hand[8, True](ids)
+assert np.abs(small(ids) - expected).max() < 1e-5 * np.ptp(expected)
+for name, x in (("float32", model.params), ("int8", small.params)):
+    print(f"{name:8} {sum(y.nbytes for y in flatten(x).values()) / 1e6:5.1f} MB")
+
+# %% [markdown]
+# ## 12.5 Fewer blocks
+#
+# Each block only adds to the residual stream. So the model still works without one of them, and
+# `keep_blocks` makes such a model. Which block is missed least?
+
+# %%
+n_layer = config.n_layer
+base = model.score(deciding).bits_per_byte
+costs = []
+for i in range(n_layer):
+    others = [j for j in range(n_layer) if j != i]
+    costs.append(model.keep_blocks(others).score(deciding).bits_per_byte - base)
+
+fig, ax = plt.subplots(figsize=(6, 2.8))
+ax.bar(range(n_layer), costs, color=BLUE)
+ax.set(xlabel="the block that is taken away", ylabel="more bits per byte", yscale="log")
+plt.show()
+
+# %% [markdown]
+# The first block is a world of its own: without it the others read a language that they do not know.
+# To take away several, we search greedily: the block that is missed least, then the one that is
+# missed least among the rest, and so on. It need not find the best choice, as two blocks may stand in
+# for each other, but it tries few.
+
+# %%
+kept, greedy = list(range(n_layer)), {n_layer: list(range(n_layer))}
+while len(kept) > 1:
+    choices = [[j for j in kept if j != i] for i in kept]
+    kept = min(choices, key=lambda c: model.keep_blocks(c).score(deciding).bits_per_byte)
+    greedy[len(kept)] = kept
+last = {n: list(range(n)) for n in range(1, n_layer + 1)}  # to compare: the last ones taken away
+
+
+def curve(choices):
+    return [model.keep_blocks(choices[n]).score(reported).bits_per_byte for n in sorted(choices)]
+
+
+fig, ax = plt.subplots(figsize=(6.5, 3))
+ax.plot(sorted(greedy), curve(greedy), "o-", color=BLUE, label="greedy choice")
+ax.plot(sorted(last), curve(last), "s--", color=GREY, label="the last ones taken away")
+ax.set(xlabel="blocks kept", ylabel="bits per byte")
+ax.set_xticks(sorted(greedy))
+ax.legend()
+plt.show()
+for n in sorted(greedy, reverse=True):
+    print(n, "blocks:", greedy[n])
+
+# %% [markdown]
+# **What a short training gives back.** The blocks that are left have never seen this stream. Some
+# steps of AdamW (notebook 7), on passages of the books that the model learned from, let them get used
+# to it. The held-out tale is not among them. Whoever does this in earnest trains for longer, on as much
+# text as the model has seen; the papers get nearly everything back that way.
+
+# %%
+n_kept = max(1, n_layer - 2)
+cut = model.keep_blocks(greedy[n_kept])
+tales = {}
+for line in (Path("data") / "passages.tsv").read_text("utf-8").splitlines():
+    _, collection, title, passage = line.split("\t")
+    tales.setdefault((collection, title), []).append(passage)
+stream = []
+for passages in tales.values():
+    stream += [model.tokenizer.endoftext, *model.tokenizer.encode("\n\n".join(passages))]
+stream = np.array(stream)
+
+copies = {path: x.copy() for path, x in flatten(cut.params).items()}
+tuned = GPT2(cut.config, unflatten(copies), model.tokenizer)
+learning = flatten(tuned.params)
+moments, rng = zero_moments(learning), np.random.default_rng(12)
+n_steps, length = 32, min(256, config.n_ctx)
+for step in range(1, n_steps + 1):
+    starts = rng.integers(0, len(stream) - length, 2)
+    batch = stream[starts[:, None] + np.arange(length + 1)]
+    loss, grads = loss_and_gradients(batch[:, :-1], batch[:, 1:], tuned.params, config.n_head)
+    grads = flatten(grads)
+    clip_gradients(grads, 1.0)
+    lr = 2e-4 * min(step / 10, (n_steps + 1 - step) / n_steps)
+    adamw(learning, grads, moments, step, lr=lr, betas=(0.9, 0.99), weight_decay=0.0)
+
+before, after = (m.score(reported).bits_per_byte for m in (cut, tuned))
+print(f"all {n_layer} blocks       {whole:.4f} bits per byte")
+print(f"{n_kept} blocks           {before:.4f}")
+print(f"{n_kept} blocks, tuned    {after:.4f}")
+print(f"{n_steps} steps gave back {(before - after) / (before - whole):.0%} of what was lost.")
+assert after < before
+
+# %% [markdown]
+# ## 12.6 Fewer heads
+#
+# A head writes to the stream through its own rows of `attn.c_proj.w`; with zeros in their place it is
+# silent. How much does the model miss each?
+
+# %%
+n_head, width = config.n_head, config.n_head_dim
+sample = deciding[:600]
+
+
+def without_heads(heads):
+    """The model without some heads, pairs of block and head."""
+    flat = dict(weights)
+    for block in {i for i, _ in heads}:
+        path = f"h.{block}.attn.c_proj.w"
+        flat[path] = flat[path].copy()
+        for i, head in heads:
+            if i == block:
+                flat[path][head * width : (head + 1) * width] = 0.0
+    return GPT2(config, unflatten(flat), model.tokenizer)
+
+
+base = model.score(sample).bits_per_byte
+missed = np.array(
+    [
+        [without_heads([(i, head)]).score(sample).bits_per_byte - base for head in range(n_head)]
+        for i in range(n_layer)
+    ]
+)
+order = [divmod(int(n), n_head) for n in missed.ravel().argsort()]  # the least missed first
+numbers = sorted({round(len(order) * part) for part in (0, 1 / 8, 1 / 4, 1 / 2)})
+least = [without_heads(order[:n]).score(reported).bits_per_byte for n in numbers]
+most = [without_heads(order[len(order) - n :]).score(reported).bits_per_byte for n in numbers]
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+image = left.imshow(missed, cmap="Blues", vmin=0)
+left.set(xlabel="head", ylabel="block", title="More bits per byte without it")
+fig.colorbar(image, ax=left)
+right.plot(numbers, least, "o-", color=BLUE, label="the least missed")
+right.plot(numbers, most, "s--", color=RED, label="the most missed")
+right.set(xlabel="heads silent", ylabel="bits per byte")
+right.legend()
+plt.show()
+
+# %% [markdown]
+# Some heads can go almost unnoticed. But look at what they weigh: in a block of GPT-2, the heads have a
+# third of the parameters, the MLP two thirds. A silent head saves nothing until its columns and rows
+# are really cut out of the matrices, and then all blocks have different sizes. That is why blocks are
+# taken away more often than heads.
+#
+# ## 12.7 What the cache costs
+#
+# Weights are not all. For each position, each block keeps a key and a value of `n_embd` float32
+# numbers. For one text that is little; a server keeps it for every text that it is writing:
+
+# %% tags=["stable"]
+print(f"{'':8} weights in int8   cache of a full text   texts until the cache is larger")
+for name, size in SIZES.items():
+    n_weights = 12 * size.n_layer * size.n_embd**2 + size.n_vocab * size.n_embd
+    cache = 2 * size.n_layer * size.n_embd * 4 * size.n_ctx
+    print(f"{name:8} {n_weights / 1e6:10.0f} MB {cache / 1e6:17.0f} MB {n_weights / cache:22.1f}")
+
+# %% [markdown]
+# With small weights the cache soon weighs more than they do. So larger models share keys and values
+# between heads (grouped-query attention), store the cache in fewer bits, or forget its oldest part.
+#
+# ## 12.8 All of them, side by side
+#
+# Size, speed and bits per byte of each variant. They write the same prompt in turn, and the median of
+# the rounds counts. The 4 bits that we made by hand are stored as float32, so they have no speed.
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    tuned.save(Path(folder) / "small", "int8")
+    both = picogpt.load(Path(folder) / "small")
+    variants = {
+        "float32": model,
+        "float16": picogpt.load("fairytale", dtype="float16"),
+        "bfloat16": picogpt.load("fairytale", dtype="bfloat16"),
+        "int8": small,
+        f"{n_kept} blocks": cut,
+        f"{n_kept} blocks, tuned": tuned,
+        f"{n_kept} blocks, tuned, int8": both,
+    }
+    speeds = {name: [] for name in variants}
+    for _ in range(3):
+        for name, variant in variants.items():
+            start = time.perf_counter()
+            n = sum(1 for _ in variant.steps("Once upon a time", 30, temperature=1.0, seed=3))
+            speeds[name].append(n / (time.perf_counter() - start))
+    table = {}
+    for name, variant in variants.items():
+        size = sum(x.nbytes for x in flatten(variant.params).values()) / 1e6
+        table[name] = size, float(np.median(speeds[name])), variant.score(reported).bits_per_byte
+n_int4 = sum(x.size / 2 if is_multiplied(path) else x.nbytes for path, x in weights.items())
+table["4 bits, by hand"] = n_int4 / 1e6, None, by_hand[4, True].score(reported).bits_per_byte
+
+print(f"{'':26} {'MB':>6} {'tokens/s':>9} {'bits per byte':>14}")
+for name, (size, speed, found) in table.items():
+    cells = "-" if speed is None else f"{speed:.0f}"
+    print(f"{name:26} {size:6.1f} {cells:>9} {found:14.4f}")
+
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+colors = [GREY, SKY, PINK, BLUE, ORANGE, GREEN, "black", RED]
+markers = ["o", "o", "x", "o", "s", "s", "s", "^"]
+for color, marker, (name, (size, speed, found)) in zip(colors, markers, table.items(), strict=True):
+    left.plot(size, found, marker, color=color, label=name)
+    if speed is not None:
+        right.plot(speed, found, marker, color=color)
+left.set(xlabel="size, MB", ylabel="bits per byte", xlim=(0, None))
+right.set(xlabel="speed, tokens/s", xlim=(0, None))
+fig.legend(loc="outside right upper", fontsize=8)
+plt.show()
+
+# %% [markdown]
+# On the left, good models stand low and to the left; on the right, low and to the right. int8 costs
+# almost nothing. On a model as small as this one, which the processor's cache holds, fewer bytes do
+# not mean more speed: widening them takes time of its own, most of all for float16. On a large model,
+# reading the weights from memory takes most of the time, and int8 makes up for its widening.
+#
+# ## Exercises
+#
+# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+#
+# **Exercise 1.** How many bytes does a KV cache of `n` positions take, in float16, for `n_texts` texts?
+
+
+# %%
+def cache_bytes(n_layer, n_embd, n, n_texts):
+    return n_layer * n_embd * n  # your line
+
+
+# %% tags=["stable"]
+def check_1(answer):
+    assert answer(1, 1, 1, 1) == 4, "a key and a value, of two bytes each"
+    assert answer(12, 768, 1024, 1) == 37748736
+    assert answer(48, 1600, 100, 8) == 8 * answer(48, 1600, 100, 1)
+
+
+attempt(check_1, cache_bytes)
+
+# %% [markdown]
+# **Exercise 2.** Quantize `x` [n_in, n_out] to `n_bits` with a scale for each group of `n` rows of a
+# column, and multiply it out again. `n` divides n_in. Then see what it does for 4 bits.
+
+
+# %%
+def grouped(x, n_bits, n):
+    stored, scales = quantize(x, n_bits, axis=0)  # your lines
+    return stored * scales
+
+
+# %% tags=["stable"]
+def check_2(answer):
+    x = np.random.default_rng(0).standard_normal((64, 5)).astype(np.float32)
+    parts = [quantize(part, 4, axis=0) for part in np.split(x, 4)]
+    expected = np.concatenate([stored * scales for stored, scales in parts])
+    found = answer(x, 4, 16)
+    assert found.shape == x.shape
+    assert np.allclose(found, expected), "each group of rows has scales of its own"
+
+
+attempt(check_2, grouped)
+
+# %% [markdown]
+# ## Solutions
+
+
+# %% tags=["solution", "stable"]
+# Exercise 1
+def cache_bytes(n_layer, n_embd, n, n_texts):
+    return 2 * 2 * n_layer * n_embd * n * n_texts
+
+
+attempt(check_1, cache_bytes)
+
+
+# %% tags=["solution", "stable"]
+# Exercise 2
+def grouped(x, n_bits, n):
+    groups = x.reshape(-1, n, x.shape[-1])
+    stored, scales = quantize(groups, n_bits, axis=1)
+    return (stored * scales).reshape(x.shape)
+
+
+attempt(check_2, grouped)
+
+# %% tags=["solution"]
+for n in (256, 64, 16):
+    groups = with_matrices(
+        lambda path, x, n=n: grouped(x.T, 4, n).T if path == "wte" else grouped(x, 4, n)
+    )
+    print(
+        f"4 bits, groups of {n:3}: {groups.score(reported).bits_per_byte:.4f} bits per byte,"
+        f" {4 + 32 / n:.1f} bits a weight with its scale"
+    )
+
+# %% [markdown]
+# ## To go on
+#
+# - The code: `picogpt/weights/compact.py`, and `keep_blocks` in `picogpt/gpt2.py`.
+# - `python -m picogpt.weights export 124M --out small --dtype int8` writes such a model.
+# - Dettmers et al. 2022, *LLM.int8()*: what outliers do to large models.
+# - Frantar et al. 2022, *GPTQ*: four bits, with the rounding chosen by its effect.
+# - Michel et al. 2019, *Are Sixteen Heads Really Better than One?*
+# - Men et al. 2024, *ShortGPT*: blocks taken out of large models.
