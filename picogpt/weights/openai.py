@@ -7,6 +7,7 @@ convolutions of width 1.
 """
 
 import re
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from .compact import compact, groups
 from .errors import CheckpointError, about
 from .shapes import check_shapes
 from .tf_bundle import read_index, read_tensors
+
+FILE_NAME = r"(?!\.+$)[\w. -]{1,50}"
+
+# What a training program saves beside the weights: its optimizer's means, and where it stands.
+OPTIMIZER = re.compile(r"(.*/)?(Adam(_\d+)?|Momentum|Adafactor|global_step|beta[12]_power(_\d+)?)")
 
 
 def read_hparams(folder: Path) -> Config:
@@ -41,7 +47,9 @@ def find_prefix(folder: Path) -> Path:
     """What the names of the newest checkpoint's files begin with: folder/model.ckpt.
 
     The text file `checkpoint`, written by TensorFlow, names it; without that file it is
-    model.ckpt. Raises CheckpointError if the name is not one of a file in the same folder.
+    model.ckpt. Where it names a place on the machine of the training, the last part of that path
+    counts, if such a checkpoint is in the folder.
+    Raises CheckpointError if the name is not one of a file in the same folder.
     """
     path = Path(folder) / "checkpoint"
     if not path.is_file():
@@ -51,11 +59,15 @@ def find_prefix(folder: Path) -> Path:
     found = re.search(r'^model_checkpoint_path: "(.*)"', text, re.MULTILINE)
     if not found:
         raise CheckpointError(f'{path}: no line model_checkpoint_path: "model.ckpt"')
-    if not re.fullmatch(r"[\w. -]{1,50}", found[1]) or set(found[1]) <= {"."}:
-        raise CheckpointError(
-            f"{path}: names {found[1]!r:.200}, expected the name of a file beside it"
-        )
-    return Path(folder) / found[1]
+    name = found[1]
+    if not re.fullmatch(FILE_NAME, name):
+        last = re.split(r"[/\\]", name)[-1]
+        if not re.fullmatch(FILE_NAME, last) or not (Path(folder) / f"{last}.index").is_file():
+            raise CheckpointError(
+                f"{path}: names {name!r:.200}, expected the name of a file beside it"
+            )
+        name = last
+    return Path(folder) / name
 
 
 def openai_name(path: str) -> str:
@@ -90,6 +102,10 @@ def read_openai(
     prefix = find_prefix(folder)
     index = require(Path(f"{prefix}.index"))
     entries = read_index(prefix)
+    weights = {name: entry for name, entry in entries.items() if not OPTIMIZER.fullmatch(name)}
+    if n := len(entries) - len(weights):
+        warnings.warn(f"{index}: {n} tensors of the training are left out", stacklevel=2)
+    entries = weights
     with about(index):
         found = {name: entry.shape for name, entry in entries.items()}
         check_shapes(found, config, openai_shapes, "hparams.json")

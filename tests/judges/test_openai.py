@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from support import random_params
-from tf_writer import write_model_folder
+from tf_writer import openai_tensors, write_model_folder
 
 from picogpt.config import SIZES, Config, flatten
 from picogpt.weights.openai import read_openai
@@ -84,3 +84,27 @@ def test_full_size_is_laid_out_as_the_release(full_size, openai_files):
         assert (entry.offset, entry.size) == (theirs.offset, theirs.size)
     name = "checkpoint"
     assert (folder / name).read_text() == (openai_files / name).read_text()
+
+
+def test_a_checkpoint_of_a_training(tmp_path):
+    """What TensorFlow's Saver writes after a step of Adam: slots, powers, the step, its own path."""
+    config, params = SMALL[0], random_params(SMALL[0], seed=9)
+    folder = write_model_folder(tmp_path / "model", config, params)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variables = [
+            tf.compat.v1.get_variable(name, initializer=tf.constant(x), use_resource=False)
+            for name, x in openai_tensors(params).items()
+        ]
+        step = tf.compat.v1.train.get_or_create_global_step()
+        loss = tf.add_n([tf.reduce_sum(x * x) for x in variables])
+        train = tf.compat.v1.train.AdamOptimizer().minimize(loss, global_step=step)
+        session.run(tf.compat.v1.global_variables_initializer())
+        session.run(train)
+        trained = dict(zip(openai_tensors(params), session.run(variables), strict=True))
+        tf.compat.v1.train.Saver().save(session, str(folder / "model-1"))
+    with pytest.warns(UserWarning, match="tensors of the training are left out"):
+        read_config, read_params = read_openai(folder, verify=True)
+    assert read_config == config
+    found = openai_tensors(read_params)
+    assert all(np.array_equal(found[name], x) for name, x in trained.items())
+    assert not np.array_equal(trained["model/wte"], params["wte"])

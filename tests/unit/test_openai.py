@@ -218,6 +218,15 @@ def test_checkpoint_names_another_prefix(folder):
     assert read_openai(folder)[0] == CONFIGS["float16"]
 
 
+@pytest.mark.parametrize("place", ["/home/ada/run1/", "C:\\runs\\1\\", "../float32/"])
+def test_checkpoint_names_the_machine_of_the_training(folder, place):
+    """The file beside `checkpoint` counts, never one elsewhere."""
+    line = f'model_checkpoint_path: "{place}model.ckpt"\n'
+    (folder / "checkpoint").write_text(line, encoding="utf-8")
+    assert find_prefix(folder) == folder / "model.ckpt"
+    assert read_openai(folder)[0] == CONFIGS["float16"]
+
+
 def test_without_checkpoint(folder):
     (folder / "checkpoint").unlink()
     assert read_openai(folder)[0] == CONFIGS["float16"]
@@ -228,9 +237,10 @@ def test_without_checkpoint(folder):
     [
         ".",
         "..",
-        "../float16/model.ckpt",
+        "../float16/other.ckpt",
         "/etc/passwd",
-        "..\\model.ckpt",
+        "..\\other.ckpt",
+        "/tmp/run1/..",
         "C:model.ckpt",
         "",
         "m" * 300,
