@@ -127,7 +127,7 @@ plt.show()
 
 # %%
 tale = (Path("data") / "olive.txt").read_text("utf-8").strip()
-deciding, reported = tale[:1500], tale[1500:5500]
+deciding, reported = tale[:1500], tale[1500:4500]
 
 
 def with_matrices(change):
@@ -252,7 +252,7 @@ copies = {path: x.copy() for path, x in flatten(cut.params).items()}
 tuned = GPT2(cut.config, unflatten(copies), model.tokenizer)
 learning = flatten(tuned.params)
 moments, rng = zero_moments(learning), np.random.default_rng(12)
-n_steps, length = 32, min(256, config.n_ctx)
+n_steps, length = 25, min(256, config.n_ctx)
 for step in range(1, n_steps + 1):
     starts = rng.integers(0, len(stream) - length, 2)
     batch = stream[starts[:, None] + np.arange(length + 1)]
@@ -277,7 +277,7 @@ assert after < before
 
 # %%
 n_head, width = config.n_head, config.n_head_dim
-sample = deciding[:600]
+sample = deciding[:400]
 
 
 def without_heads(heads):
@@ -386,9 +386,9 @@ plt.show()
 
 # %% [markdown]
 # On the left, good models stand low and to the left; on the right, low and to the right. int8 costs
-# almost nothing. On a model as small as this one, which the processor's cache holds, fewer bytes do
-# not mean more speed: widening them takes time of its own, most of all for float16. On a large model,
-# reading the weights from memory takes most of the time, and int8 makes up for its widening.
+# almost nothing. In speed there is little to gain: fewer bytes have to be read from memory, but
+# widening them takes time of its own, most of all for float16. Which of the two counts for more
+# depends on the size of the model and on the machine. Fewer blocks are less work on every machine.
 #
 # ## Exercises
 #
