@@ -10,10 +10,10 @@ from collections.abc import Iterator
 EXAMPLE = """\
 Two friends are talking.
 
-A: Good morning! Did you sleep well?
-B: Good morning. Yes, thank you, I slept very well.
-A: What would you like to do today?
-B: I would like to go to the river, if it does not rain.
+A: “Good morning! Did you sleep well?”
+B: “Good morning. Yes, thank you, I slept very well.”
+A: “What would you like to do today?”
+B: “I would like to go to the river, if it does not rain.”
 """
 
 
@@ -40,7 +40,7 @@ class Chat:
         if not text.strip():
             raise ValueError("the turn is empty")
         ids = self.prompt_ids([*self.turns, text])
-        stop = () if self.dialogue else "\n"
+        stop = () if self.dialogue else ("”", "\n")
         pieces = self.model.stream(ids, self.max_new_tokens, stop=stop, **self.options)
         return self._answer(text, pieces)
 
@@ -72,7 +72,7 @@ class Chat:
         tokenizer = self.model.tokenizer
         if self.dialogue:
             return [i for turn in turns for i in (*tokenizer.encode(turn), tokenizer.endoftext)]
-        return tokenizer.encode(f"{EXAMPLE}{transcript(turns)}B:")
+        return tokenizer.encode(f"{EXAMPLE}{transcript(turns)}B: “")
 
     def undo(self) -> None:
         """Forget the last turn and its answer. Raises ValueError if there is none."""
@@ -86,5 +86,8 @@ class Chat:
 
 
 def transcript(turns: list[str]) -> str:
-    """The turns as lines "A: ..." and "B: ..."; a turn of several lines becomes one."""
-    return "".join(f"{'AB'[i % 2]}: {' '.join(turn.split())}\n" for i, turn in enumerate(turns))
+    """The turns as lines, A: “...” and B: “...”; a turn of several lines becomes one.
+
+    The quotation marks make a model begin to speak at once, and show where it ends.
+    """
+    return "".join(f"{'AB'[i % 2]}: “{' '.join(turn.split())}”\n" for i, turn in enumerate(turns))

@@ -38,7 +38,7 @@ def kept() -> Iterator[Kept]:
                 continue
             snapshot = find_snapshot(name)
             whole = snapshot is not None and snapshot.is_relative_to(folder)
-            if whole or cache == own_cache():
+            if whole or (cache == own_cache() and (folder / "snapshots").is_dir()):
                 yield Kept(name.repository, folder, cache == own_cache(), whole)
 
 

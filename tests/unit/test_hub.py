@@ -302,7 +302,8 @@ def test_what_is_kept_is_listed_and_removed(hub, folder, tmp_path, capsys):
     snapshot = find_snapshot(HubName(NAME))
     assert capsys.readouterr().out == f"{NAME} is complete, and every file is good: {snapshot}\n"
     put_into_shared_cache(folder, tmp_path / "shared", "bob/other")
-    (own_cache() / "models--eve--half").mkdir()
+    (own_cache() / "models--eve--half" / "snapshots").mkdir(parents=True)
+    (own_cache() / "models--eve--nothing").mkdir()  # nobody answered
     (tmp_path / "home" / "models" / "355M").mkdir(parents=True)
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -312,7 +313,7 @@ def test_what_is_kept_is_listed_and_removed(hub, folder, tmp_path, capsys):
         assert main(["remove", name]) == 0
     assert main(["remove", NAME]) == main(["remove", "bob/other"]) == 1
     assert "hf cache rm" in capsys.readouterr().err
-    assert not [*own_cache().iterdir()] and find_snapshot(HubName("bob/other"))
+    assert len([*own_cache().iterdir()]) == 1 and find_snapshot(HubName("bob/other"))
     assert main(["list"]) == 0
     assert capsys.readouterr().out.count("\n") == 1
 
