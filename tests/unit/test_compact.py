@@ -81,6 +81,16 @@ def test_what_is_no_number_is_refused(dtype, wrong):
         compact.compact("h.0.w", x, dtype)
 
 
+def test_a_number_too_large_for_float16():
+    x = np.full((2, 2), 65519.0, np.float32)
+    assert np.isfinite(np.asarray(compact.compact("h.0.w", x, "float16"))).all()
+    x[1, 0] = -65520.0  # is rounded to infinity
+    with pytest.raises(
+        ValueError, match=r"the parameter h\.0\.w holds numbers too large for float16"
+    ):
+        compact.compact("h.0.w", x, "float16")
+
+
 # The products
 
 
