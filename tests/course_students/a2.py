@@ -116,7 +116,7 @@ def cross_entropy(logits, targets):
     onehot = np.eye(logits.shape[-1])[targets]
     return -(onehot * np.log(p)).mean()
 """,
-        ["The mean of -log(softmax(logits)[target])", "Finite for a target of probability 0"],
+        ["The mean of -log(softmax(logits)[target])", "Right for a target of probability 0"],
         "you divide by n_vocab too",
     ),
     (

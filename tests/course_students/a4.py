@@ -80,12 +80,10 @@ def choose_token(logits, u, *, temperature, top_k, top_p):
     return draw(keep_top_p(logits, top_p or 1.0), u)
 
 def generate(ids, n_new, read, choose):
-    logits, new = read(ids), []
-    while True:
-        new.append(choose(logits[-1]))
-        if len(new) == n_new:
-            return new
-        logits = read(new[-1:])
+    new = []
+    while len(new) < n_new:
+        new.append(choose(read(new[-1:] or ids)[-1]))
+    return new
 """
 
 MISTAKES = [

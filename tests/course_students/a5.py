@@ -92,6 +92,7 @@ def loss_and_gradients(ids, targets, params, n_head):
     logits = gpt2(ids, **params, n_head=n_head, tap=record(acts))
     acts = unflatten(acts)
     wte, h = params["wte"], params["h"]
+    loss = cross_entropy(logits, targets)
     dlogits = d_cross_entropy(logits, targets)
     d, dwte, _ = d_linear(dlogits, acts["ln_f"], wte.T)
     d, dln_f = norm(d, acts["h"][-1]["resid"], params["ln_f"])
@@ -101,7 +102,7 @@ def loss_and_gradients(ids, targets, params, n_head):
         d, grads["h"][i] = d_transformer_block(d, x, acts["h"][i], **h[i], n_head=n_head)
     first, grads["wpe"] = d_embed(d, ids, wte, params["wpe"])
     grads["wte"] = first + dwte.T
-    return cross_entropy(logits, targets), grads
+    return loss, grads
 
 def clip_gradients(grads, max_norm):
     everything = np.concatenate([g.ravel() for g in grads.values()])

@@ -105,6 +105,12 @@ def crossing_token_dropped(logits, top_p):
     return only(logits, order[np.cumsum(softmax(logits)[order]) <= top_p])
 
 
+def only_those_before(logits, top_p):
+    """The token with which the sum reaches top_p is kept, too: you keep those before it alone."""
+    order = np.argsort(-logits, kind="stable")
+    return only(logits, order[np.cumsum(softmax(logits)[order]) < top_p])
+
+
 def not_sorted(logits, top_p):
     """You add up the probabilities in the order of the ids; begin with the likeliest token."""
     before = np.cumsum(softmax(logits)) - softmax(logits)
@@ -161,7 +167,14 @@ def probabilities_of_top_p(logits, top_p):
 
 
 TOP_P_MISTAKES = (
-    *(crossing_token_dropped, not_sorted, least_likely_first, not_put_back, mask_not_put_back),
+    *(
+        crossing_token_dropped,
+        only_those_before,
+        not_sorted,
+        least_likely_first,
+        not_put_back,
+        mask_not_put_back,
+    ),
     *(one_after_the_crossing, each_alone, logits_added_up, others_zero_in_top_p),
     probabilities_of_top_p,
 )

@@ -64,6 +64,12 @@ def sums_end_below_1(logits, u):
     return int(np.searchsorted(ends, u, side="right"))
 
 
+def neither_end(logits, u):
+    """Where u is just where two pieces meet, it belongs to the second: look for a sum > u. And by
+    rounding, the last of your sums is a little less than 1: divide all sums by the last one."""
+    return int(np.searchsorted(np.cumsum(softmax(logits)), u))
+
+
 def id_among_the_allowed(logits, u):
     """You return the place among the tokens that are allowed, and not the token's id."""
     return draw(logits[logits > -np.inf], u)
@@ -77,7 +83,9 @@ def can_be_drawn(logits, u):
     return 0 <= token < len(logits) and bool(logits[token] > -np.inf)
 
 
-FORBIDDEN_MISTAKES = (end_belongs_to_the_piece, sums_end_below_1, id_among_the_allowed)
+FORBIDDEN_MISTAKES = (
+    *(end_belongs_to_the_piece, sums_end_below_1, neither_end, id_among_the_allowed),
+)
 
 
 def logits_below_one(rng):
