@@ -199,7 +199,7 @@ def in_order(file):
 
 @question(read_table, 2, TABLE_MISTAKES)
 def table_values(ask, rng):
-    """All keys and values of all blocks, if none is damaged"""
+    """All keys and values of all blocks"""
     for n, n_per_block in ((4, 16), (7, 3), (3, 1)):
         ask(read_table, table(random_entries(rng, n), n_per_block))
     file = table(random_entries(rng, 7), 2)
