@@ -186,7 +186,13 @@ def test_a_taken_port(capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_ends_the_server():
-    command = [sys.executable, "-m", "picogpt.explain", "--serve", "-m", "fairytale", "--port", "0"]
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # see download_release.py
+        "from picogpt.explain.__main__ import main\n"
+        "sys.exit(main('--serve -m fairytale --port 0'.split()))\n"
+    )
+    command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         line = server.stderr.readline()  # the server answers from here on
         assert ask(re.search(r"http://\S+", line)[0])[0] == 200
