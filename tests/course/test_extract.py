@@ -40,7 +40,7 @@ def notebook(*sources) -> str:
         "class x: pass",
         "from math import pi as x",
         "try:\n    import numpy as x\nexcept ImportError:\n    x = None",
-        "try:\n    import torch as x\nexcept ImportError:\n    raise",
+        "try:\n    import fractions as x\nexcept ImportError:\n    raise",
         "if 1 < 2:\n    'text'\n    def x(): pass\nelse:\n    pass",
         "import logging\nx = logging.getLogger('a')",
         "x = (1).to_bytes(8, 'little')",
