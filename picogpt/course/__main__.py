@@ -9,7 +9,7 @@ from .. import command
 from ..files import replacing
 from .assignments import ASSIGNMENTS
 from .grader.checking import STUDENT_SEED, assignment_named, check_file
-from .grader.grading import as_csv, claim, find_submissions, grade, seed_of
+from .grader.grading import as_csv, claim, find_submissions, grade, left_out, seed_of
 from .handout.forms import write_assignment
 
 DESCRIPTION = """\
@@ -79,6 +79,12 @@ def grade_class(args: argparse.Namespace) -> None:
     assignment = assignment_named(args.name)
     submissions = find_submissions(args.submissions)
     args.out.mkdir(parents=True, exist_ok=True)
+    reasons = left_out(args.submissions)
+    lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
+    for line in lines:
+        say(line)
+    with replacing(args.out / "not_graded.txt") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     claim(args.out, assignment.name)
     seed = seed_of(args.out) if args.seed is None else args.seed
     results = {}

@@ -275,3 +275,46 @@ def test_elsewhere_than_on_posix(submissions, grade, monkeypatch):
         1,
         "picogpt: grading needs a POSIX system, such as Linux, macOS or WSL",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "reason"),
+    [
+        ("al.txt", lambda path: path.write_text(RIGHT), "expected .py or .ipynb"),
+        ("al.zip", lambda path: path.write_text(RIGHT), "expected .py or .ipynb"),
+        ("al.py", lambda path: path.symlink_to("/etc/passwd"), "it is a link"),
+        ("al.py", lambda path: os.mkfifo(path), "it is neither a file nor a folder"),
+    ],
+)
+def test_what_is_not_graded_is_listed(tmp_path, submissions, grade, name, make, reason):
+    (submissions / "bob.py").write_text("")
+    make(submissions / name)
+    status, rows, err = grade()
+    assert (status, [*rows]) == (0, ["bob"])
+    line = (tmp_path / "grades" / "not_graded.txt").read_text("utf-8")
+    assert line.startswith(f"{name!r}: not graded, {reason}")
+    assert err[0] == f"picogpt: {line.strip()}"
+
+
+def test_a_name_that_is_no_utf_8_costs_no_one_else(tmp_path, submissions, grade):
+    try:
+        (submissions / os.fsdecode(b"al\xff.py")).write_text("def gelu(x): return x")
+    except OSError:
+        pytest.skip("this file system holds no such name")
+    (submissions / "bob.PY").write_text("def gelu(x): return x")
+    status, rows, _ = grade()
+    assert status == 0
+    assert {name: row["total (20)"] for name, row in rows.items()} == {"al?": "1", "bob": "1"}
+    status, _, err = grade()
+    assert status == 0
+    assert all(line.endswith("as before") for line in err)
+
+
+def test_a_file_that_cannot_be_read_is_empty(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "x.py").write_text("x = 1")
+    monkeypatch.setattr(grading.Path, "read_bytes", refuse)
+    submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
+    assert (submission.data, notes) == (b"", ["x.py cannot be read: Permission denied"])

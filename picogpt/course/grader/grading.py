@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -43,13 +44,36 @@ def is_submission(path: Path) -> bool:
     """Not what other programs leave among the submissions (.DS_Store, __MACOSX), and no link."""
     if path.name.startswith((".", "_")) or path.is_symlink():
         return False
-    return path.is_dir() or path.suffix in SUFFIXES
+    return path.is_dir() or (path.is_file() and path.suffix.lower() in SUFFIXES)
+
+
+def left_out(folder: Path) -> dict[str, str]:
+    """Name -> why it is not graded, of all in a folder but what begins with a dot or underscore."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")) or is_submission(path):
+            continue
+        if path.is_symlink():
+            found[path.name] = "it is a link, which is not followed"
+        elif not path.is_file():
+            found[path.name] = "it is neither a file nor a folder"
+        else:
+            found[path.name] = f"expected {' or '.join(SUFFIXES)}"
+    return found
 
 
 def read_submission(path: Path, assignment: str) -> tuple[Submission, list[str]]:
-    """The file that counts, and notes: a submission that cannot be read is empty.
+    """The file that counts, and notes: a submission that cannot be read is empty."""
+    try:
+        return read_file(path, assignment)
+    except OSError as error:
+        return Submission("", b""), [f"{path.name} cannot be read: {error.strerror}"]
 
-    Of several files in a folder it is the one that has the assignment's name.
+
+def read_file(path: Path, assignment: str) -> tuple[Submission, list[str]]:
+    """The file that counts, of several in a folder the one that has the assignment's name.
+
+    Returns an empty submission and a note if none counts. Raises OSError for what cannot be read.
     """
     files = [path]
     if path.is_dir():
@@ -115,7 +139,7 @@ def grade(
 
     def work(student: str) -> tuple[str, dict, bool]:
         submission, notes = read_submission(submissions[student], assignment.name)
-        digest = hashlib.sha256(submission.name.encode() + b"\0" + submission.data).hexdigest()
+        digest = digest_of_submission(submission)
         key = {"assignment": assignment.name, "seed": seed, "grader": version, "sha256": digest}
         folder = out / "students" / student
         if results := earlier(folder, key):
@@ -126,7 +150,7 @@ def grade(
         results["extra_data"]["digest"] = digest_of(results)
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "feedback.md") as file:
-            file.write(as_markdown(assignment, marks, notes + more).encode("utf-8"))
+            file.write(as_markdown(assignment, marks, notes + more).encode("utf-8", "replace"))
         write_json(folder / "results.json", results)  # last: it says that all is done
         return student, results, True
 
@@ -148,6 +172,11 @@ def earlier(folder: Path, key: dict) -> dict | None:
     same = isinstance(extra_data, dict) and key.items() <= extra_data.items()
     whole = same and extra_data.pop("digest", None) == digest_of(results)
     return results if whole and (folder / "feedback.md").is_file() else None
+
+
+def digest_of_submission(submission: Submission) -> str:
+    """A digest of a file and its name, which may be any bytes."""
+    return hashlib.sha256(os.fsencode(submission.name) + b"\0" + submission.data).hexdigest()
 
 
 def digest_of(results: dict) -> str:
