@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from .. import command
-from ..files import replacing
+from ..files import locked, replacing
+from .assignment import Assignment
 from .assignments import ASSIGNMENTS
 from .grader.checking import STUDENT_SEED, assignment_named, check_file
 from .grader.grading import as_csv, claim, find_submissions, grade, left_out, seed_of
@@ -79,6 +80,13 @@ def grade_class(args: argparse.Namespace) -> None:
     assignment = assignment_named(args.name)
     submissions = find_submissions(args.submissions)
     args.out.mkdir(parents=True, exist_ok=True)
+    waiting = f"another grader is at work in {args.out}: waiting for it"
+    with locked(args.out / "grade.lock", lambda: say(waiting)):
+        grade_submissions(args, assignment, submissions)
+
+
+def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissions: dict) -> None:
+    """What grade_class does while no other grader writes to the folder."""
     reasons = left_out(args.submissions)
     lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
     for line in lines:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -318,3 +319,38 @@ def test_a_file_that_cannot_be_read_is_empty(tmp_path, monkeypatch):
     monkeypatch.setattr(grading.Path, "read_bytes", refuse)
     submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
     assert (submission.data, notes) == (b"", ["x.py cannot be read: Permission denied"])
+
+
+def test_a_folder_with_two_names_one_of_them_no_utf_8(submissions, grade):
+    (submissions / "al").mkdir()
+    (submissions / "al" / "x.py").write_text("")
+    try:
+        (submissions / "al" / os.fsdecode(b"y\xff.py")).write_text("")
+    except OSError:
+        pytest.skip("this file system holds no such name")
+    status, rows, _ = grade()
+    assert status == 0
+    assert rows["al"]["remarks"].startswith("expected one .py or .ipynb file, or one named a2")
+
+
+def test_two_graders_in_one_folder_take_turns(submissions, grade, monkeypatch):
+    waits = []
+
+    @contextmanager
+    def locked(path, on_wait):
+        waits.append(path.name)
+        on_wait()  # as if another one held it at first
+        yield
+
+    (submissions / "bob.py").write_text("")
+    monkeypatch.setattr("picogpt.course.__main__.locked", locked)
+    status, _, err = grade()
+    assert (status, waits) == (0, ["grade.lock"])
+    assert "another grader is at work" in err[0]
+
+
+def test_a_suffix_in_capitals(submissions, grade):
+    notebook = {"cells": [{"cell_type": "code", "source": "def gelu(x): return x"}]}
+    (submissions / "al.IPYNB").write_text(json.dumps(notebook))
+    _, rows, _ = grade()
+    assert rows["al"]["total (20)"] == "1"

@@ -21,7 +21,7 @@ def cells(name: str, data: bytes) -> Iterator[tuple[str, str]]:
 
     Raises ValueError for bytes that are no text, or no notebook.
     """
-    if not name.endswith(".ipynb"):
+    if not name.lower().endswith(".ipynb"):
         yield name, decoded(name, data)
         return
     try:

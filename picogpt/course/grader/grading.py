@@ -18,6 +18,7 @@ from ..assignment import Assignment
 from .marking import Mark, mark
 from .process import Contained, Submission
 from .report import as_markdown, as_results, name
+from .show import printable
 from .starter import LIMITS, Limits
 
 SUFFIXES = (".py", ".ipynb")
@@ -67,7 +68,7 @@ def read_submission(path: Path, assignment: str) -> tuple[Submission, list[str]]
     try:
         return read_file(path, assignment)
     except OSError as error:
-        return Submission("", b""), [f"{path.name} cannot be read: {error.strerror}"]
+        return Submission("", b""), [printable(f"{path.name} cannot be read: {error.strerror}")]
 
 
 def read_file(path: Path, assignment: str) -> tuple[Submission, list[str]]:
@@ -83,7 +84,7 @@ def read_file(path: Path, assignment: str) -> tuple[Submission, list[str]]:
     if len(files) != 1:
         names = ", ".join(p.name for p in files) or "nothing"
         note = f"expected one .py or .ipynb file, or one named {assignment}, found {names}"
-        return Submission("", b""), [note]
+        return Submission("", b""), [printable(note)]
     if (size := files[0].stat().st_size) > MOST_BYTES:
         return Submission("", b""), [f"{files[0].name} has {size} bytes, too many to be read"]
     return Submission(files[0].name, files[0].read_bytes()), []
