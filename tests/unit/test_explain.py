@@ -95,7 +95,7 @@ def test_patterns_are_named(name):
 
 
 def test_what_fits():
-    assert what_fits(MODEL.config, 24) == ([0, 1, 2, 3, 4, 5], 16)
+    assert what_fits(MODEL.config, 24) == ([*range(MODEL.config.n_layer)], 16)
     assert what_fits(picogpt.config.SIZES["124M"], 20) == ([*range(12)], 8)
     blocks, bits = what_fits(picogpt.config.SIZES["1558M"], 20)
     assert bits == 8 and blocks[0] == 0 and blocks[-1] == 47 and len(blocks) < 10
@@ -106,7 +106,9 @@ def test_blocks_can_be_chosen():
     assert what_fits(MODEL.config, 24, (4, 1, 1)) == ([1, 4], 16)
     assert what_fits(picogpt.config.SIZES["1558M"], 20, [30, 17]) == ([17, 30], 16)
     assert what_fits(picogpt.config.SIZES["1558M"], 20, range(30, 35)) == ([*range(30, 35)], 8)
-    for blocks, message in {(6,): "numbers up to 5", (-1,): "at least 0", (0.5,): "whole"}.items():
+    n = MODEL.config.n_layer
+    wrong = {(n,): f"numbers up to {n - 1}", (-1,): "at least 0", (0.5,): "whole"}
+    for blocks, message in wrong.items():
         with pytest.raises((ValueError, TypeError), match=message):
             what_fits(MODEL.config, 24, blocks)
     with pytest.raises(ValueError, match="9 blocks are wanted, but the page holds at most 7"):
@@ -173,8 +175,8 @@ def test_the_command(tmp_path, capsys):
     assert "at most 64" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["The king", "-n", "-1"])
-    assert main("King -m fairytale -n 0 --blocks 3 5 --out".split() + [str(out)]) == 0
-    assert data_of(out.read_text("utf-8"))["blocks"] == [3, 5]
+    assert main("King -m fairytale -n 0 --blocks 2 4 --out".split() + [str(out)]) == 0
+    assert data_of(out.read_text("utf-8"))["blocks"] == [2, 4]
 
 
 def test_a_taken_port(capsys):
