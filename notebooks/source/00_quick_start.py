@@ -144,7 +144,8 @@ plt.show()
 # %% [markdown]
 # The background is dark where something new enters the tale. It is light where a phrase only has
 # to be completed, as after "Once upon a", or where somebody speaks who has spoken before. The
-# mean surprise is the measure by which language models are trained and compared:
+# mean surprise is the measure by which language models are trained and compared. It is also called
+# the **loss** (notebook 7 makes it small):
 
 # %%
 assert np.isclose(score.nats_per_token, -score.logprobs.mean())
@@ -176,8 +177,26 @@ plt.show()
 # %% [markdown]
 # ## 0.7 Look inside, and change what you see
 #
-# Nothing in picogpt is hidden. A **tap** sees every intermediate result under its name; `record`
-# keeps them, `edit` replaces them. Here are their names, for the first of the blocks:
+# Here is all of GPT-2 on one page, from the text at the top to the next token at the bottom. In
+# brackets stands the shape of each result: `n_seq` is the number of tokens in the text, and the
+# other names are those of `model.config` above.
+#
+# ![GPT-2 from the text to the next token, with the shape of every result](data/architecture.svg)
+#
+# Four words that all notebooks use:
+#
+# - The **residual stream** is the thick line: for every position one vector of `n_embd` numbers, in
+#   which everything is kept that the model knows at this position.
+# - A **block** reads the stream twice, and each time *adds* something to it: first attention, which
+#   fetches something from earlier positions, then the MLP, which works on each position by itself.
+#   All blocks are built alike; what they have learned is different.
+# - The **loss** is the mean surprise of 0.6.
+# - A **tap** is a place to look in. The model shows it every intermediate result under its name, and
+#   goes on with what the tap gives back. `record` makes a tap that keeps the results, `edit` one
+#   that replaces them.
+#
+# You need not understand the boxes yet: each has its notebook, and each notebook begins with a small
+# drawing that says where you are. Here are the names of the results in the first of the blocks:
 
 # %%
 activations = {}

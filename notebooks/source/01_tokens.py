@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 1. From text to tokens
 #
+# ![You are here: a text becomes numbers](data/here_1.svg)
+#
 # **Goal:** turn a text by hand into the numbers that a model reads, and know where this holds
 # surprises.
 #
@@ -200,9 +202,25 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Merges learned from one short text soon spell out its words, and help much less with any other
-# text. Those of the model come from millions of words, and stay useful. The price is paid in the
-# model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
+# Merges learned from one short text soon spell out its words. Are they of use for another text? We
+# encode a whole tale of another book, with them, and with as many of the model's:
+
+# %%
+from pathlib import Path
+
+OTHER = Path("data/olive.txt").read_text("utf-8")
+for merges, label in (
+    ([], "no merges: a token for each byte"),
+    (own, f"the {len(own)} learned from our tale"),
+    (models[: len(own)], f"the first {len(own)} of the model's"),
+    (models, f"all {len(models):,} of the model's"),
+):
+    print(f"{label:34} {bytes_per_token(OTHER, merges):.2f} bytes per token")
+
+# %% [markdown]
+# They do help: English is English, and "the" is in every text. But merges counted on more text help
+# more, and those of the model come from millions of words. The price of a large vocabulary is paid
+# in the model: each token needs a vector, and rare ones are seen too rarely to learn a good one.
 #
 # ## 1.5 Surprises
 #
@@ -215,8 +233,8 @@ for text in ("king", " king", "King", " King", "KING", "  king"):
     print(f"{text!r:9} {found!s:22} {token_labels(tokenizer, found)}")
 
 # %% [markdown]
-# **Spelling.** One wrong letter, and the word falls apart into pieces that have nothing to do
-# with it.
+# **Spelling.** Two letters swapped, as in the last line, and the word falls apart into pieces that
+# have nothing to do with it.
 
 # %% tags=["stable"]
 for text in (" princess", " princesses", " prinecss"):
@@ -283,8 +301,7 @@ print("held back:     ", [decoder.push(i) for i in cat])
 #
 # > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>`
 # >   either. It has one special token, `<|endoftext|>`, which stood between two documents in
-# >   training, and so comes before every beginning. A made-up `<bos>` is read as the characters
-# >   that it is.
+# >   training. A made-up `<bos>` is read as the characters that it is.
 # > - *A space at the end of a prompt.* The next word would bring its own.
 # > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of
 # >   the two texts joined.
@@ -293,8 +310,9 @@ print("held back:     ", [decoder.push(i) for i in cat])
 # > - *One word, one token.* In English it is nearer to four tokens for three words.
 
 # %% [markdown]
-# **`<bos>`.** What the model loses on the tale (nats per token, not counting what was put in
-# front):
+# **`<bos>`.** What the model loses on the tale (the loss is the mean surprise of a token, in nats,
+# notebook 0): on its second token and all later ones, as the first cannot be predicted from
+# nothing. What was put in front does not count.
 
 
 # %%
@@ -310,6 +328,17 @@ for name, prefix in {
     '"<s>", three characters': tokenizer.encode("<s>"),
 }.items():
     print(f"{name:26} {len(prefix)} tokens, loss {loss_after(prefix):.3f}")
+
+# %% [markdown]
+# Characters that the model has never seen before a tale cost something on every token of it. The
+# real token costs next to nothing, and it need not help either: a text that begins with "Once upon
+# a time" says itself where it begins. What it is for is the first token. Without it nothing stands
+# before that one, and there is nothing to predict it from:
+
+# %%
+first = softmax(model([tokenizer.endoftext])[-1])
+print(f"the likeliest first tokens: {token_labels(tokenizer, np.argsort(-first)[:5])}")
+print(f"{tokenizer.decode(ids[:1])!r}, with which the tale begins: {first[ids[0]]:.1%}")
 
 # %% [markdown]
 # **A space at the end.** After "Once upon a" the model expects ` time`, with its space. After
@@ -450,6 +479,7 @@ check_3(pair_solution)
 #
 # - The code: `picogpt/bpe/pretokenize.py`, `merges.py`, `tokenizer.py` and `learn.py`, in this
 #   order. To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
-# - Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, where
-#   byte-pair encoding comes from; Radford et al. 2019, section 2.2, on bytes.
+# - Gage 1994, *A New Algorithm for Data Compression*: byte-pair encoding, made to shorten files.
+#   Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, who used it
+#   on words, for the vocabulary of a model. Radford et al. 2019, section 2.2, on bytes.
 # - Next: notebook 2, what becomes of an id.

@@ -1,13 +1,17 @@
 # %% [markdown]
 # # 2. Embeddings, layer norm, GELU
 #
+# ![You are here: what is done at each position by itself](data/here_2.svg)
+#
 # **Goal:** know what each of GPT-2's small parts does to real activations, and why it is there.
 #
-# A token enters the model as a number, its id. This notebook follows it to the vector that the
-# first block works on, and then looks at the two functions that every block uses again and again:
-# layer norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
-# matrices of the MLP would be no more than one. You need to know what a vector, a
-# mean and a standard deviation are. About 30 minutes.
+# A token enters the model as a number, its id. This notebook follows it to the vector that the first
+# block works on. (A *block* is one of the `n_layer` equal parts that come one after the other; each
+# consists of attention, for which see notebook 3, and of an *MLP*, two matrices with a function
+# between them.) Then it looks at the two functions that every block uses again and again: layer
+# norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
+# matrices of the MLP would be no more than one. You need to know what a vector, a mean and a
+# standard deviation are. About 30 minutes.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -160,16 +164,19 @@ print(
 # %% [markdown]
 # ## 2.3 Layer norm
 #
-# From here on, the vectors of the positions are called the *residual stream*: each block reads it
-# and adds something to it. So it grows. Layer norm stands before each part that reads the stream,
-# and brings every vector to mean 0 and variance 1; then a gain $g$ and a bias $b$, learned for each
-# of the `n_embd` places, give it the size that suits the reader.
+# From here on, the vectors of the positions, one of `n_embd` numbers for each, are called the
+# *residual stream*: each block reads it and adds something to it. (*Residual*, because a block only
+# has to make what is still missing.) So it grows. Layer norm stands before each part that reads the
+# stream, and brings every vector to mean 0 and variance 1; then a gain $g$ and a bias $b$, learned
+# for each of the `n_embd` places, give it the size that suits the reader.
 #
 # $$y = \frac{x - \bar{x}}{\sqrt{\mathrm{var}(x) + \varepsilon}}\; g + b \qquad
 # \bar{x} = \frac{1}{n} \sum_i x_i \qquad \mathrm{var}(x) = \frac{1}{n} \sum_i (x_i - \bar{x})^2
 # \qquad \varepsilon = 10^{-5}$$
 #
-# All of this happens within one vector: no other position, and no other text, takes part.
+# All of this happens within one vector: no other position, and no other text, takes part. To see it
+# on real numbers, we let the model read the tale with a *tap*, a function that is shown every
+# intermediate result under its name. `record` makes one that keeps them all:
 
 # %%
 activations = {}
@@ -303,8 +310,9 @@ plt.show()
 # would be for nothing: $(x W_1) W_2 = x (W_1 W_2)$. The function must therefore not be a straight
 # line; it should be quick, and have a slope that training can use.
 #
-# ReLU, $\max(0, x)$, lets a number pass or not. GELU multiplies it by a *probability*, that of a
-# standard normal number being smaller than it: $\mathrm{gelu}(x) = x\, \Phi(x)$. It is smooth,
+# ReLU, $\max(0, x)$, lets a number pass or not. GELU multiplies it by a number between 0 and 1,
+# $\mathrm{gelu}(x) = x\, \Phi(x)$, where $\Phi(x)$ is the probability that a standard normal number
+# is smaller than $x$. (Nothing is drawn: the same $x$ always gives the same result.) It is smooth,
 # and a little below zero for moderately negative $x$, so that there is a slope to learn from
 # where ReLU has none. $\Phi$ is an integral without a closed form. GPT-2 was made with an
 # approximation,
@@ -364,8 +372,10 @@ for i, share in enumerate(shares):
 # > - *Positions forgotten.*
 # > - *`x**3`*, which costs time, and *`np.sqrt(2 / np.pi)`*, which costs memory: see below.
 #
-# A tap puts each of them into the model. We compare the loss on the tale, in nats per token, and
-# the logits: the largest change of a logit, divided by the range of all logits.
+# A tap may also give back something else than it was shown, and the model goes on with that. So a
+# tap puts each of these mistakes into the model. We compare the *loss* on the tale, which is the
+# mean surprise of its tokens in nats (notebook 0), and the logits: the largest change of a logit,
+# divided by the range of all logits.
 
 
 # %%

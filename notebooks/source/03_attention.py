@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 3. Attention
 #
+# ![You are here: what a position learns from those before it](data/here_3.svg)
+#
 # **Goal:** compute an attention head by hand, know why each of its parts is there, and read the
 # attention maps of a trained model.
 #
@@ -156,8 +158,19 @@ right.set_title("... and then the softmax has no slope left")
 plt.show()
 
 # %% [markdown]
-# GPT-2's heads have $d = 64$ in every size, those of the fairy-tale model $d = 32$: without the
-# scale, queries and keys of size 1 would leave them 28 % and 39 % of the slope.
+# In numbers: of the slope that the scale keeps, without it there would be left
+
+# %%
+for d in (32, 64):
+    queries, keys = rng.standard_normal((4000, 1, d)), rng.standard_normal((4000, 32, d))
+    dots = queries @ keys.swapaxes(-1, -2)
+    slope, scaled_slope = ((p * (1 - p)).sum() for p in map(softmax, (dots, dots / math.sqrt(d))))
+    print(f"with vectors of length {d}: {slope / scaled_slope:.0%}")
+
+# %% [markdown]
+# GPT-2's heads have $d = 64$ in every size, those of the fairy-tale model $d = 32$. (This holds for
+# queries and keys whose numbers have size 1, as at the start. Training may make them larger or
+# smaller, and then it chooses itself how sharp a head is.)
 #
 # ## 3.4 Why the mask comes before the softmax
 #
@@ -226,10 +239,12 @@ print("the same as for 0 1 2:", softmax(np.array([0.0, 1.0, 2.0], np.float32)).r
 # %% [markdown]
 # ## 3.6 Many heads
 #
-# One softmax gives one mixture: what a head takes from the subject and what it takes from the
-# verb are stirred together. So GPT-2 cuts each position's vector of `n_embd` numbers into
-# `n_head` pieces of `n_head_dim` and lets each have its own attention. We record everything that
-# happens to our sentence and follow the shapes through the first block:
+# A head can look at two places at once, the subject and the verb. But what it hands over is one
+# vector, the mean of what it found at both, and from a mean nobody can tell which part came from
+# where. To keep two answers apart takes two heads. So GPT-2 cuts each position's query, key and
+# value of `n_embd` numbers into `n_head` pieces of `n_head_dim`, and each piece has an attention of
+# its own. With a tap we record everything that happens to our sentence, each result under its
+# name (`h.0.` is the first block), and follow the shapes through the attention of that block:
 
 # %%
 activations = {}
@@ -298,7 +313,9 @@ plt.show()
 # Some patterns come back in many trained models, more or less clearly, and simple numbers find
 # them. `lookback(maps, n)` is how much each position looks at the one $n$ before it:
 #
-# - *itself* ($n = 0$) and the *previous token* ($n = 1$), by which a model sees word pairs;
+# - *itself* ($n = 0$): such a head tells a position nothing about others. It works on the token
+#   alone, like a part of the MLP;
+# - the *previous token* ($n = 1$), by which a model sees pairs of words;
 # - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum
 #   to 1, and in GPT-2 124M the first position, which everybody can see, has become a place to
 #   rest, whatever token stands there. A single sentence cannot tell whether that is so in a given
@@ -367,8 +384,9 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# A tap can put any of them into the trained model: it remembers each block's queries and keys as
-# they pass, and when the weights come by, it replaces them with those of a wrong rule.
+# A tap is shown every intermediate result, and may give back another one. So it can put any of
+# these mistakes into the trained model: it remembers each block's queries and keys as they pass,
+# and when the weights come by, it replaces them with those of a wrong rule.
 
 # %%
 tale = np.array(model.tokenizer.encode(TALE))

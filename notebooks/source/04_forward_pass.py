@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 4. The whole forward pass
 #
+# ![You are here: all parts together, and what they cost](data/here_4.svg)
+#
 # **Goal:** assemble GPT-2 from its parts in one cell, check it to the last digit, and count what it
 # costs.
 #
@@ -296,12 +298,17 @@ plt.show()
 # ## 4.8 Counting bytes
 #
 # A float32 number takes 4 bytes. Weights have to be there; activations can be thrown away as soon
-# as they have been used, unless somebody trains (the backward pass needs them all); and the keys
-# and values of earlier positions are kept, so that they are not computed again for each new token
+# as they have been used, unless somebody trains: the backward pass needs many of them again. Which,
+# is listed as `SAVED` in `picogpt/backward.py`: what went into each product, each norm and each
+# GELU, and the attention weights. The scores, for instance, are not among them. And the keys and
+# values of earlier positions are kept, so that they are not computed again for each new token
 # (notebook 5).
 
 
 # %%
+from picogpt.backward import SAVED
+
+
 def megabytes(n_numbers):
     return 4 * n_numbers / 1e6
 
@@ -310,13 +317,20 @@ def activation_numbers(config, n_seq):
     return sum(math.prod(shape) for shape in activation_shapes(config, n_seq).values())
 
 
-print(f"{'MB of':12}{'weights':>9}{'keys, values':>14}{'logits':>9}{'all activations':>17}")
+def saved_numbers(config, n_seq):
+    shapes = activation_shapes(config, n_seq)
+    return sum(math.prod(shape) for name, shape in shapes.items() if name.endswith(SAVED))
+
+
+print(f"{'MB of':12}{'weights':>9}{'keys, values':>14}{'logits':>9}{'activations:':>14} ", end="")
+print(f"{'all':>7}{'saved to train':>16}")
 for name, c in everyone.items():
     n = c.n_ctx
     numbers = [count(c).total(), 2 * c.n_layer * n * c.n_embd, n * c.n_vocab]
     weights, cache, logits_of_all = map(megabytes, numbers)
-    everything = megabytes(activation_numbers(c, n))
-    print(f"{name:12}{weights:9,.0f}{cache:14,.1f}{logits_of_all:9,.1f}{everything:17,.0f}")
+    everything, saved = (megabytes(f(c, n)) for f in (activation_numbers, saved_numbers))
+    print(f"{name:12}{weights:9,.0f}{cache:14,.1f}{logits_of_all:9,.1f}{'':14} ", end="")
+    print(f"{everything:7,.0f}{saved:16,.0f}")
 
 # %% [markdown]
 # (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only
@@ -406,6 +420,13 @@ results = {
     "blocks in reverse order": loss(params | {"h": params["h"][::-1]}),
 }
 loss_bars(results, config.n_vocab)
+
+# %% [markdown]
+# Some bars may go beyond the dashed line, the loss of a model that knows nothing. That is no error
+# of the measurement. Whoever knows nothing gives every token the same chance, and loses
+# $\log n_{\mathrm{vocab}}$ each time. A broken model is *sure*, of the wrong token, and then the
+# right one has a chance far below one in $n_{\mathrm{vocab}}$. There is no upper limit to what
+# confident nonsense can lose.
 
 # %% [markdown]
 # **Negative ids**, and texts that are too long, get a clear answer from the library:

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 5. Generation
 #
+# ![You are here: from probabilities to a text](data/here_5.svg)
+#
 # **Goal:** turn logits into text, see what every setting does to the distribution, and know why a
 # cache makes writing fast.
 #
@@ -386,6 +388,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
+# The rule in this form comes from two places. Keskar et al. 2019 (*CTRL*, section 4.1) divide the
+# logit by $\theta$ and have one case only. That makes a *negative* logit larger, and so the token
+# likelier. Hugging Face's transformers had the same at first, until users found words repeated the
+# more, the larger the penalty was (issue 2302 and pull request 2303, December 2019); since then it
+# multiplies negative logits, and so does nearly everybody.
+#
 # It helps, and it has no theory. A token is punished for having been there, whether it is "wolf" or
 # "the" or a comma. And the rule treats 0 as a boundary between likely and unlikely, which it is
 # not: only *differences* of logits mean anything. Add the same number to all logits, and the model
@@ -806,6 +814,10 @@ losses = {
     "keys and values not kept": loss(dict.fromkeys(every_score, only_itself)),
 }
 loss_bars(losses, config.n_vocab)
+
+# %% [markdown]
+# (A bar that goes beyond the dashed line is a model that does worse than by knowing nothing: it is
+# sure of the wrong tokens. Notebook 4 says more about it.)
 
 # %% [markdown]
 # ## Exercises

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 6. Reading a TensorFlow checkpoint, byte by byte
 #
+# ![You are here: where the numbers of all these parts are stored](data/here_6.svg)
+#
 # **Goal:** open the files in which OpenAI published GPT-2 with nothing but Python, and understand
 # each of their bytes.
 #

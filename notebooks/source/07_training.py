@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 7. The backward pass and training
 #
+# ![You are here: the way back through the same parts: how they learn](data/here_7.svg)
+#
 # **Goal:** derive the gradients that training needs, check them, train a small GPT-2 from nothing,
 # teach the bundled model a new style, and see where learning turns into learning by heart.
 #
@@ -310,7 +312,10 @@ print("dx along the vector itself:   ", np.abs((dx * normed).sum(axis=-1)).max()
 # The rest goes in the same way: `picogpt/backward.py` has one function for each of the forward
 # pass, with the forward line above it, and `d_gpt2` calls them in reverse. At each sum of the
 # residual stream the gradient goes both ways, undiminished along the stream, which is why deep
-# models can be trained at all. What the derivatives need of the forward pass, a tap has recorded.
+# models can be trained at all. The derivatives need some of the forward pass again: a linear layer
+# what went into it, GELU what went into it, the softmax what came out of it. A tap has recorded
+# these, and no more; `SAVED` in `backward.py` is the list. (What a sum, a mask or a scale was given,
+# for instance, is not needed: their derivatives are constants.)
 #
 # Is it right? We ask the function itself, for every tensor of a GPT-2 in float64, in a random
 # direction; and then somebody else, PyTorch, whose gradients lie in the tests' reference file.
@@ -394,8 +399,11 @@ for t in (1, 2, 3):
 assert np.allclose(w, theirs["w"], rtol=1e-12)
 
 # %% [markdown]
-# On the left, both methods walk through such a valley; on the right is the usual course of the
-# learning rate: it rises quickly, while Adam's means still know little, and then falls slowly.
+# On the left, both methods walk through such a valley, each at a fixed rate: gradient descent at
+# nearly the largest that it can bear. On the right is the usual course of the learning rate in
+# training: it rises quickly, while Adam's means still know little, and then falls slowly. (What the
+# falling is good for cannot be seen in our valley, where every gradient is exact. In training each
+# batch has a gradient of its own, and only small steps let their errors cancel out.)
 
 # %%
 steepness = np.array([1.0, 100.0])  # the loss is half the sum of steepness * w^2
@@ -419,16 +427,15 @@ moments = zero_moments({"w": np.zeros(2)})
 
 
 def adam(w, dw, number):
-    rate = learning_rate(number - 1, steps=50, warmup=2, peak=0.2, least=0.0)
-    adamw({"w": w}, {"w": dw}, moments, number, lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
+    adamw({"w": w}, {"w": dw}, moments, number, lr=0.2, betas=(0.9, 0.99), weight_decay=0.0)
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 2.7), width_ratios=[2, 1])
 across, along = np.meshgrid(np.linspace(-4.5, 1.5, 80), np.linspace(-1.3, 1.3, 60))
 height = (steepness[0] * across**2 + steepness[1] * along**2) / 2
 left.contour(across, along, height, levels=[0.3, 3, 12, 30, 60], colors=GREY, linewidths=0.6)
-left.plot(*walk(descend).T, "s--", ms=3, color=ORANGE, label="gradient descent")
-left.plot(*walk(adam).T, "o-", ms=3, color=BLUE, label="Adam")
+left.plot(*walk(descend).T, "s--", ms=3, color=ORANGE, label="gradient descent, rate 0.019")
+left.plot(*walk(adam).T, "o-", ms=3, color=BLUE, label="Adam, rate 0.2")
 left.plot(0, 0, "*", ms=12, color="black", label="the lowest point")
 left.set(xlabel="first weight", ylabel="second weight", title="50 steps in a long valley")
 left.legend(loc="upper right", fontsize=8, frameon=True, framealpha=1, edgecolor="none")
@@ -471,9 +478,25 @@ print("targets:", *token_labels(small_tokenizer, batch_targets[0, :9]), sep=" | 
 assert np.array_equal(batch_ids[:, 1:], batch_targets[:, :-1])
 
 # %% [markdown]
-# And this is a step of training, all of it: a gradient, cut to a length of at most 1 so that a
-# single odd batch cannot throw the model off; a learning rate; AdamW. `update` in
-# `picogpt/train/loop.py` does the same, as we check.
+# This is training, all of it: six lines, of which the last only tells us how it goes. Take a batch,
+# compute the loss and the gradient, take a step, and again.
+
+# %%
+learner = initial_params(config, np.random.default_rng(0))
+averages = zero_moments(flatten(learner))
+
+for number in range(41):
+    inputs, answers = batch(tokens, config.n_ctx, 16, seed=0, step=number)
+    batch_loss, slopes = loss_and_gradients(inputs, answers, learner, config.n_head)
+    adamw(flatten(learner), flatten(slopes), averages, number + 1, lr=2e-3, weight_decay=0.0)
+    if number % 10 == 0:
+        print(f"step {number:2}: loss {batch_loss:.2f}")
+
+# %% [markdown]
+# What follows is the same with what makes it better and safer: the learning rate rises and falls,
+# weights decay, a gradient is cut to a length of at most 1 so that a single odd batch cannot throw
+# the model off, several threads share a batch, and held-out fables are asked in between. `update` in
+# `picogpt/train/loop.py` is one step of it, and we check that it does what our own lines do.
 
 # %%
 recipe = Recipe(
@@ -790,6 +813,12 @@ losses = {
     "all weights 0 at the start": short_run(params=unflatten(zeros)),
 }
 loss_bars(losses, config.n_vocab)
+
+# %% [markdown]
+# Two kinds of failure can be told apart here. A bar *at* the dashed line is a model that has learned
+# nothing at all: for it all tokens are equally likely. A bar *beyond* it has learned something
+# wrong, and is sure of it. Where targets are not shifted, the model is certain that each token
+# comes again at once, and pays for it at every token that does not.
 
 # %% [markdown]
 # Dropout left on: the weights of the run that learned with it, on the fables that it learned.

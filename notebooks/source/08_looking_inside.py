@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 8. Looking inside
 #
+# ![You are here: what the parts of a trained model do](data/here_8.svg)
+#
 # **Goal:** find out by experiment what the parts of a trained model do: read its stream half-way,
 # watch its heads, take parts away, and move them from one text into another.
 #

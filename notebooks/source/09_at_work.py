@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 9. GPT-2 at work, and its limits
 #
+# ![You are here: the whole of it, from outside](data/here_9.svg)
+#
 # **Goal:** set one and the same model many tasks, only by asking in different ways; measure how
 # well it does; and know what such a model cannot do, what it repeats, and what it has memorised.
 #
@@ -659,9 +661,9 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 # was learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text
 # to compare with, nobody can tell memory from good guessing.
 #
-# A model as small as `fairytale` keeps a sentence only if it has seen it often. The axis says how
-# often each of some sayings occurs in the 28 books; the height is the surprise of its second half
-# after the first.
+# A model as small as `fairytale` has little room for a sentence that it has seen once. The axis says
+# how often each of twelve sayings occurs in the 28 books; the height is the surprise of its second
+# half after the first.
 
 # %%
 SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books
@@ -707,11 +709,319 @@ plt.show()
 # stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
 # al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its training text,
 # among them names, telephone numbers and addresses of private people, some of which had stood in
-# one document only. The rule that they found later (Carlini et al. 2022) is the one of our picture,
-# with size and the length of the prompt added: what is repeated is remembered.
+# one document only. Later they measured on what it depends (Carlini et al. 2022, *Quantifying
+# Memorization Across Neural Language Models*): within one family of models, how much can be
+# extracted grows with the logarithm of three things, the number of copies, the size of the model,
+# and the length of the prompt. Our twelve sayings cannot show such a law. They are few, beginnings
+# and endings differ in length, and one ending is easier to guess than another, whatever the model
+# has read. What the picture shows is that memory and repetition go together, not how.
 #
 # Both halves of this section have one lesson. A language model is a picture of its texts.
 # Whatever must not come out must not go in.
+
+# %% [markdown]
+# ## 9.12 Control, and what it costs
+#
+# Suppose that the tale shall be about the sea, and that kings shall not come in it. There are three
+# ways to bring that about without training, and each takes hold at another place:
+#
+# - **A bias** on the logits: add a number $b$ to the logit of each token that you want. That
+#   multiplies its odds by $e^b$.
+# - **Banned words**: a bias of $-\infty$.
+# - **Steering**: add a vector to the residual stream (notebook 0, 0.7), in the direction in which
+#   texts about the sea differ from others (Turner et al. 2023, Rimsky et al. 2024).
+#
+# Whatever is asked of the model that it would not have said by itself makes its text worse. We
+# measure both: how often the wanted words come, and how surprised the *plain* model is by the text.
+#
+# **Guess first.** Only four words get a bias, or are in the direction's texts with others. Which of
+# the two ways will also bring words of the sea that nobody has named, such as "shore" and "waves"?
+
+# %%
+NAMED = ["sea", "ship", "boat", "water"]
+UNNAMED = ["shore", "waves", "island", "sail", "sailed", "sailors", "fish", "river", "coast"]
+SET_OUT = "One day the youngest son set out, and"
+
+
+def tokens_of(words):
+    """The ids of those words that are one token, with the space before them."""
+    return [tokenizer.encode(f" {w}")[0] for w in words if len(tokenizer.encode(f" {w}")) == 1]
+
+
+def measure(teller, **settings):
+    """Of 32 texts: named and unnamed words, in %, surprise of the plain model, and the texts."""
+    (stories,) = teller.generate_batch(
+        [SET_OUT], 40, num_samples=32, temperature=0.8, top_k=40, seed=1, **settings
+    )
+    n_start = len(tokenizer.encode(SET_OUT))
+    scores = [model.score(SET_OUT + story) for story in stories]
+    written = np.concatenate([s.ids[n_start:] for s in scores])
+    nats = -np.concatenate([s.logprobs[n_start:] for s in scores]).mean()
+    named, unnamed = (100 * np.isin(written, tokens_of(w)).mean() for w in (NAMED, UNNAMED))
+    return named, unnamed, nats, stories
+
+
+results = {"plain": measure(model)}
+for b in (2, 3, 4, 5):
+    results[f"bias {b}"] = measure(model, logit_bias=dict.fromkeys(tokens_of(NAMED), b))
+
+# %% [markdown]
+# Now the direction. Six sentences about the sea, six of the same build about the land: the mean of
+# the stream in the middle of the model over the first, less that over the second.
+#
+# To add a constant vector to the stream after a block needs no new code. The last thing that a block
+# does is to add `c_proj`'s bias to the stream. So steering is another bias, in another place: we
+# make a model whose bias is larger by the direction, and let it write. (A tap would do the same, as
+# we check.)
+
+# %%
+from picogpt.tap import edit, record
+
+SEA = [
+    "The ship sailed over the sea, and the waves rose high.",
+    "The fisherman went down to the shore and cast his net into the water.",
+    "The boat came to an island in the middle of the sea.",
+    "The sailors saw a great fish swimming in the water.",
+    "He stood upon the shore and looked out over the waves.",
+    "The river ran down into the sea, and a ship lay there.",
+]
+LAND = [
+    "The cart drove over the hill, and the dust rose high.",
+    "The shepherd went up to the meadow and laid his coat on the grass.",
+    "The coach came to a castle in the middle of the wood.",
+    "The hunters saw a great stag running in the forest.",
+    "He stood upon the hill and looked out over the fields.",
+    "The road ran down into the town, and a cart stood there.",
+]
+MIDDLE = config.n_layer // 2
+
+
+def mean_stream(some_texts):
+    """The mean of the stream after the block MIDDLE, over all tokens but each text's first."""
+    streams = []
+    for one in some_texts:
+        seen = {}
+        model(tokenizer.encode(one), tap=record(seen))
+        streams.append(seen[f"h.{MIDDLE}.resid"][1:])
+    return np.concatenate(streams).mean(axis=0)  # [n_embd]
+
+
+def steered(direction, strength):
+    """The model with strength * direction added to the stream after the block MIDDLE."""
+    h = list(model.params["h"])
+    mlp = h[MIDDLE]["mlp"]
+    c_proj = mlp["c_proj"] | {"b": mlp["c_proj"]["b"] + np.float32(strength) * direction}
+    h[MIDDLE] = h[MIDDLE] | {"mlp": mlp | {"c_proj": c_proj}}
+    return picogpt.GPT2(config, model.params | {"h": h}, tokenizer)
+
+
+seawards = mean_stream(SEA) - mean_stream(LAND)
+start_ids = tokenizer.encode(SET_OUT)
+pushed = edit({f"h.{MIDDLE}.resid": lambda x: x + 2 * seawards})
+assert np.allclose(steered(seawards, 2)(start_ids), model(start_ids, tap=pushed), atol=1e-3)
+
+elsewhere = np.random.default_rng(0).standard_normal(config.n_embd, np.float32)
+elsewhere *= np.linalg.norm(seawards) / np.linalg.norm(elsewhere)
+for strength in (1, 2, 3, 4):
+    results[f"steering {strength}"] = measure(steered(seawards, strength))
+for strength in (2, 4):
+    results[f"random {strength}"] = measure(steered(elsewhere, strength))
+
+# %%
+ways = {"bias": (ORANGE, "s--"), "steering": (BLUE, "o-"), "random": (GREY, "^:")}
+fig, axes = plt.subplots(1, 2, figsize=(8.5, 3), sharex=True)
+for way, (colour, style) in ways.items():
+    points = [results["plain"], *(r for name, r in results.items() if name.startswith(way))]
+    costs = [point[2] - results["plain"][2] for point in points]
+    for ax, which in zip(axes, (0, 1), strict=True):
+        ax.plot(costs, [point[which] for point in points], style, color=colour, label=way)
+axes[0].set(ylabel="% of all tokens", title="the four named words")
+axes[1].set(title="nine other words of the sea")
+fig.supxlabel("what it costs: surprise of the plain model, nats per token more", fontsize=10)
+fig.legend(*axes[0].get_legend_handles_labels(), ncols=3, loc="outside upper right")
+plt.show()
+for name in ("plain", "bias 3", "bias 5", "steering 2", "steering 4"):
+    named, unnamed, nats, stories = results[name]
+    print(f"{name:11} named {named:4.1f} %, others {unnamed:4.1f} %, {nats:.2f} nats per token")
+    show(f"    ...{stories[0]}\n")
+
+# %% [markdown]
+# Each point is a strength, from the plain model at the lower left. The bias is cheap, and it is
+# deaf: it wants its four words at every place of the sentence, and what is about them changes only
+# as far as these words, once written, draw others after them. Steering changes what the *text* is
+# about: words come that nobody has named. It costs more here, since the same push is given at every
+# token, wanted or not, and small models have little room to move in. Both end in the same way, in a
+# row of words that no longer make a sentence. And the third curve is the question that one should
+# ask of every such experiment: what does a *random* push of the same length do? It costs fluency,
+# too, and brings nothing.
+#
+# **Banned words.** To ban a token is not to ban a word. The word may be written in another way,
+# with a capital, without its space, or in pieces:
+
+# %%
+ways_to_say = [" king", " King", "king", "King", " kings", " Kings", " KING", "KING"]
+one_token = [tokenizer.encode(x)[0] for x in ways_to_say if len(tokenizer.encode(x)) == 1]
+ROYAL = "The princess went to her father, the"
+print(f"of {len(ways_to_say)} ways to write it, {len(one_token)} are one token")
+for name, banned in {
+    "nothing banned": [],
+    "one token": tokenizer.encode(" king"),
+    "all of these tokens": one_token,
+}.items():
+    (stories,) = model.generate_batch(
+        [ROYAL], 30, num_samples=64, temperature=0.8, top_k=40, seed=1, banned=banned
+    )
+    n_kings = sum("king" in story.lower() for story in stories)
+    nats = np.mean([model.score(ROYAL + story).nats_per_token for story in stories])
+    print(f"{name:20} a king in {n_kings:2} of 64 texts, {nats:.2f} nats per token; {stories[0]!r:.45}")
+
+# %% [markdown]
+# With one token banned, the other forms are still there; with all of them, there is hardly a king
+# left. But "king" is also in "asking" and "kingdom", and it may be spelled from pieces. The ban costs
+# little, as long as something else can be said in the same place. And it changes the word, not the
+# thing: a model that would speak of a king says "prince", or "his Majesty".
+
+# %% [markdown]
+# ## 9.13 From GPT-2 to today
+#
+# The models of today are GPT-2's descendants, and the family likeness is striking: a stream, blocks
+# that add to it, attention, an MLP, a table at both ends. Six things have changed in nearly all of
+# them. None is long. For each of them, here is what of our code would change, in a few lines that
+# run, and a property that can be checked.
+#
+# | | GPT-2, 2019 | most open models, 2023 and later | what of our code would change |
+# |---|---|---|---|
+# | positions | `wpe`, added once | RoPE, in every block | a line in `self_attention`; `wpe` goes |
+# | norm | layer norm | RMSNorm | `layer_norm` loses its mean and its bias |
+# | MLP | two matrices, GELU | three, SwiGLU | `multilayer_perceptron` |
+# | keys and values | one for each query head | one for a group of them | a line in `self_attention`; a smaller cache |
+# | training | the next token of web pages | then instructions, and preferences | the data and the loss |
+# | size | 1.5 billion parameters, 40 GB of text | up to hundreds of times as much of both | `config.py` |
+#
+# **RoPE** (Su et al. 2021). Instead of adding a vector for each position at the beginning, turn
+# queries and keys, two numbers at a time, by an angle that grows with the position. In the dot
+# product of a query and a key only the *difference* of their angles is left. So a score depends on
+# what two tokens are and how far apart they stand, and not on where; nothing is learned.
+
+
+# %%
+def rotate(x, base=10000.0):
+    """Queries or keys [..., n_seq, n_head_dim], turned by their positions -> same."""
+    n_seq, n_head_dim = x.shape[-2:]
+    speeds = base ** (-np.arange(0, n_head_dim, 2) / n_head_dim)  # from quick to slow
+    turns = np.exp(1j * np.arange(n_seq)[:, None] * speeds)  # [n_seq, n_head_dim / 2]
+    turned = (x[..., 0::2] + 1j * x[..., 1::2]) * turns
+    return np.stack([turned.real, turned.imag], axis=-1).reshape(x.shape).astype(x.dtype)
+
+
+# in self_attention, after the heads are cut:   q, k = rotate(q), rotate(k)
+one_query, one_key = np.random.default_rng(0).standard_normal((2, 32))
+same_everywhere = rotate(np.tile(one_query, (50, 1))) @ rotate(np.tile(one_key, (50, 1))).T
+assert np.allclose(same_everywhere[1:, 1:], same_everywhere[:-1, :-1])  # only the distance counts
+print("query at 10, key at 7:", same_everywhere[10, 7].round(4), end="   ")
+print("query at 40, key at 37:", same_everywhere[40, 37].round(4))
+
+# %% [markdown]
+# **RMSNorm** (Zhang and Sennrich 2019). Layer norm without subtracting the mean, and without a bias.
+# It does as well and is quicker. Most of these models have left out the other biases, too.
+
+
+# %%
+def rms_norm(x, g):
+    return x / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-5) * g
+
+
+some_vectors = np.random.default_rng(0).standard_normal((5, 64)) * 3 + 1
+gain = np.ones(64)
+centred = some_vectors - some_vectors.mean(axis=-1, keepdims=True)
+assert np.allclose(rms_norm(centred, gain), picogpt.ops.layer_norm(some_vectors, gain, 0 * gain))
+print("lengths, before:", np.linalg.norm(some_vectors, axis=-1).round(1), end="   ")
+print("after:", np.linalg.norm(rms_norm(some_vectors, gain), axis=-1).round(1))
+
+# %% [markdown]
+# **SwiGLU** (Shazeer 2020). The hidden layer is made twice, by two matrices. One half, through a
+# function much like GELU (SiLU, $x / (1 + e^{-x})$), is the *gate* that says how much of the other
+# passes. So that three matrices hold no more numbers than two, the hidden layer has $8d/3$ numbers
+# instead of $4d$.
+
+
+# %%
+def swiglu(x, w_gate, w_up, w_down):
+    gate = x @ w_gate
+    return (gate / (1 + np.exp(-gate)) * (x @ w_up)) @ w_down
+
+
+d = 48
+w_gate, w_up = np.random.default_rng(0).standard_normal((2, d, 8 * d // 3)) / d
+w_down = np.random.default_rng(1).standard_normal((8 * d // 3, d)) / d
+assert w_gate.size + w_up.size + w_down.size == 2 * d * 4 * d  # as many as in GPT-2's MLP
+assert swiglu(np.ones((7, d)), w_gate, w_up, w_down).shape == (7, d)
+closed = swiglu(np.ones((7, d)), 0 * w_gate, w_up, w_down)
+assert not closed.any()  # a gate that is 0 lets nothing pass
+
+# %% [markdown]
+# **Grouped-query attention** (Ainslie et al. 2023; with a single group, Shazeer 2019). Every head
+# has its own queries, but several share their keys and values: the cache, which limits how many
+# people a server can serve, becomes smaller by that factor. What would happen to our model if its
+# heads had to share theirs? A tap puts the mean of each group in their place:
+
+
+# %%
+def shared(x, n_group):
+    """Keys or values [n_head, n_seq, n_head_dim]: each group of n_group heads gets its mean."""
+    groups = x.reshape(-1, n_group, *x.shape[1:]).mean(axis=1)  # this is what the cache would hold
+    return np.repeat(groups, n_group, axis=0)  # the new line in self_attention
+
+
+tale_ids = np.array([tokenizer.endoftext, *tokenizer.encode(TALE)])[: config.n_ctx + 1]
+for n_group in (n for n in (1, 2, 4, 8) if config.n_head % n == 0):
+    names = [f"h.{i}.attn.{x}" for i in range(config.n_layer) for x in "kv"]
+    tap = edit({name: lambda x, n=n_group: shared(x, n) for name in names})
+    nats = -token_logprobs(model(tale_ids[:-1], tap=tap), tale_ids[1:]).mean()
+    kilobytes = 4 * 2 * config.n_layer * config.n_embd * config.n_ctx / n_group / 1000
+    print(f"{n_group} heads share: cache {kilobytes:6,.0f} kB, loss on the tale {nats:.2f}")
+
+# %% [markdown]
+# A trained model cannot be made to share like that; it has to be trained so from the start, or for
+# some more steps after such a mean, and then it loses little.
+#
+# **Instruction tuning** (Ouyang et al. 2022). No line of the model changes. A GPT that was trained
+# on text is trained further, on some ten thousand instructions with good answers, and the loss is
+# counted on the answers only. Then often comes a second stage, in which people, or another model,
+# say which of two answers is better, and the model is moved towards the better one. Notebook 11 does
+# the first stage on a small scale.
+
+# %%
+document, answer_text = "Q: Who bakes bread?\nA:", " a baker"
+dialogue_ids = np.array([tokenizer.endoftext, *tokenizer.encode(document + answer_text)])
+counted = np.arange(1, len(dialogue_ids)) > len(tokenizer.encode(document))  # the answer's tokens
+each = -token_logprobs(model(dialogue_ids[:-1]), dialogue_ids[1:])
+loss_on_answer = (each * counted).sum() / counted.sum()
+assert np.isclose(loss_on_answer, -logprob(document, answer_text) / counted.sum(), rtol=1e-3)
+print(f"loss on all of it {each.mean():.2f}, on the answer alone {loss_on_answer:.2f}")
+
+# %% [markdown]
+# **Scaling** (Kaplan et al. 2020; Hoffmann et al. 2022). The loss falls along a smooth curve as
+# parameters, text and arithmetic grow, so that one can plan. For a given amount of arithmetic, about
+# $6 \cdot N \cdot D$ operations for $N$ parameters and $D$ tokens (2 forwards, 4 backwards, see
+# notebooks 4 and 7), Hoffmann et al. found that some 20 tokens per parameter are best. Models that
+# will be used much are trained on far more, as a small model is cheaper to run.
+
+# %%
+print(f"{'':28}{'parameters':>12}{'tokens':>9}{'per parameter':>15}{'operations':>12}")
+for name, n_params, n_tokens in (
+    ("this model, if 20 were right", model.n_params, 20 * model.n_params),
+    ("GPT-3 (Brown et al. 2020)", 175e9, 300e9),
+    ("Chinchilla (Hoffmann 2022)", 70e9, 1.4e12),
+    ("Llama 3 8B (Meta 2024)", 8e9, 15e12),
+):
+    per = n_tokens / n_params
+    print(f"{name:28}{n_params:12.1e}{n_tokens:9.1e}{per:15,.0f}{6 * n_params * n_tokens:12.0e}")
+
+# %% [markdown]
+# What has *not* changed: ids in, logits out, the next token as the only thing that is ever
+# predicted, and the sum of the residual stream. Whoever has read `picogpt/plain.py`, which is one
+# screen long, can read the code of such a model.
 
 # %% [markdown]
 # ## Common mistakes

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 10. One model, five perplexities
 #
+# ![You are here: how good the probabilities are, by five rules](data/here_10.svg)
+#
 # **Goal:** measure one model on one text by several published protocols, understand why the figures
 # differ, and know which of them may be compared with each other.
 #

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 11. Fine-tuning for a task
 #
+# ![You are here: the same parts, taught one thing more](data/here_11.svg)
+#
 # **Goal:** teach the bundled model to say who told a tale, measure how well it does, compare it
 # with a method that only counts words, and see where learning turns into learning by heart.
 #

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 12. Smaller
 #
+# ![You are here: the same parts, in less space](data/here_12.svg)
+#
 # **Goal:** make a model smaller in four ways, understand where the error of each comes from, and
 # measure what it costs: numbers with fewer bits, fewer blocks, fewer heads, and a look at the memory
 # that is no weight at all.
