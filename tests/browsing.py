@@ -65,7 +65,7 @@ def read(page, label: str, n: int, key: str = "ArrowRight") -> list[float]:
     """n numbers of a picture, one after the other, with an arrow key."""
     canvas = page.locator(f'canvas[aria-label^="{label}"]').first
     canvas.focus()
-    output = canvas.locator("xpath=following-sibling::output")
+    output = canvas.locator("xpath=ancestor::div[contains(@class, 'picture')]//output")
     numbers = []
     for _ in range(n):
         numbers.append(float(output.inner_text().rsplit(": ")[-1].replace("\u2212\u221e", "-inf")))

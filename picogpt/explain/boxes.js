@@ -24,10 +24,10 @@ function fillText() {
   const lines = data.words.map(word => [
     word.text.replace(/ /g, "␣").replace(/\n/g, "⏎"),
     word.bytes.map(b => b.toString(16).padStart(2, "0")).join(" "),
-    word.merges.map(([rank, symbols]) => `${rank}: ${symbols.join(" ")}`).join("\n") || "none",
+    [word.symbols.join(" "), ...word.merges.map(([rank, symbols]) => `${rank}: ${symbols.join(" ")}`)].join("\n"),
     word.ids.join(" "),
   ]);
-  fill("text", table("Words of the prompt", ["word", "bytes", "merges, by rank", "ids"], lines));
+  fill("text", table("Words of the prompt", ["word", "bytes", "rank of the merge: pieces after it", "ids"], lines));
 }
 
 function fillEmbed() {
@@ -47,16 +47,16 @@ function fillBlock() {
   const name = part => `h.${block}.${part}`;
   const d = config.n_head_dim;
   const headPart = (values, i) => values.subarray((i * config.n_head + head) * d, (i * config.n_head + head + 1) * d);
-  fill("ln_1", statistics(stream(block)), strip("ln_1", at(name("ln_1"))));
+  fill("ln_1", statistics(stream(block)), strip("ln_1: the stream, normed", at(name("ln_1"))));
   const qkv = at(name("attn.c_attn"));
   fill("qkv", ...["q", "k", "v"].map((x, i) => strip(`${x} of head ${head}`, headPart(qkv, i))));
   fillScores();
   fill("heads", strip(`head ${head}: the weighted values`, headPart(at(name("attn.merged")), 0)),
     strip("merged: all heads side by side", at(name("attn.merged"))),
     strip("c_proj: what is added to the stream", at(name("attn.c_proj"))));
-  fill("resid_mid", strip("resid_mid", at(name("resid_mid"))), statistics(name("resid_mid")));
+  fill("resid_mid", strip("resid_mid: the stream after attention", at(name("resid_mid"))), statistics(name("resid_mid")));
   fillMlp(name);
-  fill("resid", strip("resid", at(name("resid"))), statistics(name("resid")));
+  fill("resid", strip("resid: the stream after the block", at(name("resid"))), statistics(name("resid")));
 }
 
 function fillScores() {
@@ -65,15 +65,15 @@ function fillScores() {
   const masked = scaled.map((x, i) => i % n > Math.floor(i / n) ? -Infinity : x);
   const weights = row(data.maps[state.block], state.head).values;
   fill("scores", element("div", { class: "matrices" },
-    square("q times k", products, n), square("scaled", scaled, n),
-    square("scores, with the mask", masked, n), square("weights, after the softmax", weights, n)));
+    square("q times k", products), square("divided by the root", scaled, products),
+    square("scores, with the mask", masked), square("weights, after the softmax", weights)));
 }
 
 function fillMlp(name) {
   const inputs = at(name("mlp.c_fc"));
   const strongest = Array.from(inputs.keys()).sort((a, b) => Math.abs(gelu(inputs[b])) - Math.abs(gelu(inputs[a]))).slice(0, 10);
-  fill("mlp", strip("ln_2", at(name("ln_2"))), strip("c_fc, before GELU", inputs),
-    strip("gelu", inputs.map(gelu)),
+  fill("mlp", strip("ln_2: the stream, normed again", at(name("ln_2"))), strip("c_fc: the hidden layer, before GELU", inputs),
+    strip("gelu: the hidden layer, after GELU", inputs.map(gelu)),
     element("h4", {}, "The strongest neurons of this token"),
     element("div", { class: "matrices" },
       table("Strongest neurons", ["neuron", "in", "after GELU"], strongest.map(i => [String(i), show(inputs[i]), show(gelu(inputs[i]))])),
@@ -81,26 +81,44 @@ function fillMlp(name) {
     strip("c_proj: what is added to the stream", at(name("mlp.c_proj"))));
 }
 
+// The pattern that gets more than half of a head's attention, and its share.
+const mainPattern = patterns => Object.entries(patterns).find(([, share]) => share >= 0.5) ?? ["", 0];
+
+// For each pattern the head that gives it most: [pattern, head, share].
+function champions() {
+  const all = data.patterns.flatMap((heads, block) => heads.flatMap((patterns, head) =>
+    Object.entries(patterns).map(([pattern, share]) => [pattern, `${block}.${head}`, share])));
+  return [...new Set(all.map(([pattern]) => pattern))].map(pattern =>
+    all.filter(x => x[0] === pattern).reduce((best, x) => x[2] > best[2] ? x : best));
+}
+
 function fillAttention() {
-  const grid = element("div", { id: "grid", style: `grid-template-columns: repeat(${config.n_head}, minmax(3rem, 7rem))` });
-  data.maps.forEach((maps, block) => data.patterns[block].forEach(([pattern, share], head) => {
+  const grid = element("div", { id: "grid", style: `grid-template-columns: repeat(${config.n_head}, minmax(2rem, 7rem))` });
+  data.maps.forEach((maps, block) => data.patterns[block].forEach((patterns, head) => {
     const canvas = element("canvas", { "aria-hidden": "true" });
     paint(canvas, row(maps, head).values, n, n);
+    const [pattern, share] = mainPattern(patterns);
     const text = `${block}.${head} ${pattern}`;
     const label = `${text}: block ${block}, head ${head}${pattern ? `, ${percent(share)}` : ""}`;
     grid.append(element("button", { "aria-label": label, title: label, "data-head": `${block}.${head}`, onclick: () => choose({ block, head }) },
       canvas, text));
   }));
-  fill("attention", grid, element("div", { id: "large" }));
+  fill("attention", grid, table("Patterns", ["pattern", "the head that gives it most", "of its attention"],
+    champions().map(([pattern, head, share]) => [pattern, head, percent(share)])), element("div", { id: "large" }));
 }
 
 function showLarge() {
   const { block, head, position } = state;
   const weights = row(data.maps[block], head).values;
-  const [pattern, share] = data.patterns[block][head];
+  const [pattern, share] = mainPattern(data.patterns[block][head]);
+  const shares = Array.from(weights.subarray(position * n, (position + 1) * n));
+  const most = Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]).slice(0, Math.min(3, position + 1));
   document.getElementById("large").replaceChildren(
     element("h4", {}, `Block ${block}, head ${head}: ${pattern ? `${pattern}, ${percent(share)} of its attention` : "no pattern with a name"}`),
-    arcs(weights.subarray(position * n, (position + 1) * n), position), square("weights", weights, n));
+    element("p", { class: "most" }, `${tokenText(ids[position])} looks most at: ${most.map(j => `${j} ${tokenText(ids[j])} ${percent(shares[j])}`).join(", ")}`),
+    arcs(shares, position), square("weights", weights));
+  const arcsBox = document.querySelector("#large .scroll");
+  arcsBox.scrollLeft = arcsBox.scrollWidth; // where the chosen token stands
   for (const button of document.querySelectorAll("#grid button"))
     button.setAttribute("aria-pressed", button.dataset.head === `${block}.${head}`);
 }
@@ -112,13 +130,13 @@ function fillLens() {
     return [depth === 0 ? "embedding" : `block ${depth - 1}`, depth === 0 ? "" : percent(row(data.lens.moved, depth).values[state.position]),
       ...Array.from(best, (id, i) => `${tokenText(id)} ${percent(probs[i])}`)];
   });
-  fill("lens", table("The lens", ["after", "moved", "likeliest", "second", "third", "fourth", "fifth"], lines, state.block + 1));
+  fill("lens", table("The lens", ["after", "moved", "likeliest", "second", "third", "fourth"], lines, state.block + 1));
 }
 
 function fillLast() {
   const best = candidates(state.position).filter(c => c.id !== null).slice(0, 10);
   document.querySelector(".tied").textContent = config.tied
-    ? "The table of embeddings is the one from the beginning: it is tied." : "This model has a matrix of its own for this.";
+    ? "These rows are wte again, the table from the beginning: the two ends are tied." : "This model has a matrix of its own for this.";
   fill("ln_f", strip("ln_f", at("ln_f")),
     table("The largest logits", ["token", "id", "logit"], best.map(c => [tokenText(c.id), String(c.id), show(c.logit)])));
 }
@@ -148,16 +166,16 @@ function showDistribution() {
   const plain = distribution(candidates(state.position), { temperature: 1, topK: 0, topP: 1, minP: 0 });
   const kept = current();
   const others = kept.slice(15).reduce((total, c) => total + c.p, 0);
-  const lines = kept.slice(0, 15).map((c, i) => [c.id === null ? `${c.count} rarer tokens` : tokenText(c.id), percent(plain[i].p), percent(c.p), bar(c.p)]);
+  const lines = kept.slice(0, 15).map((c, i) => [c.id === null ? `${c.count} rarer tokens` : tokenText(c.id), percent(plain[i].p), c.p ? percent(c.p) : "removed", c.p ? bar(c.p) : ""]);
   const left = kept.filter(c => c.p > 0).reduce((total, c) => total + c.count, 0);
   document.getElementById("distribution").replaceChildren(
     table("The distribution", ["token", "model's", "with the sliders", "as a bar"], lines),
-    element("p", {}, `All other tokens together: ${percent(others)}. Tokens that may be drawn: ${left}.`));
+    element("p", {}, `All other tokens together: ${percent(others)} (the model's: ${percent(plain.slice(15).reduce((total, c) => total + c.p, 0))}). Tokens that may be drawn: ${left}.`));
 }
 
 function drawToken() {
   const drawn = drawFrom(current(), Math.random());
-  document.getElementById("drawn").textContent = drawn.id === null ? `one of ${drawn.count} rarer tokens` : tokenText(drawn.id);
+  document.getElementById("drawn").textContent = `${drawn.id === null ? `one of ${drawn.count} rarer tokens` : tokenText(drawn.id)} (one draw by chance; the text stays as it is)`;
 }
 
 function fillWritten() {
@@ -166,16 +184,16 @@ function fillWritten() {
     const all = distribution(candidates(position), { temperature: 1, topK: 0, topP: 1, minP: 0 });
     const own = all.find(c => c.id === id);
     const button = element("button", { class: "token", onclick: () => choose({ position }) }, tokenText(id));
-    return [button, own ? percent(own.p) : "rare", ...all.slice(0, 5).map(c => `${tokenText(c.id)} ${percent(c.p)}`)];
+    return [button, own ? percent(own.p) : "rare", ...all.slice(0, 4).map(c => `${tokenText(c.id)} ${percent(c.p)}`)];
   });
-  fill("written", lines.length ? table("What it wrote", ["token", "probability", "likeliest", "second", "third", "fourth", "fifth"],
+  fill("written", lines.length ? table("What it wrote", ["token", "probability", "likeliest", "second", "third", "fourth"],
     lines, state.position - data.n_prompt + 1) : "Nothing was written.");
 }
 
 // Under each box: the names and shapes of its activations, and the source of its functions.
 function addSources() {
   for (const section of document.querySelectorAll("section[data-source]")) {
-    const details = element("details", { class: "source" }, element("summary", {}, "Shapes, names for a tap, and the source"));
+    const details = element("details", { class: "source" }, element("summary", {}, "For programmers: names, shapes and source"));
     details.append(element("div", { class: "shapes" }));
     for (const name of section.dataset.source.split(" ")) {
       const [file, text] = data.sources[name];
@@ -189,7 +207,7 @@ function addSources() {
 function showShapes() {
   for (const section of document.querySelectorAll("section[data-tap]")) {
     const names = section.dataset.tap.split(" ").map(name => name.replace("N", state.block));
-    section.querySelector(".shapes").replaceChildren(table("Shapes", ["tap's name", "shape"],
+    section.querySelector(".shapes").replaceChildren(table("Shapes", ["name", "shape"],
       names.map(name => [name, `[${data.shapes[name].join(", ")}]`])));
   }
 }
@@ -215,7 +233,10 @@ function drawMap() {
     box(`attention, ${config.n_head} heads of ${config.n_head_dim}`, "ln_1", y, { block }, 90, 220);
     box(`MLP, ${4 * config.n_embd} neurons`, "mlp", y + 34, { block }, 90, 220);
   }
-  wire(`M40 70V${y}`, "stream");
+  wire(`M40 70V${y + 72}`, "stream");
+  box("all heads", "attention", y, {}, 90, 220);
+  box("the lens: what would it say?", "lens", y + 34, {}, 90, 220);
+  y += 72;
   box("last norm and logits" + (config.tied ? ", wte again" : ""), "ln_f", y);
   box("the next token", "next", y + 36);
   box("what it wrote", "written", y + 72);
@@ -245,8 +266,12 @@ function drawChoices() {
 function choose(choice) {
   Object.assign(state, choice);
   for (const key of ["block", "head"]) document.getElementById(key).value = state[key];
-  for (const button of document.querySelectorAll("#tokens button"))
+  const tokens = document.getElementById("tokens");
+  for (const button of tokens.children) {
     button.setAttribute("aria-pressed", Number(button.dataset.position) === state.position);
+    if (Number(button.dataset.position) === state.position)
+      tokens.scrollLeft = button.offsetLeft - tokens.offsetLeft - tokens.clientWidth / 2;
+  }
   for (const link of document.querySelectorAll("#map a[data-block]"))
     link.setAttribute("aria-current", Number(link.dataset.block) === state.block);
   document.getElementById("chosen").textContent = `Token ${state.position} ${tokenText(ids[state.position])}, id ${ids[state.position]}`;
@@ -287,7 +312,12 @@ fillText();
 redraw();
 if (data.boxes) showOnly(data.boxes);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-document.getElementById("about").append(element("p", {}, `A GPT-2 of ${config.n_layer} blocks with ${config.n_head} heads each, ` +
-  `width ${config.n_embd}, ${config.n_vocab} tokens. Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. ` +
+const say = (selector, text) => document.querySelectorAll(selector).forEach(place => { place.textContent = text; });
+say("#model", `The model of this page is a GPT-2 of ${config.n_layer} blocks with ${config.n_head} heads each. Its lists have ` +
+  `${config.n_embd} numbers, and it knows ${config.n_vocab} tokens.`);
+say(".width", config.n_embd);
+say(".head-width", config.n_head_dim);
+say(".hidden-width", 4 * config.n_embd);
+say("#about", "Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. " +
   `Attention weights and products are stored in 16 bits, and all other numbers in ${data.bits} bits, with a scale for each row. ` +
-  `Beyond the ${unpack(data.likeliest.ids).shape[1]} likeliest tokens, logits are kept in ${unpack(data.likeliest.bin_counts).shape[0]} groups.`));
+  `Beyond the ${unpack(data.likeliest.ids).shape[1]} likeliest tokens, logits are kept in ${unpack(data.likeliest.bin_counts).shape[0]} groups.`);

@@ -23,22 +23,22 @@ function colour(share, isDark) {
   return paper.map((from, i) => from + (end[i] - from) * strength);
 }
 
-// [rows, columns] on a canvas, a pixel for each number.
-function paint(canvas, values, rows, columns) {
+// [rows, columns] on a canvas, a pixel for each number. The largest number of `scale` has the full colour.
+function paint(canvas, values, rows, columns, scale = values) {
   canvas.width = columns;
   canvas.height = rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   const isDark = dark(); // once: asking for every number would take a second
   let largest = 1e-30;
-  for (const x of values) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
+  for (const x of scale) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
   values.forEach((x, i) => image.data.set([...colour(Number.isFinite(x) ? x / largest : 0, isDark), 255], 4 * i));
   context.putImageData(image, 0, 0);
 }
 
 // A picture of values with a line below it that says the number under the pointer or the cursor.
 // say(row, column) is how its place is called.
-function picture(label, values, rows, columns, say) {
+function picture(label, values, rows, columns, say, scale = values) {
   values = Array.from(values);
   const canvas = element("canvas", { tabindex: 0, role: "img", "aria-label": `${label}. Arrow keys read its numbers.` });
   const output = element("output", { "aria-live": "polite" });
@@ -59,7 +59,7 @@ function picture(label, values, rows, columns, say) {
     tell();
   });
   canvas.addEventListener("focus", tell);
-  paint(canvas, values, rows, columns);
+  paint(canvas, values, rows, columns, scale);
   if (rows > 1) canvas.style.width = `${Math.max(7, Math.min(22, 300 / columns)) * columns}px`;
   const finite = values.filter(Number.isFinite);
   const range = `${label} (${show(Math.min(...finite))} to ${show(Math.max(...finite))})`;
@@ -68,8 +68,16 @@ function picture(label, values, rows, columns, say) {
 
 const strip = (label, values) => picture(label, values, 1, values.length, (_, j) => `number ${j}`);
 
-const square = (label, values, n) => picture(label, values, n, n, (i, j) =>
-  `${i} ${tokenText(data.ids[i])} looks at ${j} ${tokenText(data.ids[j])}`);
+// Attention of all positions to all positions, the row of the chosen one in a frame.
+function square(label, values, scale) {
+  const made = picture(label, values, n, n, (i, j) => `${i} ${tokenText(ids[i])} looks at ${j} ${tokenText(ids[j])}`, scale);
+  const canvas = made.querySelector("canvas");
+  const frame = element("div", { class: "frame", style: `top:${100 * state.position / n}%;height:${100 / n}%` });
+  const place = element("div", { class: "place" });
+  canvas.replaceWith(place);
+  place.append(canvas, frame);
+  return made;
+}
 
 // Arcs from one token to those that it looks at, the wider the larger the share.
 function arcs(shares, position) {
@@ -80,7 +88,9 @@ function arcs(shares, position) {
     const [from, to] = [step * (position + .5), step * (j + .5)];
     const height = Math.min(78, 12 + (from - to) / 4);
     const text = tokenText(data.ids[j]);
-    svg.append(element("path", { class: "arc", "stroke-width": 8 * shares[j], d: `M${from} 85 Q${(from + to) / 2} ${85 - 2 * height} ${to} 85` }));
+    const path = j < position ? `M${from} 85 Q${(from + to) / 2} ${85 - 2 * height} ${to} 85`
+      : `M${from - 6} 85 C${from - 26} 45 ${from + 26} 45 ${from + 6} 85`; // a loop: it looks at itself
+    svg.append(element("path", { class: "arc", "stroke-width": 8 * shares[j], d: path }));
     svg.append(element("text", { x: to, y: 100, "text-anchor": "middle" }, text.length > 7 ? text.slice(0, 6) + "…" : text));
   }
   return element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Arcs" }, svg);
@@ -88,13 +98,15 @@ function arcs(shares, position) {
 
 // GELU as a curve, with points for some of the inputs.
 function geluCurve(inputs) {
-  const x = value => 150 + 30 * Math.max(-5, Math.min(5, value));
-  const y = value => 165 - 30 * Math.min(5, value);
+  const x = value => 150 + 29 * Math.max(-5, Math.min(5, value));
+  const y = value => 160 - 29 * Math.min(5, value);
   const points = Array.from({ length: 101 }, (_, i) => -5 + i / 10);
   const svg = element("svg", { viewBox: "0 0 300 180", width: 300, role: "img",
     "aria-label": "GELU as a curve, with the strongest neurons of this token on it" });
-  svg.append(element("line", { class: "wire", x1: 0, x2: 300, y1: 165, y2: 165 }),
+  svg.append(element("line", { class: "wire", x1: 0, x2: 300, y1: 160, y2: 160 }),
     element("line", { class: "wire", x1: 150, x2: 150, y1: 10, y2: 180 }),
+    ...[-5, 5].map(i => element("text", { x: x(i) - 6, y: 176 }, String(i))),
+    element("text", { x: 156, y: y(5) + 6 }, "5"),
     element("path", { class: "curve", d: "M" + points.map(p => `${x(p)} ${y(gelu(p))}`).join("L") }));
   for (const input of inputs) svg.append(element("circle", { class: "dot", r: 3.5, cx: x(input), cy: y(gelu(input)) }));
   return svg;

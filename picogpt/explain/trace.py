@@ -14,7 +14,7 @@ import numpy as np
 from .. import model as composed
 from .. import ops
 from ..bpe import Tokenizer
-from ..bpe.pretokenize import split
+from ..bpe.pretokenize import split, to_symbols
 from ..config import Config, activation_shapes
 from ..decoding import sampling as choosing
 from ..decoding.sampling import Sampling, check_logits, choose_token, whole_number
@@ -102,7 +102,7 @@ def trace(
         "arrays": arrays(activations, config, blocks, bits),
         "statistics": statistics(activations, config.n_layer),
         "maps": [pack(x, 16) for x in maps],
-        "patterns": [[pattern(head, ids) for head in x] for x in maps],
+        "patterns": [[patterns(head, ids) for head in x] for x in maps],
         "lens": {name: exact(x) for name, x in lens.items()},
         "likeliest": {name: exact(x) for name, x in likeliest.items()},
         "sources": {f.__name__: source(f) for f in FUNCTIONS},
@@ -162,7 +162,7 @@ def statistics(activations: dict, n_layer: int) -> dict:
     return found
 
 
-def lens_readings(activations: dict, params: dict, n_best: int = 5) -> dict[str, np.ndarray]:
+def lens_readings(activations: dict, params: dict, n_best: int = 4) -> dict[str, np.ndarray]:
     """What the model would say after each block, as lens.logit_lens, but block by block.
 
     ids and probs: [n_layer + 1, n_seq, n_best]; moved: [n_layer + 1, n_seq], the share of the
@@ -207,31 +207,31 @@ def log_mean_exp(logits: np.ndarray) -> np.ndarray:
     return np.log(np.exp(logits - largest).mean(axis=-1)) + largest[..., 0]
 
 
-def pattern(head: np.ndarray, ids: Sequence[int]) -> list:
-    """The name of what a head does in this text and its mean share, or ["", 0] below a half.
+def patterns(head: np.ndarray, ids: Sequence[int]) -> dict[str, float]:
+    """What a head does in this text: name -> the mean share of its attention.
 
     head: [n_seq, n_seq]. The first position, which can only see itself, does not count. Duplicate
     and induction are means over the positions whose token stood in the text before.
     """
     if len(ids) < 3:
-        return ["", 0.0]
-    shares = {"previous token": lookback(head, 1).mean(), "itself": lookback(head, 0)[1:].mean()}
-    shares["first token"] = head[2:, 0].mean()
+        return {}
+    shares = {"previous token": lookback(head, 1).mean(), "first token": head[2:, 0].mean()}
+    shares["itself"] = lookback(head, 0)[1:].mean()
     earlier = [[j for j in range(i) if ids[j] == ids[i]] for i in range(len(ids))]
     if again := [i for i in range(len(ids)) if earlier[i]]:
         shares["duplicate"] = np.mean([head[i, earlier[i]].sum() for i in again])
         after = [head[i, [j + 1 for j in earlier[i] if j + 1 < i]].sum() for i in again]
         shares["induction"] = np.mean(after)
-    name, share = max(shares.items(), key=lambda item: item[1])
-    return [name, round(float(share), 4)] if share >= 0.5 else ["", 0.0]
+    return {name: round(float(share), 4) for name, share in shares.items()}
 
 
 def words(text: str, tokenizer: Tokenizer) -> list[dict]:
-    """Each word of a text with its bytes, its merges by rank, and its ids."""
+    """Each word of a text with its bytes, as numbers and as symbols, its merges by rank, its ids."""
     return [
         {
             "text": word,
             "bytes": list(word.encode("utf-8")),
+            "symbols": list(to_symbols(word)),
             "merges": [[step.rank, step.symbols] for step in tokenizer.merge_steps(word)],
             "ids": tokenizer.encode(word),
         }

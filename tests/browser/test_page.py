@@ -45,13 +45,13 @@ def test_the_numbers_are_those_of_numpy(visit, king):
         "wte, row": "wte",
         "wpe, row": "wpe",
         "embed": "embed",
-        "ln_1.": "h.3.ln_1",
+        "ln_1:": "h.3.ln_1",
         "resid_mid": "h.3.resid_mid",
         "ln_2": "h.3.ln_2",
         "c_fc": "h.3.mlp.c_fc",
         "gelu": "h.3.mlp.gelu",
         "merged": "h.3.attn.merged",
-        "resid.": "h.3.resid",
+        "resid:": "h.3.resid",
         "ln_f": "ln_f",
     }.items():
         close(read(page, label, 15), activations[name][10][:15])
@@ -85,7 +85,7 @@ def test_each_slider_is_the_sampling_of_numpy(visit, king, name, slider, value):
     settings = {"temperature": 1.0} | {name: value}
     expected = softmax(process_logits(activations["logits"][position], ids, Sampling(**settings)))
     texts = page.locator("#distribution td:nth-child(3)").all_inner_texts()
-    shown = [float(text.split(" ")[0]) for text in texts]
+    shown = [0 if text == "removed" else float(text.split(" ")[0]) for text in texts]
     np.testing.assert_allclose(shown, 100 * np.sort(expected)[::-1][:15], atol=0.006)
     page.click("#die")
     assert page.locator("#drawn").inner_text()
@@ -116,11 +116,18 @@ def test_every_token_head_and_source(visit, king):
     for i in range(page.locator("#tokens button").count()):
         page.locator("#tokens button").nth(i).click()
         assert page.locator("#chosen").inner_text().startswith(f"Token {i} ")
-    for i in (0, 9, 47):
+    for i in (0, 9, 39):
         page.locator("#grid button").nth(i).click()
-        assert (
-            page.locator("#large h4").first.inner_text().startswith(f"Block {i // 8}, head {i % 8}")
-        )
+        large = page.locator("#large")
+        assert large.locator("h4").first.inner_text().startswith(f"Block {i // 8}, head {i % 8}")
+    last = len(MODEL.prompt_ids(PROMPT)) + 14
+    ids, activations = recorded()
+    shares = activations["h.2.attn.weights"][1, last]
+    page.locator("#tokens button").nth(last).click()
+    page.locator("#grid button").nth(17).click()
+    best = int(shares.argmax())
+    said = f"looks most at: {best} {MODEL.tokenizer.decode([ids[best]]).replace(' ', '␣')} "
+    assert f"{said}{100 * shares[best]:.2f} %" in large.locator(".most").inner_text()
     page.locator("#written button").nth(2).click()
     first = len(MODEL.prompt_ids(PROMPT))
     assert page.locator("#chosen").inner_text().startswith(f"Token {first + 1} ")

@@ -17,7 +17,7 @@ import pytest
 import picogpt
 from picogpt.explain.__main__ import main
 from picogpt.explain.server import LONGEST_PROMPT, make_server
-from picogpt.explain.trace import pattern, top_logits, what_fits
+from picogpt.explain.trace import patterns, top_logits, what_fits
 from picogpt.lens.reading import logit_lens
 from picogpt.tap import record
 
@@ -89,9 +89,13 @@ def test_patterns_are_named(name):
     column = {"previous token": [0, 0, 1, 2, 3, 4], "first token": [0] * 6, "itself": range(6)}
     column |= {"duplicate": [0, 0, 0, 0, 1, 2], "induction": [0, 0, 0, 1, 2, 3]}
     head = np.eye(6, dtype=np.float32)[[*column[name]]]
-    assert pattern(head, ids) == [name, pytest.approx(1)]
-    even = np.tri(6) / np.arange(1, 7)[:, None]
-    assert pattern(even * (np.arange(6) > 0), [*range(6)]) == ["", 0]
+    found = patterns(head, ids)
+    assert found[name] == pytest.approx(1) and max(found, key=found.get) == name
+    even = np.tri(6) / np.arange(1, 7)[:, None]  # each position looks at all before it alike
+    found = patterns(even, [*range(6)])
+    assert found["itself"] == pytest.approx(np.mean([1 / i for i in range(2, 7)]), abs=1e-4)
+    assert found["first token"] == pytest.approx(np.mean([1 / i for i in range(3, 7)]), abs=1e-4)
+    assert "induction" not in found  # no token stands in it twice
 
 
 def test_what_fits():
