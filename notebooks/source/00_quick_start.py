@@ -334,6 +334,20 @@ for text in (
     print(f"{text:28} {model.score(text).nats_per_token:.2f} nats per token")
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(0)
+
+# %%
+quiz(0, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # Each is a cell to be filled in, and a cell that checks it. The solutions are at the end;
@@ -341,6 +355,20 @@ for text in (
 #
 # **Exercise 1.** Write a function that finds the token of a text that surprised the model most, and
 # returns it as a string.
+
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* What does <code>model.score("The king").logprobs</code> hold, and
+# how many numbers?
+#
+# <details><summary>Answer</summary>A log-probability for each token, the first included; the lowest
+# belongs to the token that surprised most.</details>
+#
+# <details><summary>First hint</summary><code>score</code> has the ids as <code>ids</code>, one for
+# each of its <code>logprobs</code>.</details>
+# <details><summary>Second hint</summary>NumPy's <code>argmin</code> finds the place. Decode the id
+# that stands there, as a list with one id.</details>
 
 
 # %%
@@ -364,6 +392,14 @@ attempt(check_1, most_surprising)
 # **Exercise 2.** The model as a solver of riddles: given a beginning and some possible endings,
 # return the ending that the model thinks likeliest. (Mind the sums and means: the endings may
 # have several tokens, and what counts is the whole ending.)
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>The beginning is the same for all. What would change if you
+# judged beginning and ending together?</details>
+# <details><summary>Second hint</summary>Compare sums, not means, of <code>model.score(beginning +
+# ending).logprobs</code>: the endings are complete.</details>
 
 
 # %%
@@ -389,6 +425,14 @@ attempt(check_2, likeliest_ending)
 # %% [markdown]
 # **Exercise 3.** In 0.7 one part was silenced at a time. Silence the attention of *all* blocks at
 # once, so that every token is read as if it stood alone, and return the mean surprise on TALE.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Look at the cell that draws the picture in 0.7. It makes one
+# edit in each round. Make all of them at once.</details>
+# <details><summary>Second hint</summary>A dictionary may have an edit for every block:
+# <code>f"h.{block}.attn.c_proj"</code>.</details>
 
 # %%
 alone = None  # your answer, a number

@@ -387,12 +387,34 @@ for word in (" princess", " dragons", " shoemakers", " stepdaughter", " feathere
 print(f"{len(ids)} tokens for {len(TALE.split())} words")
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(1)
+
+# %%
+quiz(1, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are
 # the bytes of token `i`; leave out `<|endoftext|>`.)
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>Go through all ids from 0 to <code>tokenizer.n_vocab -
+# 1</code>, but one.</details>
+# <details><summary>Second hint</summary><code>max(..., key=...)</code> takes a function that says
+# how large each is.</details>
 
 # %%
 longest = None  # your answer, an id
@@ -413,6 +435,20 @@ attempt(check_1, longest)
 # **Exercise 2.** `decode(encode(text))` is always the text. The other way round it is not always
 # true: find a list of ids for which `encode(decode(ids))` gives other ids.
 
+# %% [markdown]
+# *Medium.*
+#
+# *Warm-up, without a computer:* Into which tokens does the tokenizer cut "king"? Could the same
+# text be written with other tokens?
+#
+# <details><summary>Answer</summary>Yes: any token can be cut in two, as long as both halves are
+# tokens.</details>
+#
+# <details><summary>First hint</summary><code>encode</code> merges as much as it can. So give it
+# something that is cut more finely than it would cut it.</details>
+# <details><summary>Second hint</summary>Encode two halves of a frequent word one by one, and join
+# the two lists.</details>
+
 # %%
 not_its_own = []  # your answer, a list of ids
 
@@ -428,6 +464,14 @@ attempt(check_2, not_its_own)
 # %% [markdown]
 # **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent?
 # Words are given with the number of times that they occur.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Count pairs in a <code>Counter</code>;
+# <code>pairwise(word)</code> gives those of a word.</details>
+# <details><summary>Second hint</summary>A word that occurs <code>times</code> times adds
+# <code>times</code> for each of its pairs; so does <code>learn</code> in 1.4.</details>
 
 
 # %%

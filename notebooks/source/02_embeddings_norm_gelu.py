@@ -476,11 +476,37 @@ x = np.ones(3, np.float32)
 print((x * np.sqrt(2 / np.pi)).dtype, (x * math.sqrt(2 / math.pi)).dtype)
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(2)
+
+# %%
+quiz(2, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write layer norm for one vector, a list of numbers, in Python without NumPy.
+
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* What is the variance of 1 and 3, divided by n?
+#
+# <details><summary>Answer</summary>The mean is 2, both distances are 1, so it is 1.</details>
+#
+# <details><summary>First hint</summary>First the mean, then the mean of the squared distances.
+# Which number do you divide by?</details>
+# <details><summary>Second hint</summary>The small number of the formula stands under the root, with
+# the variance.</details>
 
 
 # %%
@@ -513,6 +539,14 @@ attempt(check_1, norm_of_list)
 # **Exercise 2.** Which gain and which bias, each one number for all places, make layer norm return
 # vectors of mean 5 and standard deviation 2?
 
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>After the division, before gain and bias, the mean is 0 and
+# the standard deviation 1.</details>
+# <details><summary>Second hint</summary>A factor makes the standard deviation what it is; a number
+# that is added makes the mean what it is.</details>
+
 # %%
 gain, bias = None, None  # your answer
 
@@ -533,6 +567,14 @@ attempt(check_2, gain, bias)
 # products of the last vector with all rows of `wte` (`ln_f` and `logits` in the activations). What
 # does the model guess if that last vector is the embedding of a token, $\mathrm{wte}[i]$ itself?
 # Write a function that finds for how many of the first `n` tokens it is the token itself.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>All products at once are one matrix product of the first
+# <code>n</code> rows with the whole table.</details>
+# <details><summary>Second hint</summary><code>argmax</code> along the last axis gives a guess for
+# each row; compare it with <code>np.arange(n)</code>.</details>
 
 
 # %%

@@ -463,12 +463,39 @@ loss_bars(losses, model.config.n_vocab)
 # it is forgotten afterwards, as here, the trained heads meet keys that they have never met.
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(3)
+
+# %%
+quiz(3, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write attention for one head as a loop over positions. Position $i$ looks at
 # `k[: i + 1]`: where the loop does not look, no mask is needed.
+
+# %% [markdown]
+# *Medium.*
+#
+# *Warm-up, without a computer:* What does the first position get, whatever its query?
+#
+# <details><summary>Answer</summary>Its own value: it sees nothing else, and a single share is
+# 1.</details>
+#
+# <details><summary>First hint</summary>For position <code>i</code> there are <code>i + 1</code>
+# keys. Their dot products with <code>q[i]</code> are one matrix product.</details>
+# <details><summary>Second hint</summary>Scores, divided by the root of the length; softmax; the
+# mean of the first <code>i + 1</code> values.</details>
 
 
 # %%
@@ -495,6 +522,14 @@ attempt(check_1, attention_by_loop)
 # weight is on one token. Which head has, on our sentence, the smallest mean entropy over the last
 # five positions? (`0 * log 0` counts as 0; add `1e-9` before the logarithm.)
 
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary><code>maps</code> has the shape <code>[n_layer, n_head,
+# n_seq, n_seq]</code>: cut out the last five rows of each map.</details>
+# <details><summary>Second hint</summary>Sum over the last axis, mean over the five rows, and
+# <code>np.unravel_index(x.argmin(), x.shape)</code>.</details>
+
 # %%
 sharpest = None  # your answer, a pair (block, head), computed from maps
 
@@ -514,6 +549,14 @@ attempt(check_2, sharpest)
 # edits (a dictionary from an activation's name to a function, see `picogpt/tap.py`) with which the
 # first block's heads give the *last* token the same answer whether the tokens before it stand in
 # their order or in reverse.
+
+# %% [markdown]
+# *Hard.*
+#
+# <details><summary>First hint</summary>By what could a head know the order at all? It is not in the
+# attention.</details>
+# <details><summary>Second hint</summary>Where is the order written into the vectors? Notebook 2,
+# 2.2. Make that the same for all positions.</details>
 
 # %%
 no_order = {}  # your answer: {"name of an activation": lambda x: ...}

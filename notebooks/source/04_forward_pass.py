@@ -439,12 +439,34 @@ for bad in ([3, -1], [0] * (config.n_ctx + 1)):
         print(error)
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(4)
+
+# %%
+quiz(4, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** In 4.2 we compute the logits of all positions. Change `forward` so that it returns
 # only the last row, without computing the others. (It is one small change in one place.)
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>Which function works on each position by itself, so that you
+# can leave out the others before it?</details>
+# <details><summary>Second hint</summary>Everything up to the last line of <code>forward</code> is
+# needed for all positions. The last line is not.</details>
 
 
 # %%
@@ -484,6 +506,13 @@ attempt(check_1, forward_last)
 # **Exercise 2.** At which length of the text do scores and weighted means cost as many operations
 # as the matrices of the blocks? Write it as a function of `n_embd`.
 
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>4.7 has both numbers of operations, for one token and one
+# block.</details>
+# <details><summary>Second hint</summary>Set them equal, and solve for the length.</details>
+
 
 # %%
 def break_even(n_embd):
@@ -509,6 +538,17 @@ attempt(check_2, break_even)
 # padded, and GPT-2 knows nothing of padding. With what do you pad, and where, so that each text
 # gets the logits that it would have got alone? Write a function that runs both in one call of the
 # model and returns the logits after the last token of each.
+
+# %% [markdown]
+# *Hard.*
+#
+# *Warm-up, without a computer:* Which positions does a token at the end of a text change?
+#
+# <details><summary>Answer</summary>Its own, and none before it: the mask.</details>
+#
+# <details><summary>First hint</summary>If what you add stands at the end, who can see it?</details>
+# <details><summary>Second hint</summary>One array <code>[2, n_seq]</code>, one call; then the row
+# at the place where the short text ends.</details>
 
 
 # %%

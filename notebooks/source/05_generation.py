@@ -820,12 +820,39 @@ loss_bars(losses, config.n_vocab)
 # sure of the wrong tokens. Notebook 4 says more about it.)
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(5)
+
+# %%
+quiz(5, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Min-p compares probabilities, and so seems to need a softmax. It does not. Which
 # logits does `keep_min_p(logits, min_p)` keep? Write it without any exponential.
+
+# %% [markdown]
+# *Medium.*
+#
+# *Warm-up, without a computer:* By how much do two logits differ, if one token is e times as likely
+# as the other?
+#
+# <details><summary>Answer</summary>By 1.</details>
+#
+# <details><summary>First hint</summary>Divide two probabilities of one softmax: what is left of the
+# formula?</details>
+# <details><summary>Second hint</summary>Keep <code>p &gt;= min_p * p_max</code>, and take the
+# logarithm of both sides.</details>
 
 
 # %%
@@ -852,6 +879,14 @@ attempt(check_1, min_p_of_logits)
 # tokens: find the temperature at which `perplexity(softmax(logits / T))` is `n`. (It grows with the
 # temperature, so you can halve an interval.)
 
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Begin with an interval that is wide enough, such as 0.001 to
+# 1000, and look at its middle.</details>
+# <details><summary>Second hint</summary>If the perplexity in the middle is too low, the temperature
+# has to be higher. Take the middle of the logarithms.</details>
+
 
 # %%
 def temperature_for(logits, n):
@@ -873,6 +908,14 @@ attempt(check_2, temperature_for)
 # **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would
 # greedy decoding write next, if the last `n_back` tokens had not been there? Use the cache: read no
 # token that it already knows, but one.
+
+# %% [markdown]
+# *Hard.*
+#
+# <details><summary>First hint</summary><code>cache.rewind(n)</code> makes it forget all positions
+# from n on. Which logits do you need first?</details>
+# <details><summary>Second hint</summary>The logits after the last kept token were not kept: rewind
+# one position further, and read this token again.</details>
 
 
 # %%

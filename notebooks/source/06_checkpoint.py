@@ -491,11 +491,37 @@ for wrong in (index[:-1], bytes(flipped), index[:-8] + b"8 bytes!", b"too short"
         print(error)
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(6)
+
+# %%
+quiz(6, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write a varint.
+
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* How many bytes does 300 take, and what is the first one?
+#
+# <details><summary>Answer</summary>Two; 300 = 2 * 128 + 44, so the first holds 44, and its eighth
+# bit is set.</details>
+#
+# <details><summary>First hint</summary>Take the lowest seven bits, and shift them out. When are you
+# done?</details>
+# <details><summary>Second hint</summary>All bytes but the last have the eighth bit set.</details>
 
 
 # %%
@@ -517,6 +543,14 @@ attempt(check_1, write_varint)
 # %% [markdown]
 # **Exercise 2.** Which tensor does the byte number 40,000 of the data file belong to?
 
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary><code>read_index(folder / "model.ckpt")</code> maps names to
+# entries with <code>offset</code> and <code>size</code>.</details>
+# <details><summary>Second hint</summary>Look for the entry that begins at or before the byte, and
+# ends after it.</details>
+
 # %%
 owner = None  # your answer, a name such as "model/wpe"
 
@@ -533,6 +567,14 @@ attempt(check_2, owner)
 
 # %% [markdown]
 # **Exercise 3.** In these bytes of the data file one bit was flipped. In which tensor?
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>6.7 compares the computed and the stored checksum of one
+# tensor. Do it for all.</details>
+# <details><summary>Second hint</summary>What is stored is masked:
+# <code>unmask(entry.crc32c)</code>.</details>
 
 # %%
 flipped_data = bytearray(data)

@@ -833,11 +833,37 @@ for what, tap in taps.items():
     print(f"dropout {what:3}: loss {cross_entropy(logits[scored], targets[scored]):.2f}")
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(7)
+
+# %%
+quiz(7, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # **Exercise 1.** The backward pass of GELU, $y = x\,p$ with $p = \frac12 (1 + \tanh u)$ and
 # $u = a\,(x + 0.044715\,x^3)$, $a = \sqrt{2/\pi}$. You need the product rule, and
 # $\tanh' = 1 - \tanh^2$.
+
+# %% [markdown]
+# *Medium.*
+#
+# *Warm-up, without a computer:* What is the derivative of x * p(x)?
+#
+# <details><summary>Answer</summary>p(x) + x * p'(x).</details>
+#
+# <details><summary>First hint</summary><code>p'</code> is half of tanh' at <code>u</code>, times
+# <code>u'</code>.</details>
+# <details><summary>Second hint</summary><code>u' = a * (1 + 3 * 0.044715 * x * x)</code>, and
+# <code>1 - tanh(u)**2</code> is <code>4 * p * (1 - p)</code>.</details>
 
 
 # %%
@@ -863,6 +889,13 @@ attempt(check_1, my_d_gelu)
 # %% [markdown]
 # **Exercise 2.** A batch does not fit into memory, so you compute the gradient of its first three
 # rows, and that of the other five. Both are means. What is the gradient of the whole batch?
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>A mean of three and a mean of five: how would you find the
+# mean of all eight numbers?</details>
+# <details><summary>Second hint</summary>Turn each mean back into a sum before you add.</details>
 
 
 # %%
@@ -890,6 +923,14 @@ attempt(check_2, whole)
 # **Exercise 3.** Early stopping has to decide without knowing the future. Given the held-out losses
 # one after the other, end as soon as `patience` of them in a row were not lower than the best
 # before; and say which one was the best.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Remember where the best one is. How far behind you is
+# it?</details>
+# <details><summary>Second hint</summary>Only a lower loss is a new best. Stop when the distance to
+# the best is <code>patience</code>.</details>
 
 
 # %%

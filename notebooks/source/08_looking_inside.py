@@ -693,6 +693,20 @@ print(f"tokens that come for the first time: {nats[~again].mean():.2f} nats, aga
 print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max():.3f}")
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(8)
+
+# %%
+quiz(8, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # **Exercise 1.** *Who wrote the answer?* The last norm divides each position by one number, its
@@ -700,6 +714,14 @@ print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max
 # over the parts that were added to the stream. Write the function that says what one part
 # contributes. The norm is $(x - \bar x) / \sigma \cdot g + b$, the logit of a token its dot product
 # with that token's row of `wte`.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Subtract the mean, divide by <code>sigma</code>, multiply by
+# the gain: which of these steps depend on the other parts?</details>
+# <details><summary>Second hint</summary>None does, once <code>sigma</code> is given. Then the dot
+# product with <code>towards</code>; the norm's bias belongs to no part.</details>
 
 # %%
 stream = she_run[f"h.{n_layer - 1}.resid"][0, -1]  # [n_embd], the queen's, at the last position
@@ -739,6 +761,19 @@ attempt(check_1, contribution)
 # the king's run gives exactly the queen's last logits. (What the position's last logits depend on
 # is in the figure of 8.5.)
 
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* On which activations do the logits of the last position depend, at
+# the very end?
+#
+# <details><summary>Answer</summary>On the stream at that position, and on nothing else.</details>
+#
+# <details><summary>First hint</summary>Which single vector decides everything that the last
+# position says?</details>
+# <details><summary>Second hint</summary>The stream after the last block, at the last
+# position.</details>
+
 # %%
 one_patch = {}  # your answer: lens.patch(she_run, [a name], [a position])
 
@@ -758,6 +793,14 @@ attempt(check_2, one_patch)
 # **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. How far
 # do these four move the answer in another sentence? (`heads_from` needs a run of the other
 # sentence.)
+
+# %% [markdown]
+# *Hard.*
+#
+# <details><summary>First hint</summary>You need four runs: both texts as they are, the second one
+# recorded, and the first with the edits.</details>
+# <details><summary>Second hint</summary><code>heads_from(run(ids_of_the_second)[1], four)</code>
+# makes the edits; then a mean over all pairs, as in <code>share</code>.</details>
 
 # %%
 OTHER = "Once upon a time there was a {} who was so poor that"

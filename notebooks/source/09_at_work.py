@@ -1089,12 +1089,37 @@ for name, n in {"token": len(s.ids), "word": len(TALE.split()), "byte": s.n_byte
     print(f"perplexity per {name:5} {np.exp(total / n):8.1f}   ({n} of them)")
 
 # %% [markdown]
+# ## Five quick questions
+#
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(9)
+
+# %%
+quiz(9, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's
 # predictions? (The surprise of the whole text, in bits, eight to a byte, rounded up.)
+
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* How many bits is a surprise of log(2) nats?
+#
+# <details><summary>Answer</summary>One.</details>
+#
+# <details><summary>First hint</summary><code>model.score(text).logprobs</code> are nats, with a
+# minus sign.</details>
+# <details><summary>Second hint</summary>Sum, divide by log 2, divide by 8, round up.</details>
 
 
 # %%
@@ -1118,6 +1143,13 @@ attempt(check_1, compressed_size)
 # **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the
 # text, and see after which of them the text is the least surprising. `samples` maps names to
 # texts.
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>How likely is the text after each of the samples?</details>
+# <details><summary>Second hint</summary>The name with the largest <code>logprob(sample,
+# text)</code>.</details>
 
 
 # %%
@@ -1151,6 +1183,13 @@ attempt(check_2, kind_of)
 # **Exercise 3.** Bias once more: which of some adjectives leans most to women? Use the frame `"The
 # {} child lost the way, because"` and the same two words as above, and return the adjective with
 # the highest log p(she) - log p(he).
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary><code>lean</code> above does it for nouns.</details>
+# <details><summary>Second hint</summary><code>max(ADJECTIVES, key=...)</code>, with the new
+# frame.</details>
 
 # %%
 ADJECTIVES = ["beautiful", "brave", "wicked", "clever", "poor", "lazy", "strong", "good"]

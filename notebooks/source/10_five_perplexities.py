@@ -223,13 +223,42 @@ for temperature in (0.5, 1.0, 1.5):
 # > - *A stride chosen because it gives the better figure.*
 # > - *A figure without its protocol.* Write down the windows, the unit, and what stands before the
 # >   first token.
+
+# %% [markdown]
+# ## Five quick questions
 #
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(10)
+
+# %%
+quiz(10, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** A model has a perplexity of `per_token` on a text of `n_tokens` tokens and `n_words`
 # words. What is its perplexity per word?
+
+# %% [markdown]
+# *Medium.*
+#
+# *Warm-up, without a computer:* What is the sum of all surprises, given the perplexity per token
+# and the number of tokens?
+#
+# <details><summary>Answer</summary>The number of tokens, times the logarithm of the
+# perplexity.</details>
+#
+# <details><summary>First hint</summary>The sum of the surprises is the same; divide it by the
+# number of words.</details>
+# <details><summary>Second hint</summary>The exponential of that can be written as a power of
+# <code>per_token</code>.</details>
 
 
 # %%
@@ -249,6 +278,12 @@ attempt(check_1, per_word)
 # %% [markdown]
 # **Exercise 2.** A text of `n_bytes` bytes costs the model `nats` nats in all. How many bits per byte
 # are that?
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>How many nats is a bit?</details>
+# <details><summary>Second hint</summary>Divide by log 2 and by the number of bytes.</details>
 
 
 # %%

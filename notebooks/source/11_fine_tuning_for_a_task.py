@@ -327,13 +327,34 @@ plt.show()
 # > - *No interval.* With 160 passages, three points are nothing.
 # > - *The loss over all tokens* instead of the answer: the model then mostly learns to write such
 # >   passages, and the answer is one token in eighty.
+
+# %% [markdown]
+# ## Five quick questions
 #
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(11)
+
+# %%
+quiz(11, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write the share of right answers for each collection alone, from the confusion
 # matrix: an array of five numbers.
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>Where in the matrix are the right answers?</details>
+# <details><summary>Second hint</summary>The diagonal, divided by the sums of the rows.</details>
 
 
 # %%
@@ -354,6 +375,13 @@ attempt(check_1, share_of_each)
 # %% [markdown]
 # **Exercise 2.** A method that always answers with the most frequent label is the simplest of all.
 # Write it: given the labels to learn from and the number of questions, return the answers.
+
+# %% [markdown]
+# *Easy.*
+#
+# <details><summary>First hint</summary>Count the labels.</details>
+# <details><summary>Second hint</summary><code>Counter(labels).most_common(1)</code>, or NumPy's
+# <code>bincount</code> and <code>argmax</code>.</details>
 
 
 # %%

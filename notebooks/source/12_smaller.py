@@ -391,12 +391,39 @@ plt.show()
 # almost nothing. In speed there is little to gain: fewer bytes have to be read from memory, but
 # widening them takes time of its own, most of all for float16. Which of the two counts for more
 # depends on the size of the model and on the machine. Fewer blocks are less work on every machine.
+
+# %% [markdown]
+# ## Five quick questions
 #
+# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
+# "-" for a question that you leave out.
+
+# %% tags=["stable"]
+from quiz import quiz
+
+quiz(12)
+
+# %%
+quiz(12, "-----")
+
+# %% [markdown]
 # ## Exercises
 #
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** How many bytes does a KV cache of `n` positions take, in float16, for `n_texts` texts?
+
+# %% [markdown]
+# *Easy.*
+#
+# *Warm-up, without a computer:* How many bytes is a number in float16?
+#
+# <details><summary>Answer</summary>Two.</details>
+#
+# <details><summary>First hint</summary>A key <em>and</em> a value, in each block, at each
+# position.</details>
+# <details><summary>Second hint</summary>Two arrays, two bytes for each number, and all texts have
+# their own.</details>
 
 
 # %%
@@ -416,6 +443,14 @@ attempt(check_1, cache_bytes)
 # %% [markdown]
 # **Exercise 2.** Quantize `x` [n_in, n_out] to `n_bits` with a scale for each group of `n` rows of a
 # column, and multiply it out again. `n` divides n_in. Then see what it does for 4 bits.
+
+# %% [markdown]
+# *Medium.*
+#
+# <details><summary>First hint</summary>Groups of rows can be made an axis of their own: <code>[n_in
+# / n, n, n_out]</code>.</details>
+# <details><summary>Second hint</summary>Quantize along that axis of n, multiply the scales back in,
+# and give the result its old shape.</details>
 
 
 # %%

@@ -1,0 +1,44 @@
+"""Five quick questions for each notebook: quiz(3) asks those of notebook 3, quiz(3, "abcab") checks.
+
+The questions are in data/quiz.txt. There a line "# 3" begins those of notebook 3; a question is a
+line, three answers, and a line with the right letter and the reason.
+"""
+
+import textwrap
+from pathlib import Path
+
+QUESTIONS = Path(__file__).parent / "data" / "quiz.txt"
+LETTERS = "abc"
+
+
+def read_questions(text: str) -> dict[int, list[list[str]]]:
+    """Notebook -> its questions, each [question, a, b, c, right letter, reason]."""
+    found = {}
+    for part in text.split("\n# ")[1:]:
+        number, *questions = part.strip().split("\n\n")
+        found[int(number)] = [
+            [*lines[:4], lines[4][0], lines[4][2:]] for lines in map(str.splitlines, questions)
+        ]
+    return found
+
+
+def quiz(notebook: int, letters: str | None = None) -> None:
+    """Print the questions; or, with five letters, which of them are right, and why.
+
+    Anything but a, b and c leaves a question out: quiz(3, "a--c-") answers two of them.
+    """
+    questions = read_questions(QUESTIONS.read_text("utf-8"))[notebook]
+    if letters is None:
+        for i, (question, *answers, _, _) in enumerate(questions, start=1):
+            print(textwrap.fill(f"{i}. {question}", 96, subsequent_indent="   "))
+            for letter, answer in zip(LETTERS, answers):
+                print(textwrap.fill(f"   {letter}) {answer}", 96, subsequent_indent="      "))
+        return
+    given = letters.replace(" ", "").lower()
+    for i, (letter, (*_, right, reason)) in enumerate(zip(given, questions), start=1):
+        if letter == right:
+            print(textwrap.fill(f"{i}. Right. {reason}", 96, subsequent_indent="   "))
+        elif letter in LETTERS:
+            print(f"{i}. Not {letter}.")
+    if not set(given) & set(LETTERS):
+        print("No answers yet.")
