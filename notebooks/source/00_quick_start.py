@@ -10,17 +10,23 @@
 #
 # To run the cells yourself, type `make lab` in the project's folder. Run them from top to bottom,
 # with Shift + Enter.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
 
 # %%
-import drawings
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, ORANGE, TALE, attempt, token_labels
 
 import picogpt
+from picogpt.classroom import drawings
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, ORANGE, token_labels
+from picogpt.classroom.texts import TALE
 from picogpt.config import flatten
 from picogpt.ops import cross_entropy, softmax, token_logprobs
 from picogpt.tap import edit, record

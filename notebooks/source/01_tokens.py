@@ -12,6 +12,10 @@
 # but there is no end of them, and a name that is not on the list could not even be read. GPT-2
 # takes the middle road: frequent pieces of words, found by counting, and single bytes for all the
 # rest. About 30 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -20,16 +24,18 @@ MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
 from collections import Counter
 from itertools import islice, pairwise
 
-import drawings
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, ORANGE, TALE, attempt, token_labels
 
 import picogpt
 from picogpt.bpe import StreamDecoder
 from picogpt.bpe.learn import count_words, learn_merges_plainly
 from picogpt.bpe.merges import merge
 from picogpt.bpe.pretokenize import split, to_symbols
+from picogpt.classroom import drawings
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, ORANGE, token_labels
+from picogpt.classroom.texts import DATA, TALE
 from picogpt.ops import cross_entropy, softmax
 
 model = picogpt.load(MODEL)
@@ -206,9 +212,8 @@ plt.show()
 # encode a whole tale of another book, with them, and with as many of the model's:
 
 # %%
-from pathlib import Path
 
-OTHER = Path("data/olive.txt").read_text("utf-8")
+OTHER = (DATA / "olive.txt").read_text("utf-8")
 for merges, label in (
     ([], "no merges: a token for each byte"),
     (own, f"the {len(own)} learned from our tale"),

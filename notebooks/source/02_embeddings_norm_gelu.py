@@ -12,6 +12,10 @@
 # norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
 # matrices of the MLP would be no more than one. You need to know what a vector, a mean and a
 # standard deviation are. About 30 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -22,9 +26,11 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, DIVERGING, GREY, ORANGE, RED, SKY, TALE, attempt, heatmap
 
 import picogpt
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, DIVERGING, GREY, ORANGE, RED, SKY, heatmap
+from picogpt.classroom.texts import TALE
 from picogpt.model import embed
 from picogpt.ops import cross_entropy, gelu, layer_norm
 from picogpt.tap import edit, record

@@ -9,6 +9,10 @@
 # Everything else in GPT-2 works on one position at a time, as if the other words were not there.
 # Attention is the only place where a word learns something about the words before it. You need
 # to know what a vector, a matrix product and a probability are. About 35 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -18,9 +22,11 @@ import math
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREY, ORANGE, RED, TALE, attempt, heatmap, loss_bars, token_labels
 
 import picogpt
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREY, ORANGE, RED, heatmap, loss_bars, token_labels
+from picogpt.classroom.texts import TALE
 from picogpt.lens import attention_maps, lookback
 from picogpt.model import merge_heads, split_heads
 from picogpt.ops import causal_attention, causal_mask, cross_entropy, softmax

@@ -9,6 +9,10 @@
 # You have met the parts in notebooks 2 and 3; nothing new is needed but their order. After that we
 # count: parameters, multiplications, bytes. The sums are simple enough to be done on paper, and
 # explain most of what is said about the size and the speed of language models. About 35 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -18,12 +22,14 @@ import math
 import time
 from collections import Counter
 
-import drawings
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, PINK, SKY, TALE, attempt, loss_bars, token_labels
 
 import picogpt
+from picogpt.classroom import drawings
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, loss_bars, token_labels
+from picogpt.classroom.texts import DATA, TALE
 from picogpt.config import SIZES, activation_shapes, flatten, param_shapes, unflatten
 from picogpt.model import gpt2, merge_heads, split_heads
 from picogpt.ops import causal_attention, cross_entropy, gelu, layer_norm, linear, softmax
@@ -77,12 +83,12 @@ assert np.array_equal(logits, model(ids))  # not nearly: every bit
 # ## 4.3 Is it GPT-2?
 #
 # That our cell agrees with our library proves little: both could be wrong in the same way. So the
-# tests ask others. `tests/reference/model.npz` holds a small GPT-2 with random parameters, and
+# tests ask others. `forward.npz` holds a small GPT-2 with random parameters, and
 # the logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
 # random, biases and gains included: a bias that is zero could be forgotten, and nobody would see.
 
 # %%
-golden = np.load("../tests/reference/model.npz")
+golden = np.load(DATA / "forward.npz")
 tree = unflatten({k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")})
 expected = golden["logits"]  # [2, 20, 80]
 computed = np.array([forward(row, **tree, n_head=3) for row in golden["ids"]])

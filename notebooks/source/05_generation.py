@@ -10,6 +10,10 @@
 # something else must choose, append, and ask again. The first half of this notebook is about the
 # choice, the second about the asking. You need notebook 4, or at least to know that a softmax turns
 # logits into probabilities. About 40 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -20,12 +24,14 @@ import textwrap
 import time
 import warnings
 
-import drawings
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, RED, SKY, TALE, attempt, loss_bars, token_labels
 
 import picogpt
+from picogpt.classroom import drawings
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, loss_bars, token_labels
+from picogpt.classroom.texts import TALE
 from picogpt.decoding.lookup import Lookup
 from picogpt.decoding.loop import Sample, token_steps
 from picogpt.decoding.sampling import (
@@ -120,7 +126,7 @@ person = model.score(TALE)
 fig, axes = plt.subplots(2, 1, figsize=(8.5, 3.2), sharex=True, sharey=True)
 lines = {
     "the model, always the likeliest": [step.logprob for step in greedy],
-    "a person (TALE in classroom.py)": person.logprobs[:N],
+    "a person (our tale)": person.logprobs[:N],
 }
 for ax, (name, logprobs), colour in zip(axes, lines.items(), (ORANGE, BLUE), strict=True):
     ax.bar(range(len(logprobs)), np.exp(logprobs), width=1, color=colour)

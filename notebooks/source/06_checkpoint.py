@@ -13,9 +13,13 @@
 #
 # The example is a very small GPT-2 with random weights, written by TensorFlow for this project's
 # tests. The format is that of the real ones.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-FOLDER = "../tests/reference/tiny"  # or "124M", GPT-2 itself, once you have downloaded it
+FOLDER = "tiny"  # or "124M", GPT-2 itself, once you have downloaded it
 
 # %%
 import hashlib
@@ -23,12 +27,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import drawings
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, ORANGE, attempt
 
 import picogpt
+from picogpt.classroom import drawings
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, ORANGE
+from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten
 from picogpt.weights import CheckpointError
 from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
@@ -44,7 +50,7 @@ from picogpt.weights.sstable import (
 )
 from picogpt.weights.tf_bundle import read_entry, read_index
 
-folder = model_folder(FOLDER) if FOLDER in SIZES else Path(FOLDER)
+folder = model_folder(FOLDER) if FOLDER in SIZES else DATA / FOLDER
 
 # %% [markdown]
 # ## 6.1 The files

@@ -10,6 +10,10 @@
 # the chain rule, used some twenty times; and a loop of six lines, run a few hundred times. You
 # should have read notebooks 2 to 4, and know what a derivative is. About 40 minutes to read, and
 # one to three to run.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself: then allow half an hour, and 6 GB of memory
@@ -26,19 +30,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PINK,
-    RED,
-    SKY,
-    TALE,
-    attempt,
-    loss_bars,
-    token_labels,
-)
 
 import picogpt
 from picogpt.backward import (
@@ -49,6 +40,19 @@ from picogpt.backward import (
     loss_and_gradients,
 )
 from picogpt.bpe.learn import learn_bpe
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    loss_bars,
+    token_labels,
+)
+from picogpt.classroom.texts import DATA, TALE
 from picogpt.config import Config, flatten, unflatten
 from picogpt.evaluate.documents import cut_documents, encode_documents, split_documents
 from picogpt.evaluate.score import score, token_lengths
@@ -148,7 +152,7 @@ def assert_same(computed, expected):
 # for the small model of the tests, with the step in the direction of the gradient itself:
 
 # %%
-golden = np.load("../tests/reference/backward.npz")  # a tiny GPT-2, and PyTorch's gradients
+golden = np.load(DATA / "backward.npz")  # a tiny GPT-2, and PyTorch's gradients
 small = {k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")}
 small_ids, small_targets = golden["ids"], golden["targets"]
 
@@ -318,7 +322,7 @@ print("dx along the vector itself:   ", np.abs((dx * normed).sum(axis=-1)).max()
 # for instance, is not needed: their derivatives are constants.)
 #
 # Is it right? We ask the function itself, for every tensor of a GPT-2 in float64, in a random
-# direction; and then somebody else, PyTorch, whose gradients lie in the tests' reference file.
+# direction; and then somebody else, PyTorch, whose gradients lie in the same file.
 
 # %%
 small64 = {path: w.astype(np.float64) for path, w in small.items()}
@@ -453,7 +457,7 @@ plt.show()
 # says how).
 
 # %%
-fables = split_documents(Path("data/fables.txt").read_text("utf-8"))
+fables = split_documents((DATA / "fables.txt").read_text("utf-8"))
 learned, held_out = hold_out(fables, 0.1, seed=0)
 small_tokenizer = learn_bpe(learned, n_vocab=1024)
 config = Config(n_vocab=1024, n_ctx=64, n_embd=96, n_head=4, n_layer=3)
@@ -703,7 +707,7 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
 # We only use the first 128 positions, which saves time.
 
 # %%
-sonnets = split_documents(Path("data/sonnets.txt").read_text("utf-8"))
+sonnets = split_documents((DATA / "sonnets.txt").read_text("utf-8"))
 learned, held_out = hold_out(sonnets, 0.2, seed=0)
 view = replace(model.config, n_ctx=128)
 sonnet_tokens = encode_documents(learned, tokenizer)
@@ -755,7 +759,7 @@ for name, weights in (("before", teller), ("after", poet)):
 # %% [markdown]
 # From the command line, all this is
 #
-#     python -m picogpt.train data/sonnets.txt --init fairytale --held-out 0.2 --out poet \
+#     python -m picogpt.train sonnets.txt --init fairytale --held-out 0.2 --out poet \
 #         --steps 50 --batch 4 --lr 5e-4 --eval-every 10
 #
 # and `--freeze 4` would leave the embeddings and the first four blocks as they are, which is

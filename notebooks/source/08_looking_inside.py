@@ -10,6 +10,10 @@
 # can be stopped anywhere, every number in it can be seen, and any of them can be changed to see
 # what happens then. This notebook has five instruments for that, each a few lines in
 # `picogpt/lens/`. You should have read notebooks 3 and 4. About 40 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -17,21 +21,12 @@ MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import (
-    BLUE,
-    DIVERGING,
-    GREEN,
-    GREY,
-    ORANGE,
-    SKY,
-    TALE,
-    attempt,
-    heatmap,
-    token_labels,
-)
 
 import picogpt
 from picogpt import lens
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, DIVERGING, GREEN, GREY, ORANGE, SKY, heatmap, token_labels
+from picogpt.classroom.texts import TALE
 from picogpt.config import Config
 from picogpt.model import gpt2
 from picogpt.ops import cross_entropy, layer_norm, softmax, token_logprobs

@@ -10,6 +10,10 @@
 # will see how to find that out, which is as useful as a success. For the real GPT-2 there are
 # published figures, with their source; the numbers that cells print are always those of the model
 # that you have loaded. You need notebook 0. About 40 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
@@ -22,7 +26,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import (
+
+import picogpt
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import (
     BLUE,
     DIVERGING,
     GREEN,
@@ -30,14 +37,11 @@ from classroom import (
     ORANGE,
     PINK,
     RED,
-    TALE,
-    attempt,
     heatmap,
     loss_bars,
     token_labels,
 )
-
-import picogpt
+from picogpt.classroom.texts import DATA, TALE
 from picogpt.config import SIZES, param_shapes
 from picogpt.evaluate.score import cut_document, score, token_lengths
 from picogpt.ops import token_logprobs
@@ -491,8 +495,8 @@ plt.show()
 # model needs for each byte of texts of different kinds.
 
 # %%
-sonnets = Path("data/sonnets.txt").read_text("utf-8").split("<|endoftext|>")
-fables = Path("data/fables.txt").read_text("utf-8").split("<|endoftext|>")
+sonnets = (DATA / "sonnets.txt").read_text("utf-8").split("<|endoftext|>")
+fables = (DATA / "fables.txt").read_text("utf-8").split("<|endoftext|>")
 TEXTS = {
     "a fairy tale": TALE,
     "a fable of Aesop": fables[3].strip(),

@@ -10,18 +10,23 @@
 # and 37.37 with the same weights. Nobody made a mistake. A perplexity is the result of a *protocol*:
 # how the text is cut, what counts as one unit, and what the model sees before each token. You need
 # notebook 0; notebook 9 ends with a first look at this. About 20 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 import bz2
 import lzma
 import zlib
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, RED, attempt
 
 import picogpt
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED
+from picogpt.classroom.texts import DATA
 from picogpt.evaluate.published import WHY_THEY_DIFFER, other_protocols, published
 from picogpt.evaluate.results import run
 from picogpt.evaluate.wikitext import plain_text, text_figures
@@ -38,7 +43,7 @@ tokenizer, n_ctx = model.tokenizer, model.config.n_ctx
 # ways:
 
 # %% tags=["stable"]
-path = Path("data") / "olive.txt"
+path = DATA / "olive.txt"
 text = path.read_text("utf-8").strip()
 ids = tokenizer.encode(text)
 print(f"{len(text.encode()):6,} bytes")
@@ -51,7 +56,7 @@ print(f"{len(text.split()):6,} words, cut at spaces")
 #
 # `picogpt.evaluate` has these protocols as functions, and as a command:
 #
-#     python -m picogpt.evaluate text data/olive.txt -m fairytale --protocol rolling
+#     python -m picogpt.evaluate text olive.txt -m fairytale --protocol rolling
 #
 # Each cuts the text into windows of at most `n_ctx` tokens, and asks the model for the probability
 # of the tokens in them:

@@ -9,6 +9,10 @@
 # Notebook 9 asked a model questions that nobody had trained it to answer. Here we train it. The
 # question is the same throughout: given a few sentences of a tale, which collection are they from?
 # You need notebook 7, for gradients and AdamW. About 30 minutes to read, and two to four to run.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 import os
@@ -19,14 +23,15 @@ import csv
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, RED, attempt, heatmap
 
 import picogpt
 from picogpt.backward import d_gpt2
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, heatmap
+from picogpt.classroom.texts import DATA
 from picogpt.config import flatten, unflatten
 from picogpt.model import gpt2
 from picogpt.ops import softmax
@@ -46,7 +51,7 @@ tokenizer, n_head = model.tokenizer, model.config.n_head
 
 # %% tags=["stable"]
 COLLECTIONS = ["Grimm", "Andersen", "Lang", "Jacobs", "Aesop"]
-with open(Path("data") / "passages.tsv", encoding="utf-8", newline="") as file:
+with open(DATA / "passages.tsv", encoding="utf-8", newline="") as file:
     rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 parts = {

@@ -10,6 +10,10 @@
 # The largest GPT-2 has 1.5 billion weights. As float32 they take 6.2 GB, more than most laptops have
 # free. The same model with one byte for each weight takes 1.6 GB. You need notebooks 0 and 4; for
 # the fine-tuning also 7. About 40 minutes.
+#
+# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
+# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 import tempfile
@@ -18,10 +22,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, attempt
 
 import picogpt
 from picogpt.backward import loss_and_gradients
+from picogpt.classroom.checks import attempt
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
+from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten, unflatten
 from picogpt.gpt2 import GPT2
 from picogpt.train.adamw import adamw, clip_gradients, zero_moments
@@ -128,7 +134,7 @@ plt.show()
 # next for the figures that we report.
 
 # %%
-tale = (Path("data") / "olive.txt").read_text("utf-8").strip()
+tale = (DATA / "olive.txt").read_text("utf-8").strip()
 deciding, reported = tale[:1500], tale[1500:4500]
 
 
@@ -242,7 +248,7 @@ for n in sorted(greedy, reverse=True):
 n_kept = max(1, n_layer - 2)
 cut = model.keep_blocks(greedy[n_kept])
 tales = {}
-for line in (Path("data") / "passages.tsv").read_text("utf-8").splitlines():
+for line in (DATA / "passages.tsv").read_text("utf-8").splitlines():
     _, collection, title, passage = line.split("\t")
     tales.setdefault((collection, title), []).append(passage)
 stream = []

@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import picogpt
+from picogpt.classroom.texts import DATA
 
 FOLDER = Path(picogpt.__file__).parent / "bundled" / "fairytale"
-PASSAGES = Path(__file__).parents[2] / "notebooks" / "data" / "passages.tsv"
+PASSAGES = DATA / "passages.tsv"
 ROUNDS = 5
 
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from classroom import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, WHITE_TO_BLUE
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from picogpt import Config
-from picogpt.bpe.merges import MergeStep
+from ..bpe.merges import MergeStep
+from ..config import Config
+from .plots import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, WHITE_TO_BLUE
 
 
 def box(ax: Axes, x: float, y: float, width: float, text: str, colour: str) -> None:

@@ -1,9 +1,9 @@
-"""What the notebooks share: a text, the look of plots, tokens as labels, the exercises' verdict.
+"""The look of the notebooks' plots: colours, tokens as labels, a matrix, bars of losses.
 
 The colours are those of Okabe and Ito (2008), which the colour-blind can tell apart.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,21 +17,6 @@ WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white to blue", ["white", SKY
 DIVERGING = LinearSegmentedColormap.from_list(
     "diverging", ["#7A3000", RED, "white", BLUE, "#00263D"]
 )
-
-# A text to measure on, which no model has seen.
-TALE = """\
-Once upon a time there was a king who had three daughters, and he loved the youngest more than all \
-the gold in his castle. One winter morning she went out into the forest to look for her golden \
-ball, and there she met an old woman who sat under a tree and wept.
-
-'Why do you weep, good mother?' asked the princess.
-
-'Because I am hungry and cold,' said the old woman, 'and nobody gives me a piece of bread.'
-
-Then the princess gave her all the bread that she had, and her red cloak too. The old woman \
-laughed, and in a moment she was no longer old, but a beautiful fairy. 'You have a good heart,' \
-said the fairy. 'Whatever you wish for shall be yours.'
-"""
 
 plt.rcParams |= {
     "figure.figsize": (7.5, 3.2),
@@ -99,16 +84,3 @@ def loss_bars(losses: dict[str, float], n_vocab: int) -> None:
     ax.set_xlabel("loss on an unseen text, nats per token")
     fig.legend(*ax.get_legend_handles_labels(), loc="outside upper right")
     plt.show()
-
-
-def attempt(check: Callable, *answers) -> None:
-    """Say whether the answers to an exercise pass its check, a function that asserts.
-
-    An exercise that nobody has solved yet must not keep the cells below it from running.
-    """
-    try:
-        check(*answers)
-    except Exception as error:  # noqa: BLE001 - an answer can be wrong in any way
-        print(f"Not yet: {error or type(error).__name__}")
-    else:
-        print("Right!")

@@ -1,0 +1,6 @@
+"""What the notebooks need besides the library, so that they run in any folder. To read in this order:
+
+texts.py: a tale that no model has seen; data/, the other texts and files.
+checks.py: the verdict on the answer to an exercise.
+plots.py, drawings.py: what draws. They need Matplotlib, which comes with the extra "notebooks".
+"""
