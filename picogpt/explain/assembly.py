@@ -11,7 +11,7 @@ from pathlib import Path
 from ..files import replacing
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("numbers.js", "pictures.js", "sampling.js", "boxes.js")
+SCRIPTS = ("numbers.js", "pictures.js", "sampling.js", "map.js", "boxes.js")
 BOXES = ["map", *re.findall(r'<section id="(\w+)"', (FOLDER / "page.html").read_text("utf-8"))]
 
 
