@@ -67,6 +67,9 @@ assert model.tokenizer.decode(ids) == sentence
 # Called with ids, the model gives for every position a row of scores, the **logits**: one for each
 # token of the vocabulary, as the token that may come next. `softmax` turns a row of logits into
 # probabilities.
+#
+# **Guess first.** What comes after "The king had three"? Think of three words, and of how sure you
+# are of the first.
 
 # %%
 prompt = "The king had three"
@@ -117,6 +120,8 @@ for piece in model.stream("'Good morning,' said the", 60, temperature=0.8, seed=
 # `steps` gives more than the text. Each step knows what the model had in mind: all the logits, the
 # log-probability of the token that was drawn, and the likeliest ones. Each column of the picture is
 # a step; what was drawn has an orange frame, and stands above the column.
+#
+# **Guess first.** In how many of ten places will the token that was drawn not be the likeliest one?
 
 # %%
 columns = []
@@ -141,6 +146,9 @@ plt.show()
 # likely the model thought it, given what comes before. The logarithm, with the opposite sign, is
 # called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a chance
 # of one in a thousand.
+#
+# **Guess first.** Which words of the tale will be the darkest: the common ones, the rare ones, or
+# the first of each sentence?
 
 # %%
 score = model.score(TALE)
@@ -162,6 +170,9 @@ print(f"{score.bits_per_byte:.2f} bits per byte: what the text would take, compr
 
 # %% [markdown]
 # A text that makes no sense is more surprising. Here is one sentence, made worse step by step:
+#
+# **Guess first.** Which is the worst of these: one wrong word, two words swapped, or all letters
+# shuffled? And in what order do the others follow?
 
 # %%
 sentences = {
@@ -216,6 +227,9 @@ for name, x in activations.items():
 # And here is how much more the model is surprised by the text if a part is silenced, one block at
 # a time: its attention, which looks at other tokens, or its MLP, which works on each token alone.
 # (The axis is logarithmic: each line is ten times the one below.)
+#
+# **Guess first.** Which single part is missed most: an attention or an MLP, at the beginning, in
+# the middle or at the end?
 
 # %%
 parts = {"attention": "attn.c_proj", "MLP": "mlp.c_proj"}

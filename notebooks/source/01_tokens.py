@@ -57,6 +57,8 @@ for character in "kéж猫🙂":
 # there. So each byte gets a visible character as its symbol: its own if it has one, or else one
 # from the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes
 # becomes several strange symbols. Nothing is lost: this is only a way to write bytes down.
+#
+# **Guess first.** How many symbols will "猫" have, with a space before it?
 
 # %% tags=["stable"]
 for text in ("king", " king", "\n", "é", " 猫"):
@@ -68,6 +70,9 @@ for text in ("king", " king", "\n", "é", " 猫"):
 # First the text is cut into words, and no token will ever reach from one word into the next. A
 # word includes the space *before* it. Digits, letters and punctuation never share a word, except
 # in seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd.
+#
+# **Guess first.** Into how many words will "The king's daughter was 17 years old, and   brave." be
+# cut?
 
 # %% tags=["stable"]
 print(list(split("The king's daughter was 17 years old, and   brave.")))
@@ -83,6 +88,8 @@ print(list(split("The king's daughter was 17 years old, and   brave.")))
 # are pairs like `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the
 # word, the one that stands first in the list goes first.** Its place in the list is called its
 # rank.
+#
+# **Guess first.** Which two letters of "shoemaker" will be joined first?
 
 # %% tags=["stable"]
 print(tokenizer.explain(" shoemaker"))
@@ -136,6 +143,8 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 # symbols, join the most frequent pair everywhere to a new symbol, write it down, and begin again.
 # You can go on for as long as you have patience: 3,839 merges in the fairy-tale model, 50,000 in
 # GPT-2.
+#
+# **Guess first.** Which pair of letters is the most frequent in the tale?
 
 
 # %%
@@ -179,6 +188,9 @@ assert theirs == [pair for pair, _ in learned[:3]]
 # Each merge makes texts shorter and the vocabulary longer by one. How much shorter? We encode the
 # tale with the first $n$ merges of the model's list only, and with merges learned from the tale
 # itself.
+#
+# **Guess first.** Which list is better for this one tale, the model's merges from millions of
+# words, or the few hundred that were learned from the tale itself?
 
 
 # %%
@@ -259,6 +271,9 @@ for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
 # **Other languages.** The merges were learned from English. The same sentence, the first of Article
 # 1 of the Universal Declaration of Human Rights, costs other languages far more tokens: more to pay
 # for, and less room in the context. Where no merge fits, every byte is a token.
+#
+# **Guess first.** Which of the six languages takes the most tokens? And the most tokens for each
+# character?
 
 # %%
 SENTENCES = {

@@ -64,6 +64,8 @@ assert np.array_equal(one_hot @ wte, wte[ids[0]])
 # to do the same things in the model, and so training moves their vectors to similar directions.
 # The cosine of the angle between two vectors, $\cos(a, b) = a \cdot b \,/\, |a||b|$, is 1 for the
 # same direction and 0 for a right angle. Which tokens are nearest to these?
+#
+# **Guess first.** Which token is nearest to " king": " queen", " King" or " kings"?
 
 # %%
 directions = wte / np.linalg.norm(wte, axis=-1, keepdims=True)
@@ -117,6 +119,8 @@ print(list(x.shape))
 # %% [markdown]
 # GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101, and
 # still neighbours tend to come out alike, because it rarely matters which of them a token has:
+#
+# **Guess first.** How would the picture look if every position's vector were drawn at random?
 
 # %%
 normed = wpe / np.linalg.norm(wpe, axis=-1, keepdims=True)
@@ -141,6 +145,8 @@ plt.show()
 # their cosine is of size $1/\sqrt{n_{\mathrm{embd}}}$. So most sums can be taken apart again. We
 # add a random position to a random token a thousand times, and look for the nearest row of each
 # table:
+#
+# **Guess first.** In how many of a thousand sums will the token be found again? And the position?
 
 # %%
 rng = np.random.default_rng(0)
@@ -208,6 +214,9 @@ assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
 # Here is every position of the tale at every depth. On its way the stream grows many times over,
 # here slowly and there in jumps, and differently at each position. After the norm, before gain
 # and bias, all are the same size.
+#
+# **Guess first.** The stream is a sum that gets longer and longer. By what factor will its numbers
+# have grown at the end: 2, 10 or 100?
 
 # %%
 names = ["embed"]
@@ -267,6 +276,8 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 # The gradient that comes back along this path is divided as often. So in a deep post-norm model
 # the first blocks get far smaller gradients than the last ones (Xiong et al. 2020), and training
 # it needs a careful warm-up of the learning rate.
+#
+# **Guess first.** After 48 branches, how much of the start is left with each of the two?
 
 # %%
 width, n_branches = 512, 48
@@ -357,6 +368,9 @@ print(f"{(hidden < 0).mean():.0%} of the numbers that GELU gets in this model ar
 # %% [markdown]
 # Each hidden number asks a question about the position's vector, and GELU keeps quiet where the
 # answer is no: what it lets through is mostly near zero.
+#
+# **Guess first.** What share of the hidden numbers answers "yes" at one position: 5 %, 20 % or half
+# of them?
 
 # %%
 shares = [(np.abs(activations[f"h.{i}.mlp.gelu"]) > 0.2).mean() for i in range(config.n_layer)]
@@ -382,6 +396,9 @@ for i, share in enumerate(shares):
 # tap puts each of these mistakes into the model. We compare the *loss* on the tale, which is the
 # mean surprise of its tokens in nats (notebook 0), and the logits: the largest change of a logit,
 # divided by the range of all logits.
+#
+# **Guess first.** Which of the mistakes below does the model not even notice in its loss? Which one
+# is the worst?
 
 
 # %%

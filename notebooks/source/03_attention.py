@@ -135,6 +135,8 @@ plt.show()
 # derivative of the share $p_j$ by its own score is $p_j (1 - p_j)$, which is 0 at both ends.
 #
 # Let us measure it: a random query meets 32 random keys, for $d$ from 1 to 1024.
+#
+# **Guess first.** At which length of the vectors is half of the slope lost?
 
 # %%
 rng = np.random.default_rng(0)
@@ -205,6 +207,9 @@ print("   before", weights[1].round(3), " now", early[1].round(3))
 # With the mask where it belongs, a changed token cannot reach any earlier position, anywhere in
 # the model. Here one token in the middle of a sentence is replaced, and we look at which
 # positions' logits have changed.
+#
+# **Guess first.** Which positions' logits will change: those before the new token, its own, those
+# after it?
 
 # %%
 sentence = "The king had a daughter, and the king loved his daughter."
@@ -277,6 +282,8 @@ assert np.array_equal(activations["h.0.attn.q"][2], qkv[:, columns])
 #
 # So heads are independent readers and writers, and it makes sense to speak of what one of them
 # does.
+#
+# **Guess first.** Do all heads of a block add about as much, or do few of them do most of it?
 
 # %%
 heads = activations["h.0.attn.heads"]  # [n_head, n_seq, n_head_dim]
@@ -300,6 +307,9 @@ plt.show()
 # Here are the attention weights of all heads on our sentence. A picture's row is the position
 # that looks, its column the one that is looked at; dark means much. Everything above the diagonal
 # is masked.
+#
+# **Guess first.** Will the maps of the first block look like those of the last? What would a head
+# look like that always looks at the token before?
 
 # %%
 maps = attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -327,6 +337,8 @@ plt.show()
 #   rest, whatever token stands there. A single sentence cannot tell whether that is so in a given
 #   model, or whether a head just looks at this first word: notebook 8 measures it on a longer
 #   text.
+#
+# **Guess first.** Of the three patterns, which one will the best head show most clearly?
 
 # %%
 mean_on = {
@@ -393,6 +405,8 @@ except ValueError as error:
 # A tap is shown every intermediate result, and may give back another one. So it can put any of
 # these mistakes into the trained model: it remembers each block's queries and keys as they pass,
 # and when the weights come by, it replaces them with those of a wrong rule.
+#
+# **Guess first.** Which of the mistakes in the box costs the most? Which one is hardly to be seen?
 
 # %%
 tale = np.array(model.tokenizer.encode(TALE))

@@ -106,6 +106,9 @@ assert error < 2e-6
 #
 # A softmax turns each row of logits into probabilities for the next token. At every position the
 # model makes its guess from the tokens up to there:
+#
+# **Guess first.** In "Once upon a time there was a king who had a beautiful", after which word is
+# the model surest of the next one?
 
 # %%
 probabilities = softmax(logits)
@@ -160,6 +163,9 @@ model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])
 # layer norms with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
 #
 # $$n_\mathrm{layer}\,(12 d^2 + 13 d) + (n_\mathrm{vocab} + n_\mathrm{ctx})\, d + 2 d$$
+#
+# **Guess first.** Which part of GPT-2 124M has the most parameters: attention, the MLPs, or the
+# table of tokens?
 
 
 # %% tags=["stable"]
@@ -213,6 +219,9 @@ plt.show()
 # - in attention each query meets each of the $n$ keys, and each weight each value:
 #   $2 \cdot 2\,n\,d$ per block. Only this part grows with the length of the text. (Half of it is
 #   masked, but the masked half is computed as well.)
+#
+# **Guess first.** At which length does attention's own work outweigh the matrices: at 100, 1000 or
+# 5000 tokens, for $d = 768$?
 
 
 # %%
@@ -261,6 +270,9 @@ plt.show()
 # How fast is that here? We time forward passes of several lengths. The rate that comes out is not
 # the same for all: few tokens cannot keep the processor busy, as each weight has to be fetched from
 # memory to be used only a few times.
+#
+# **Guess first.** How much longer does a text of 64 tokens take than a single token: 64 times, or
+# less?
 
 
 # %%
@@ -309,6 +321,9 @@ plt.show()
 # GELU, and the attention weights. The scores, for instance, are not among them. And the keys and
 # values of earlier positions are kept, so that they are not computed again for each new token
 # (notebook 5).
+#
+# **Guess first.** Which takes the most memory in 124M with a full context: the weights, the cache,
+# or all activations?
 
 
 # %%
@@ -382,6 +397,9 @@ print(f"all equally likely:  {1 / config.n_vocab:.3%}")
 # %% [markdown]
 # **The others**, measured by what they do to the loss on a text (nats per token; notebook 3 has
 # such a table for attention, notebook 2 for the norm):
+#
+# **Guess first.** Which is worse: no attention at all, no MLP at all, or all blocks in reverse
+# order?
 
 # %%
 tale = np.array(tokenizer.encode(TALE))

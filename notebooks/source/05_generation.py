@@ -116,6 +116,9 @@ print(START + text)
 # Taking the likeliest token sounds like the best one could do. Let it write a longer text, and look
 # at the probability of each token when it was chosen; below, the same for a text that a person has
 # written.
+#
+# **Guess first.** Which text has the higher probabilities, the model's or the person's? How does
+# its picture change towards the end?
 
 # %%
 N = 150
@@ -163,6 +166,9 @@ print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 # The other extreme is to draw each token with the probability that the model gives it. Lay all
 # probabilities side by side on a line from 0 to 1, throw a point at the line, and see whose piece
 # it lands on: that is how `sampling.draw` does it.
+#
+# **Guess first.** Six points are thrown at the line. How many will land on one of the twelve
+# likeliest tokens?
 
 # %%
 probabilities = softmax(unsure)
@@ -197,6 +203,9 @@ for i in order[:5]:
 # Every ratio of two probabilities is raised to the power $1/T$. For $T < 1$ the likely get
 # likelier, in the limit $T \to 0$ only the likeliest is left; for $T > 1$ they all come closer to
 # each other.
+#
+# **Guess first.** How high must the temperature be for all tokens to be about equally likely: 2, 5
+# or 20?
 
 # %%
 z = unsure.astype(float)
@@ -250,6 +259,9 @@ for T in (0.3, 0.7, 1.0, 1.5):
 # Look at those thousands. None of them has a chance worth speaking of, but there are many. Take
 # all tokens below one in a thousand, at every place of our text: how likely is it that a draw hits
 # *one of them*?
+#
+# **Guess first.** How often does a draw fall on a token with a chance below one in a thousand:
+# never, once in a hundred, or more often?
 
 # %%
 tale = np.array([tokenizer.endoftext, *tokenizer.encode(TALE)])[: config.n_ctx + 1]
@@ -272,6 +284,8 @@ print(f"in the text that a person wrote:     {(written < 0.001).mean():.1%} are 
 # - **min-p**: the tokens that are at least $p$ times as likely as the likeliest.
 #
 # What is cut off gets the logit $-\infty$, and the softmax shares its probability among the rest.
+#
+# **Guess first.** Where the model is sure, how many tokens will each of the three rules keep?
 
 # %%
 rules = {
@@ -416,6 +430,8 @@ for shift in (0, 10, -40):
 # %% [markdown]
 # How much is enough? Greedy texts again, with growing penalties: how much they repeat, and how
 # likely the model itself holds what it wrote.
+#
+# **Guess first.** Does a higher penalty cost anything, or can one simply take a high one?
 
 # %%
 penalties = [1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0]
@@ -497,6 +513,8 @@ plt.show()
 # %% [markdown]
 # With more beams the search misses less, and as a rule what it finds is likelier. It is not better,
 # for the reason that we have met in 5.2: the likeliest text is dull.
+#
+# **Guess first.** Will the text of eight beams be better than that of one?
 
 # %%
 for n_beams in (1, 2, 4, 8):
@@ -517,6 +535,8 @@ for n_beams in (1, 2, 4, 8):
 # again for every new token, although only the end of it was new. What can be kept? Attention is
 # causal: nothing at a position depends on later ones (notebook 3). So neither do its keys and
 # values, in any block:
+#
+# **Guess first.** What is the largest difference, if 20 more tokens follow?
 
 # %%
 ids = tokenizer.encode(TALE)[:60]
@@ -566,6 +586,9 @@ print(f"{(cache.k.nbytes + cache.v.nbytes) / 1e6:.1f} MB")
 # %% [markdown]
 # What does it save? We measure the time for one more token, at several lengths of the text, with
 # the cache and without. (Without: the whole text again, but the logits only for the last position.)
+#
+# **Guess first.** How will the time for one more token grow with the length of the text, with the
+# cache and without?
 
 
 # %%
@@ -709,6 +732,8 @@ assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in gree
 # Fairy tales have a place for word-for-word repetition: what happens to the first brother happens
 # to the second. In the third text the model has no say: the "choice" is always the next token of
 # such a tale.
+#
+# **Guess first.** Which of the three texts gains the most by looking back?
 
 # %%
 BROTHERS = """The eldest son set out, and when he came to the well there sat a toad, who said: \

@@ -158,6 +158,9 @@ contents = read_block(index, handle)
 # begin alike. An entry therefore says how many bytes its key *shares* with the key before it, and
 # writes only the rest: three varints (shared, rest, size of the value), the rest of the key, the
 # value.
+#
+# **Guess first.** How many bytes of "model/h0/attn/c_attn/w" does its entry have to write, after
+# "model/h0/attn/c_attn/b"?
 
 # %% tags=["stable"]
 end_of_entries, restarts = read_restarts(contents)
@@ -348,6 +351,8 @@ print(f"{noticed} of 768 random messages told apart")
 # %% [markdown]
 # Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short
 # one that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
+#
+# **Guess first.** How many times as fast is NumPy's way: 3, 30 or 300 times?
 
 # %%
 message = rng.bytes(20_000_000)
@@ -366,6 +371,8 @@ print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start)
 # memory, and from there into Python's. A *memory map* asks for less: the file becomes a stretch of
 # addresses, and only when a number in it is looked at, its page of 4096 bytes is fetched. Opening
 # takes no time, nothing is there twice, and two programs that map the same file share it.
+#
+# **Guess first.** Which is quicker: to read 64 MB, or to map them and then use all of them?
 
 
 # %%

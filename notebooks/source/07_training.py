@@ -84,6 +84,9 @@ tale = np.array(tokenizer.encode(TALE))
 # `loss_and_gradients` computes it, for all weights at once. Below is the curve for one of them, a
 # gain of the first layer norm, made of 21 runs of the model; and the slope, which comes from the
 # gradient.
+#
+# **Guess first.** Will the loss change in a straight line if one weight is changed a little? And a
+# lot?
 
 # %%
 ids, targets = tale[:64], tale[1:65]
@@ -150,6 +153,9 @@ def assert_same(computed, expected):
 # values agree in nearly all their digits, and the difference is nothing but rounding. float32 has 7
 # digits, float64 has 16: **gradients are checked in float64**, or not at all. Here is the error,
 # for the small model of the tests, with the step in the direction of the gradient itself:
+#
+# **Guess first.** The smaller the step, the better the slope? What speaks against a step of
+# $10^{-12}$?
 
 # %%
 golden = np.load(DATA / "backward.npz")  # a tiny GPT-2, and PyTorch's gradients
@@ -251,6 +257,8 @@ assert np.allclose(dlogits, d_cross_entropy(logits, some_targets))
 # This is what the model is told at a single place of our tale. Tokens with a bar to the right are
 # to be said less, in proportion to how loudly they were said; the one to the left is the token that
 # came, which is to be said more. The bars sum to 0.
+#
+# **Guess first.** To how many tokens does this one place have something to say?
 
 # %%
 position = 20
@@ -351,6 +359,9 @@ assert worst < 1e-5 and np.isclose(small_loss, golden["tied/loss"])
 # $x^\top dy$ and $dy\,W^\top$: together three times the work of the forward pass, however many
 # weights there are. (The clock need not say three exactly. What happens between the products
 # takes time as well, and in a small model that is a good part of the whole.)
+#
+# **Guess first.** The backward pass has a gradient for every weight. How many times as long as the
+# forward pass do both together take: 2, 3 or a million times?
 
 
 # %%
@@ -408,6 +419,8 @@ assert np.allclose(w, theirs["w"], rtol=1e-12)
 # training: it rises quickly, while Adam's means still know little, and then falls slowly. (What the
 # falling is good for cannot be seen in our valley, where every gradient is exact. In training each
 # batch has a gradient of its own, and only small steps let their errors cancel out.)
+#
+# **Guess first.** Which of the two is quicker along the valley, and why?
 
 # %%
 steepness = np.array([1.0, 100.0])  # the loss is half the sum of steepness * w^2
@@ -557,6 +570,9 @@ for path, x in flatten(mine).items():
 #
 # Now the loop. Every 25 steps it looks at the held-out fables, and keeps a copy of the weights if
 # they have never been better; at every fourth look it lets the model write.
+#
+# **Guess first.** What does the model learn first: which letters are frequent, words, or sentences?
+# And with which loss does it begin?
 
 
 # %%
@@ -627,6 +643,9 @@ plt.show()
 #   the sum stays what it was). What the model knows must then be written in several places.
 # - *weight decay*: pull all weights towards 0 as they learn, here thirty times as strongly as
 #   before. Only what the text confirms again and again can hold out against it.
+#
+# **Guess first.** With 25 fables instead of 255, what will happen to the loss on the fables that it
+# learns from, and what to that on the held-out ones?
 
 # %%
 few = encode_documents(learned[:25], small_tokenizer)
@@ -736,6 +755,8 @@ plt.show()
 
 # %% [markdown]
 # The same prompts, the same seeds, before and after (with the weights at the star):
+#
+# **Guess first.** What will be learned from 23 sonnets: the form, the words, the rhyme, the sense?
 
 # %%
 for prompt in ("When the king", "My love is", "The old woman said"):
@@ -785,6 +806,8 @@ for name, weights in (("before", teller), ("after", poet)):
 # >   part that nobody looks at until the end.
 #
 # What some of them cost, on the fables, in 50 steps of half the batch:
+#
+# **Guess first.** One of the mistakes leaves the model exactly where it began. Which?
 
 
 # %%

@@ -83,6 +83,9 @@ assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
 # it in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths.
 # Below, each column is a position, each row a depth, and each field shows the token that this
 # reading thinks the likeliest next one; the darker, the surer it is.
+#
+# **Guess first.** What will the lowest row say, with no block at all: the next token, the token
+# itself, or nothing sensible?
 
 # %%
 sentence = "The king had three sons, and he loved the youngest"
@@ -144,6 +147,9 @@ plt.show()
 #
 # Notebook 3 showed the attention maps of one sentence. Here is a summary of a longer text: the
 # share of its attention that each head gives, on average, to four kinds of places.
+#
+# **Guess first.** To which of the four do the heads give most: to the token itself, the one before,
+# the first of the text, or the same token earlier on?
 
 # %%
 maps = lens.attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -186,6 +192,9 @@ model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"]
 # times its part $W$ of `c_proj`. A large weight on a small value moves little. So let us weigh each
 # look by the length of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1 again, and ask how
 # much of its attention each head would then have to take from some places and give to others.
+#
+# **Guess first.** How much of all attention goes elsewhere if each look is weighed by what it
+# brings: 1 %, 10 % or a third?
 
 # %%
 values = np.stack([activations[f"h.{i}.attn.v"] for i in range(n_layer)])
@@ -212,6 +221,9 @@ print(f"most in block {block}, head {head}: {moved.max():.0%}")
 # *ablation*. `lens.ablate_heads` makes the edit. It can put zeros in place of what the head says,
 # or, with `mean_of`, what it said on average; then only what it says about *this* place is lost,
 # and the blocks above find the constant part that they have learned to count on.
+#
+# **Guess first.** By how much does the loss rise without the one head that is missed most: by
+# 0.01, 0.1 or 1 nat per token?
 
 # %%
 loss = cross_entropy(run(tale[:-1])[0], tale[1:])
@@ -247,6 +259,9 @@ print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.
 # Single heads cost little. That does not mean that they do little: often another one does the
 # same, and steps in. What happens when more and more of them go? We remove them in the order of
 # what they cost alone, once with the cheapest first, and once with the costliest first:
+#
+# **Guess first.** How many of the cheapest heads can go before it is felt: a tenth, a third, or
+# most of them?
 
 # %%
 order = np.argsort(costs, axis=None)
@@ -327,6 +342,9 @@ for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=Tru
 # Now every depth and every position. The number says how far the patch has moved the answer from
 # the first column to the second: 0 for no effect, 1 where the model answers as if it had read the
 # other noun.
+#
+# **Guess first.** At which position is the gender of the noun, after the first block? And after the
+# last? Where does it change over?
 
 
 # %%
@@ -362,6 +380,8 @@ plt.show()
 #
 # Which heads do that? We patch what each head says at the last position, and nothing else.
 # (`lens.put` is the part of `lens.patch` that makes an edit for any place in an array.)
+#
+# **Guess first.** How many heads will carry most of it: one, a few, or nearly all?
 
 
 # %%
@@ -416,6 +436,8 @@ plt.show()
 #
 # The last test is the other way round. Patch *only* these four heads, at the last position, and
 # leave the whole rest of the model reading "king":
+#
+# **Guess first.** How far do four heads take it: less than a half of the way, or more?
 
 # %%
 edits = heads_from(she_run, four)
@@ -493,6 +515,8 @@ attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itsel
 # number, one a shift by one place. We let it read twenty letters in random order, twice. The first
 # time nobody could guess them; the second time it should know what comes. (But not the first letter
 # of the repetition: how could it know that the text begins again?)
+#
+# **Guess first.** Which of the forty letters will it guess right?
 
 # %% tags=["stable"]
 rng = np.random.default_rng(7)
@@ -551,6 +575,8 @@ for silent in (0, 1):
 #
 # And the trained model? We give it random tokens of its own vocabulary, twice: a text that nobody
 # has ever written, in which only the repetition can help.
+#
+# **Guess first.** Does so small a model have induction heads? What would be seen in its loss?
 
 # %%
 period = 50

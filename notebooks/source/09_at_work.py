@@ -80,6 +80,9 @@ def show(text):
 #
 # What a model makes of a beginning depends on what it has read. Here are three beginnings, one of
 # them from the fairy-tale model's own world:
+#
+# **Guess first.** What will a model that has read only fairy tales write about a minister of
+# finance, and about softmax?
 
 # %%
 for beginning in (
@@ -126,6 +129,8 @@ for ending in (" three sons.", " three moons.", " sons three."):
 # whole passage, not from the last sentence. That is what we measure here, with a few passages of
 # our own: how likely is the right word after the last sentence alone, and how likely after all of
 # it? The distance between the two points is what the model has taken from the context.
+#
+# **Guess first.** For how many of the eight passages does the whole text help?
 
 # %%
 PASSAGES = [
@@ -212,6 +217,8 @@ show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, 
 #
 # And, as a scientist should, we do it without the hint as well. Only what the hint adds can be
 # knowledge of what "TL;DR:" means.
+#
+# **Guess first.** Will the right summary gain more than the shuffled one?
 
 # %%
 OTHER = """There was once a wolf who had not eaten for three days. He knocked at the door of the \
@@ -250,6 +257,9 @@ plt.show()
 # From each column its mean is taken away, since some words are likely whatever is asked. A model
 # that knows the language has a dark diagonal. The right-hand picture asks for less: no French at
 # all, only to see from the examples that the word is to be repeated.
+#
+# **Guess first.** How many of eight words does a model translate that has read English only, and
+# how many by chance? And does it copy?
 
 # %%
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
@@ -284,6 +294,8 @@ print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"
 # tale, and would win whatever is asked. So here, too, we compare what the question *adds* to each
 # answer: its log-probability after the question less that after an empty question (Holtzman et al.
 # 2021 call this *domain-conditional pointwise mutual information*).
+#
+# **Guess first.** How many of the twelve will it get right? By chance it would be four.
 
 # %%
 QUESTIONS = {
@@ -342,6 +354,8 @@ for question in list(QUESTIONS)[:4]:
 #
 # orders the texts; where the line between glad and sad lies is another question, since one of the
 # words may be the likelier in any text.
+#
+# **Guess first.** What share of the pairs will be in the right order? By chance it is one half.
 
 # %%
 GLAD = [
@@ -493,6 +507,9 @@ plt.show()
 #
 # Perplexity measures how well a model predicts a text (notebook 0). Here are the bits that this
 # model needs for each byte of texts of different kinds.
+#
+# **Guess first.** For which of these texts will the model need the fewest bits, and for which more
+# than the 8 in which a byte is stored?
 
 # %%
 sonnets = (DATA / "sonnets.txt").read_text("utf-8").split("<|endoftext|>")
@@ -569,6 +586,8 @@ plt.show()
 # **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here
 # is a measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier?
 # Four sentences, to see whether it depends on the sentence.
+#
+# **Guess first.** On which side will the baker be, the thief, the nurse, the doctor?
 
 # %%
 MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
@@ -668,6 +687,8 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 # A model as small as `fairytale` has little room for a sentence that it has seen once. The axis says
 # how often each of twelve sayings occurs in the 28 books; the height is the surprise of its second
 # half after the first.
+#
+# **Guess first.** From how many times on will a saying be recited?
 
 # %%
 SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books

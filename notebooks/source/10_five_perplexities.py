@@ -41,6 +41,8 @@ tokenizer, n_ctx = model.tokenizer, model.config.n_ctx
 #
 # A tale from a book that the model has never seen, *Samba the Coward*. Its length, counted in four
 # ways:
+#
+# **Guess first.** How many tokens does a word take, in a text of this kind?
 
 # %% tags=["stable"]
 path = DATA / "olive.txt"
@@ -68,6 +70,9 @@ print(f"{len(text.split()):6,} words, cut at spaces")
 #   each window is never scored;
 # - *stream, stride 32* (the same page, with much overlap): each token has nearly a full window
 #   before it, and the model works eight times as much.
+#
+# **Guess first.** Which protocol will give the lowest perplexity, and by what factor do the lowest
+# and the highest differ?
 
 
 # %%
@@ -150,6 +155,8 @@ for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag
 # Bits per byte have a meaning of their own: with a model's predictions and arithmetic coding, the
 # text could be stored in that many bits. So the model can be compared with programs that compress.
 # They get the same tale, which they have never seen either.
+#
+# **Guess first.** Which compresses better, a model of this size or the programs that pack files?
 
 # %%
 data = text.encode()
@@ -181,6 +188,8 @@ plt.show()
 # Perplexity says how large the probabilities of the right tokens are. One can also ask whether they
 # are *honest*: of all the times that the model was 70 % sure, was it right 70 times in a hundred?
 # We take its first choice at every place of the tale, sort by how sure it was, and count.
+#
+# **Guess first.** Is a model usually too sure of itself, or not sure enough?
 
 # %%
 windows = [ids[i : i + n_ctx] for i in range(0, len(ids) - n_ctx, n_ctx)]

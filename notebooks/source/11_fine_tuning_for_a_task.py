@@ -148,6 +148,8 @@ print("\nfew-shot:", accuracy(few_shot))
 # Before a language model is trained for a task, it should be compared with something simple. Here
 # is *naive Bayes*: count how often each collection uses each word, and multiply the probabilities
 # of a passage's words, as if they did not depend on each other.
+#
+# **Guess first.** How much better than one in five will counting words be?
 
 
 # %%
@@ -280,6 +282,9 @@ draw_curves({"all weights": curve})
 # ## 11.5 Fewer weights, fewer passages
 #
 # Do all weights have to learn? And how much is lost with a quarter of the passages?
+#
+# **Guess first.** What will cost more: to train the last two blocks only, or a quarter of the
+# passages only?
 
 # %%
 quarter = learn[::4]
@@ -308,6 +313,8 @@ for name, chosen in results.items():
 #
 # A share of right answers hides who is taken for whom. The *confusion matrix* shows it: rows are
 # the true collections, columns the answers.
+#
+# **Guess first.** Whose tales will be taken for each other's?
 
 # %%
 confusion = np.zeros((5, 5))

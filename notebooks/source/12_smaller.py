@@ -132,6 +132,8 @@ plt.show()
 # Now the whole model, in several ways. What counts is not the error of a weight but the model's
 # predictions: bits per byte of a tale that it has never read. Its first part is for decisions, the
 # next for the figures that we report.
+#
+# **Guess first.** From how many bits on does the model suffer: 8, 6 or 4?
 
 # %%
 tale = (DATA / "olive.txt").read_text("utf-8").strip()
@@ -195,6 +197,8 @@ for name, x in (("float32", model.params), ("int8", small.params)):
 #
 # Each block only adds to the residual stream. So the model still works without one of them, and
 # `keep_blocks` makes such a model. Which block is missed least?
+#
+# **Guess first.** Which block is missed most, and which one least?
 
 # %%
 n_layer = config.n_layer
@@ -282,6 +286,8 @@ assert after < before
 #
 # A head writes to the stream through its own rows of `attn.c_proj.w`; with zeros in their place it is
 # silent. How much does the model miss each?
+#
+# **Guess first.** Will some heads be missed as much as a whole block?
 
 # %%
 n_head, width = config.n_head, config.n_head_dim
@@ -348,6 +354,9 @@ for name, size in SIZES.items():
 #
 # Size, speed and bits per byte of each variant. They write the same prompt in turn, and the median of
 # the rounds counts. The 4 bits that we made by hand are stored as float32, so they have no speed.
+#
+# **Guess first.** Which variant writes the quickest: half as many bytes, a quarter as many bytes,
+# or fewer blocks?
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
