@@ -413,7 +413,7 @@ print(f"{len(ids)} tokens for {len(TALE.split())} words")
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(1)
 

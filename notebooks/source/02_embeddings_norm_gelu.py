@@ -505,7 +505,7 @@ print((x * np.sqrt(2 / np.pi)).dtype, (x * math.sqrt(2 / math.pi)).dtype)
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(2)
 

@@ -489,7 +489,7 @@ loss_bars(losses, model.config.n_vocab)
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(3)
 

@@ -469,7 +469,7 @@ for bad in ([3, -1], [0] * (config.n_ctx + 1)):
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(4)
 

@@ -857,7 +857,7 @@ loss_bars(losses, config.n_vocab)
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(5)
 

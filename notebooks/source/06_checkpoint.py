@@ -510,7 +510,7 @@ for wrong in (index[:-1], bytes(flipped), index[:-8] + b"8 bytes!", b"too short"
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(6)
 

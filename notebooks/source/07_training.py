@@ -866,7 +866,7 @@ for what, tap in taps.items():
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(7)
 

@@ -720,7 +720,7 @@ print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(8)
 

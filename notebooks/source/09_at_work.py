@@ -1120,7 +1120,7 @@ for name, n in {"token": len(s.ids), "word": len(TALE.split()), "byte": s.n_byte
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(9)
 

@@ -245,7 +245,7 @@ for temperature in (0.5, 1.0, 1.5):
 # "-" for a question that you leave out.
 
 # %% tags=["stable"]
-from quiz import quiz
+from picogpt.classroom.quiz import quiz
 
 quiz(10)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from picogpt.classroom.quiz import QUESTIONS, quiz, read_questions
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 sys.path.insert(0, str(FOLDER))
 import architecture  # noqa: E402
-from quiz import QUESTIONS, quiz, read_questions  # noqa: E402
 
 SOURCES = sorted((FOLDER / "source").glob("*.py"))
 ASKED = read_questions(QUESTIONS.read_text("utf-8"))

@@ -5,9 +5,10 @@ line, three answers, and a line with the right letter and the reason.
 """
 
 import textwrap
-from pathlib import Path
 
-QUESTIONS = Path(__file__).parent / "data" / "quiz.txt"
+from .texts import DATA
+
+QUESTIONS = DATA / "quiz.txt"
 LETTERS = "abc"
 
 
