@@ -690,6 +690,16 @@ right.set(xlabel="tokens in the text", ylabel="tokens to compute for the next on
 plt.show()
 
 # %% [markdown]
+# The same in small, for a context of 16 tokens and a prompt of five. Move the slider, and look for the
+# place where the older half is dropped. (Scripts do not run on GitHub, where the cell below stays
+# empty; the picture above shows the same for the model's own context.)
+
+# %%
+from picogpt.classroom.widgets import cache_slider
+
+cache_slider(n_ctx=16, n_prompt=5)
+
+# %% [markdown]
 # On average that is two tokens to compute for each that is written, instead of `n_ctx`. What was
 # dropped is gone for good: no GPT-2 remembers the name of a hero whom it last met a thousand tokens
 # ago.

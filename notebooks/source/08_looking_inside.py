@@ -371,6 +371,27 @@ fig.colorbar(image, label="share of the way")
 plt.show()
 
 # %% [markdown]
+# The same as cells to choose from: what does the model answer with this patch, in the pair of king and
+# queen? (Scripts do not run on GitHub, where the cell below stays empty; the picture above has the
+# same shares.)
+
+# %%
+from picogpt.classroom.widgets import patch_chooser
+
+
+def he_or_she(some_logits):
+    """The probabilities of "he" and "she" in the first pair: [2]."""
+    return softmax(some_logits[0, -1])[[he, she]]
+
+
+answers = [
+    [he_or_she(run(he_ids, lens.patch(she_run, [name], [p]))[0]) for p in positions]
+    for name in names
+]
+as_they_are = [[he_or_she(some_logits)] * len(positions) for some_logits in (he_logits, she_logits)]
+patch_chooser(depths, labels[place:], effect, np.array(answers + as_they_are), ["he", "she"])
+
+# %% [markdown]
 # Read it from below. At first everything hangs on the noun: patch its embedding, and the model has
 # read another text. At the end everything hangs on the last position, since only there the
 # prediction is made. In between, the information must have *moved*, and there is only one thing in

@@ -3,5 +3,6 @@
 texts.py: a tale that no model has seen; data/, the other texts and files.
 checks.py: the verdict on the answer to an exercise.
 quiz.py: five quick questions for each notebook.
+widgets/: small pages with a slider or cells to click, inside a notebook.
 plots.py, drawings.py: what draws. They need Matplotlib, which comes with the extra "notebooks".
 """
