@@ -54,7 +54,7 @@ def read_source(path: Path) -> nbformat.NotebookNode:
             raise BuildError(f"cell {number} is empty")
         if wrong := set(FORBIDDEN).intersection(tags(cell)):
             raise BuildError(f"cell {number} has the tag {wrong.pop()}")
-        if "solution" in tags(cell):  # JupyterLab shows it when it is clicked on
+        if {"solution", "drawing"} & {*tags(cell)}:  # JupyterLab shows them when they are clicked on
             cell.metadata["jupyter"] = {"source_hidden": True}
     return notebook
 

@@ -9,7 +9,8 @@
 # Python, and no knowledge of language models. About 20 minutes.
 #
 # To run the cells yourself, type `make lab` in the project's folder. Run them from top to bottom,
-# with Shift + Enter.
+# with Shift + Enter. Where it says **Guess first**, do: whoever has guessed wrong remembers what is
+# right. Cells that only draw are folded; three dots open them.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -279,6 +280,7 @@ plt.show()
 # | [9. GPT-2 at work, and its limits](09_at_work.ipynb) | What is it good for, and what not? |
 # | [10. One model, five perplexities](10_five_perplexities.ipynb) | How good is it, and by whose rules? |
 # | [11. Fine-tuning for a task](11_fine_tuning_for_a_task.ipynb) | How is it taught one thing, and does it pay? |
+# | [12. Smaller](12_smaller.ipynb) | How small can it be made, and what does that cost? |
 #
 # 1 to 5 build on each other. The others can be read in any order after that; 9 needs little more
 # than what you have seen here.

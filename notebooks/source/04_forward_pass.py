@@ -298,7 +298,7 @@ a, b = rng.standard_normal((2, 1000, 1000), np.float32)
 peak = 2e9 / seconds(lambda: a @ b) / 1e9
 print(f"a product of two large matrices: {peak:6.1f} billion FLOPs per second")
 
-# %%
+# %% tags=["drawing"]
 fig, ax = plt.subplots(figsize=(6, 3))
 ax.loglog(lengths, rates, "o-", color=BLUE, label="forward pass")
 ax.axhline(peak, color=GREY, ls="--", label="one large matrix product")

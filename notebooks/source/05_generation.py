@@ -320,7 +320,7 @@ plt.show()
 # few. Top-p and min-p follow the distribution. Here is how many tokens each rule keeps while the
 # model reads our text:
 
-# %%
+# %% tags=["drawing"]
 fig, ax = plt.subplots(figsize=(8.5, 3))
 styles = zip(rules.items(), (GREEN, ORANGE, BLUE), ("--", ":", "-"), strict=True)
 for (name, keep), colour, line in styles:
@@ -500,7 +500,7 @@ assert text == tokenizer.decode(best_ids) and math.isclose(score, total / length
 # greedy's choices have an orange edge. Where these two part, the likeliest step was not the best
 # one.
 
-# %%
+# %% tags=["drawing"]
 drawings.beam_tree(
     FORK,
     history,
@@ -621,7 +621,7 @@ for n in lengths:
         f"at {n:4} tokens: with {1e3 * with_cache[-1]:7.1f} ms, without {1e3 * without[-1]:7.1f} ms"
     )
 
-# %%
+# %% tags=["drawing"]
 every = np.arange(1, config.n_ctx + 1)
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2))
 for times, colour, line, name in (

@@ -660,7 +660,7 @@ for name, some_recipe in recipes.items():
     runs[name] = new_run(some_recipe, start, few, windows, config, small_tokenizer)
     curves[name], bests[name] = learn(runs[name])
 
-# %%
+# %% tags=["drawing"]
 curves["all 255 fables"] = all_curve[all_curve[:, 0] <= brief.steps]
 looks = zip(curves.items(), ("o-", "s--", "^-.", "D:"), (RED, BLUE, GREEN, PINK), strict=True)
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6), sharex=True, sharey=True)

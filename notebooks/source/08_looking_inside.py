@@ -426,7 +426,7 @@ print(f"all heads, each alone, added up: {by_head.sum():.2f}")
 # A few heads carry most of it. Are they those that look at the noun? From the last token, how much
 # do they look at it, if it is a "king", and if it is a "queen"?
 
-# %%
+# %% tags=["drawing"]
 _, he_run = run(he_ids)
 gazes = [lens.attention_maps(r, n_layer)[..., -1, place].mean(axis=1) for r in (he_run, she_run)]
 
@@ -558,7 +558,7 @@ print(f"it reads:    {spell(puzzle)}")
 print(f"its guesses:  {spell(guesses)}")
 print(f"right:        {''.join('*' if ok else ' ' for ok in right)}")
 
-# %%
+# %% tags=["drawing"]
 small_maps = lens.attention_maps(small_run, tiny.n_layer)
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
 titles = ("Block 0: the previous token", "Block 1: what came next the last time")

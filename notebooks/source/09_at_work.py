@@ -4,12 +4,14 @@
 # ![You are here: the whole of it, from outside](data/here_9.svg)
 #
 # **Goal:** set one and the same model many tasks, only by asking in different ways; measure how
-# well it does; and know what such a model cannot do, what it repeats, and what it has memorised.
+# well it does; know what such a model cannot do, what it repeats, and what it has memorised; steer
+# it, and measure what that costs; and see what has changed from GPT-2 to the models of today.
 #
 # Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you
 # will see how to find that out, which is as useful as a success. For the real GPT-2 there are
 # published figures, with their source; the numbers that cells print are always those of the model
-# that you have loaded. You need notebook 0. About 40 minutes.
+# that you have loaded. You need notebook 0; the last two sections, 9.12 and 9.13, are easier after
+# notebooks 3 and 4. About an hour.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the

@@ -21,7 +21,7 @@ SOURCE = """\
 # # A title
 # And a **text**.
 
-# %%
+# %% tags=["drawing"]
 x = 20
 
 # %% tags=["stable"]
@@ -79,7 +79,8 @@ def test_a_notebook_is_made_and_made_again_the_same(folder, capsys):
     assert [cell.source for cell in code] == ["x = 20", "x + 1", 'print("Right.")']
     assert [cell.execution_count for cell in code] == [1, 2, 3]
     assert code[1].outputs[0].data["text/plain"] == "21"
-    assert [cell.metadata for cell in code[1:]] == [
+    assert [cell.metadata for cell in code] == [
+        {"tags": ["drawing"], "jupyter": {"source_hidden": True}},
         {"tags": ["stable"]},
         {"tags": ["solution"], "jupyter": {"source_hidden": True}},
     ]
