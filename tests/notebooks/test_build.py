@@ -21,7 +21,7 @@ SOURCE = """\
 # # A title
 # And a **text**.
 
-# %% tags=["drawing"]
+# %%
 x = 20
 
 # %% tags=["stable"]
@@ -79,8 +79,7 @@ def test_a_notebook_is_made_and_made_again_the_same(folder, capsys):
     assert [cell.source for cell in code] == ["x = 20", "x + 1", 'print("Right.")']
     assert [cell.execution_count for cell in code] == [1, 2, 3]
     assert code[1].outputs[0].data["text/plain"] == "21"
-    assert [cell.metadata for cell in code] == [
-        {"tags": ["drawing"], "jupyter": {"source_hidden": True}},
+    assert [cell.metadata for cell in code[1:]] == [
         {"tags": ["stable"]},
         {"tags": ["solution"], "jupyter": {"source_hidden": True}},
     ]
@@ -99,6 +98,14 @@ def test_a_notebook_is_made_and_made_again_the_same(folder, capsys):
         ("", "cell 5 is empty"),
     ],
 )
+def test_what_only_draws_is_folded(tmp_path):
+    path = tmp_path / "01_one.py"
+    path.write_text('# %% tags=["drawing"]\nx = 20\n\n# %%\nx\n', "utf-8")
+    drawing, other = build.read_source(path).cells
+    assert drawing.metadata == {"tags": ["drawing"], "jupyter": {"source_hidden": True}}
+    assert other.metadata == {}
+
+
 def test_a_cell_that_fails(made, capsys, cell, message):
     before = (made / "01_one.ipynb").read_bytes()
     change(made, '"Right.")\n', f'"Right.")\n\n# %%\n{cell}\n')
