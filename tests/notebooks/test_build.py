@@ -98,14 +98,6 @@ def test_a_notebook_is_made_and_made_again_the_same(folder, capsys):
         ("", "cell 5 is empty"),
     ],
 )
-def test_what_only_draws_is_folded(tmp_path):
-    path = tmp_path / "01_one.py"
-    path.write_text('# %% tags=["drawing"]\nx = 20\n\n# %%\nx\n', "utf-8")
-    drawing, other = build.read_source(path).cells
-    assert drawing.metadata == {"tags": ["drawing"], "jupyter": {"source_hidden": True}}
-    assert other.metadata == {}
-
-
 def test_a_cell_that_fails(made, capsys, cell, message):
     before = (made / "01_one.ipynb").read_bytes()
     change(made, '"Right.")\n', f'"Right.")\n\n# %%\n{cell}\n')
@@ -194,3 +186,11 @@ def test_a_notebook_without_a_source(made, capsys):
 def test_no_source_of_that_name(folder, capsys):
     assert build.main(folder, ["07", "08"]) == 1
     assert "begins with 07 or 08" in capsys.readouterr().out
+
+
+def test_what_only_draws_is_folded(tmp_path):
+    path = tmp_path / "01_one.py"
+    path.write_text('# %% tags=["drawing"]\nx = 20\n\n# %%\nx\n', "utf-8")
+    drawing, other = build.read_source(path).cells
+    assert drawing.metadata == {"tags": ["drawing"], "jupyter": {"source_hidden": True}}
+    assert other.metadata == {}
