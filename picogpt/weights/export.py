@@ -9,7 +9,8 @@ from ..bpe.tokenizer_json import save_huggingface_tokenizer
 from ..config import Config, flatten
 from ..files import write_json
 from .compact import CompactMatrix, compact
-from .huggingface import FILES, INT8, INT8_FILE, SCALE, huggingface_name
+from .config_json import INT8
+from .huggingface import FILES, INT8_FILE, SCALE, huggingface_name
 from .safetensors import write_safetensors
 from .shapes import check_finite
 

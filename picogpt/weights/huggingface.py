@@ -20,41 +20,16 @@ import numpy as np
 from ..config import Config, param_shapes, unflatten
 from ..files import brief, parse_json, require
 from .compact import CompactMatrix, compact, groups, is_multiplied, scales_shape
+from .config_json import Options, read_config
 from .errors import CheckpointError, about
 from .pytorch import read_pytorch, state_dict
 from .safetensors import read_header, read_tensors
 from .shapes import check_shapes
 
-# The name of each size in config.json, and a second name that transformers also understands.
-SIZE_NAMES = {
-    "n_vocab": ("vocab_size", "vocab_size"),
-    "n_ctx": ("n_positions", "max_position_embeddings"),  # the n_ctx of old files means nothing
-    "n_embd": ("n_embd", "hidden_size"),
-    "n_head": ("n_head", "num_attention_heads"),
-    "n_layer": ("n_layer", "num_hidden_layers"),
-}
-
-# How config.json says that the matrices are int8, each with a tensor of scales beside it. The file
-# has a name that transformers does not look for: it would take int8 for the weights, unscaled.
+# Where the matrices are int8, each with a tensor of scales beside it, the file has a name that
+# transformers does not look for: it would take int8 for the weights, unscaled.
 INT8_FILE = "model_int8.safetensors"
-INT8 = {"quant_method": "picogpt_int8"}
 SCALE = "_scale"
-
-# Options that change the mathematics: what GPT-2 has, first the value that an absent one means.
-# What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
-# does, only how numbers of half precision are rounded.
-OPTIONS = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # the same formula
-    "layer_norm_epsilon": (1e-5,),
-    "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False, True),  # see with_scaled_queries
-    "add_cross_attention": (False,),
-    "is_causal": (True,),
-    "tie_word_embeddings": (True, False),
-    "pruned_heads": (None, {}),
-    "per_layer_config": (None, {}),
-    "quantization_config": (None, INT8),
-}
 
 # Older files hold the causal mask as well, and the number that stood for minus infinity.
 MASK = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
@@ -64,36 +39,6 @@ OTHER_HEADS = re.compile(r"(v_head|score|multiple_choice_head|classifier)\..*")
 
 # The files of a folder, the first that is there counts; beside each NAME may be NAME.index.json.
 FILES = ("model.safetensors", "pytorch_model.bin")
-
-
-def read_config(folder: Path) -> tuple[Config, bool, bool, bool]:
-    """The sizes in config.json; whether the output matrix is tied to wte; whether the scores of
-    block i are divided by i + 1; whether the matrices are int8.
-
-    Raises FileNotFoundError; CheckpointError if the file is damaged, lacks a size, or asks for
-    other mathematics than GPT-2's.
-    """
-    path = require(Path(folder) / "config.json")
-    with about(path):
-        options = parse_json(path.read_bytes())
-        # The first files of transformers, in 2019, had no model_type; n_embd is GPT-2's own name.
-        if options.get("model_type", "gpt2" if "n_embd" in options else None) != "gpt2":
-            raise CheckpointError(f"model_type is {brief(options.get('model_type'))}, not 'gpt2'")
-        config = Config(**{size: read_size(options, *names) for size, names in SIZE_NAMES.items()})
-        accepted = OPTIONS | {"n_inner": (None, 4 * config.n_embd)}
-        for name, values in accepted.items():
-            if (value := options.get(name, values[0])) not in values:
-                expected = " or ".join(map(repr, values))
-                raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
-    if options.get("auto_map"):
-        warnings.warn(
-            f"{path}: auto_map names code of the model's own, which is not run: "
-            "the model is computed as GPT-2",
-            stacklevel=2,
-        )
-    by_block = bool(options.get("scale_attn_by_inverse_layer_idx"))
-    int8 = options.get("quantization_config") is not None
-    return config, bool(options.get("tie_word_embeddings", True)), by_block, int8
 
 
 def with_scaled_queries(path: str, x: np.ndarray) -> np.ndarray:
@@ -108,17 +53,12 @@ def with_scaled_queries(path: str, x: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def read_size(options: dict, name: str, alias: str) -> int:
-    """The value of a size that goes by two names."""
-    values = [options[key] for key in (name, alias) if key in options]
-    if not values:
-        raise CheckpointError(f"no key {name!r}")
-    for value in values:
-        if type(value) is not int or value < 1:
-            raise CheckpointError(f"{name} is {brief(value)}, expected a positive integer")
-    if values[0] != values[-1]:
-        raise CheckpointError(f"{name} is {values[0]}, but {alias} is {values[-1]}")
-    return values[0]
+def with_all_neurons(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A part of an MLP with fewer neurons than 4 n_embd, with zeros up to the full shape.
+
+    A neuron whose weights and bias are 0 is 0 after GELU, and adds nothing.
+    """
+    return np.pad(x, [(0, full - n) for full, n in zip(shape, x.shape)])
 
 
 def huggingface_name(path: str, prefix: str = "transformer.") -> str:
@@ -209,28 +149,37 @@ def open_parts(folder: Path) -> list[Part]:
     return parts
 
 
+def stored_shapes(config: Config, n_inner: int) -> dict[str, tuple[int, ...]]:
+    """Path -> shape of every parameter, where the MLPs have n_inner neurons."""
+
+    def stored(path, shape):
+        return tuple(n_inner if n == 4 * config.n_embd and ".mlp." in path else n for n in shape)
+
+    return {path: stored(path, shape) for path, shape in param_shapes(config).items()}
+
+
 def huggingface_shapes(
-    config: Config, prefix: str, head: bool, int8: bool
+    config: Config, prefix: str, head: bool, options: Options
 ) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor; head: there is an output matrix apart from wte."""
-    shapes = param_shapes(config)
+    shapes = stored_shapes(config, options.n_inner)
     if head:
         shapes["lm_head"] = shapes["wte"]
     found = {huggingface_name(path, prefix): shape for path, shape in shapes.items()}
-    for path, shape in shapes.items() if int8 else ():
+    for path, shape in shapes.items() if options.int8 else ():
         if is_multiplied(path):
             found[huggingface_name(path, prefix) + SCALE] = scales_shape(path, shape)
     return found
 
 
 def read_params(
-    parts: list[Part], names: dict[str, str], *, dtype: str | None, int8: bool, by_block: bool
+    parts: list[Part], names: dict[str, str], config: Config, options: Options, dtype: str | None
 ) -> dict:
-    """The tree of parameters; names: path -> name. The other arguments are as in read_huggingface.
+    """The tree of parameters; names: path -> name; dtype: see read_huggingface.
 
     Raises CheckpointError for int8 where it is not expected, ValueError as `compact` does.
     """
-    flat = {}
+    flat, shapes, int8 = {}, param_shapes(config), options.int8
     for paths in groups(names, None if int8 and dtype == "int8" else dtype):
         wanted = {name for path in paths for name in (names[path], names[path] + SCALE)}
         tensors = {}
@@ -243,8 +192,10 @@ def read_params(
                 raise CheckpointError(f"tensor {names[path]} is {x.dtype}, expected {expected}")
             if quantized:
                 x = restored(x, tensors[names[path] + SCALE], names[path] + SCALE)
-            if by_block:
+            if options.by_block:
                 x = with_scaled_queries(path, x)
+            if ".mlp." in path and x.shape != shapes[path]:
+                x = with_all_neurons(x, shapes[path])
             flat[path] = compact(path, x, dtype)
     return unflatten(flat)
 
@@ -266,7 +217,8 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
     that are not those of config.json, or for options that picogpt does not compute.
     """
     folder = Path(folder)
-    config, tied, by_block, int8 = read_config(folder)
+    config, options = read_config(folder)
+    tied = options.tied
     parts = open_parts(folder)
     shapes = {name: shape for part in parts for name, shape in part.shapes.items()}
     found = {name: shape for name, shape in shapes.items() if not MASK.fullmatch(name)}
@@ -282,13 +234,13 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
         wte = "lm_head.weight"  # safetensors' save_model keeps one name of a matrix that has two
         found[f"{prefix}wte.weight"] = found.pop(wte)
     head = not tied or "lm_head.weight" in found
-    expected = partial(huggingface_shapes, prefix=prefix, head=head, int8=int8)
+    expected = partial(huggingface_shapes, prefix=prefix, head=head, options=options)
     with about(folder):
         check_shapes(found, config, expected, "config.json")
     paths = [*param_shapes(config), *(["lm_head"] if head else [])]
     names = {path: huggingface_name(path, prefix) for path in paths} | {"wte": wte}
     with about(folder):
-        params = read_params(parts, names, dtype=dtype, int8=int8, by_block=by_block)
+        params = read_params(parts, names, config, options, dtype)
     if tied and head:  # some writers keep both names of one matrix
         lm_head = params.pop("lm_head")
         if not np.array_equal(lm_head, params["wte"]):

@@ -189,6 +189,24 @@ def test_scores_divided_by_the_number_of_the_block(tmp_path, tokenizer):
     assert error(picogpt.load(tmp_path)([5, 7, 1, 2, 9]), expected) < 1e-5
 
 
+@pytest.mark.parametrize("n_inner", [1, 20, 47])
+def test_fewer_neurons(tmp_path, tokenizer, n_inner):
+    """An MLP that is narrower than four times the stream, with large weights and biases."""
+    save_huggingface(tmp_path, CONFIG, random_params(CONFIG, 2), tokenizer)
+    theirs = GPT2LMHeadModel(
+        GPT2Config(**judge(random_params(CONFIG, 2)).config.to_dict() | {"n_inner": n_inner})
+    )
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for x in theirs.parameters():
+            x.normal_(0, 0.3)
+    theirs.eval().save_pretrained(tmp_path)
+    ours = picogpt.load(tmp_path)
+    assert error(ours(IDS[0]), torch_logits(theirs, IDS)[0]) < 1e-5
+    ours.save(tmp_path / "again")
+    assert np.array_equal(picogpt.load(tmp_path / "again")(IDS[0]), ours(IDS[0]))
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_pytorch_model_bin(tmp_path, tokenizer, zipped):
     """What torch.save writes, in both of its formats, against torch.load by transformers."""

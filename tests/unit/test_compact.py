@@ -219,6 +219,10 @@ def test_int8_that_config_json_does_not_speak_of(tiny, tmp_path):
     path.write_text(json.dumps(options | {"quantization_config": {"quant_method": "gptq"}}))
     with pytest.raises(CheckpointError, match=r"quantization_config is .*gptq.*, but picogpt comp"):
         picogpt.load(tmp_path)
+    int8 = {"quantization_config": {"quant_method": "picogpt_int8"}, "n_inner": 8}
+    path.write_text(json.dumps(options | int8))
+    with pytest.raises(CheckpointError, match=r"n_inner is 8, expected (\d+) to \1"):
+        picogpt.load(tmp_path)
 
 
 def test_scales_that_are_no_numbers(tiny, tmp_path):

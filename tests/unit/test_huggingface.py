@@ -175,7 +175,7 @@ def test_examples():
         ("activation_function", "relu"),
         ("activation_function", None),
         ("activation_function", ["gelu_new"]),
-        ("n_inner", 31),
+        ("n_inner", 33),
         ("n_inner", 0),
         ("layer_norm_epsilon", 1e-6),
         ("layer_norm_epsilon", "1e-5"),
