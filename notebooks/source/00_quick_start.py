@@ -37,10 +37,10 @@ model = picogpt.load(MODEL)
 # %% [markdown]
 # ## 0.1 What a model is
 #
-# `fairytale` is a small GPT-2 that comes with picogpt. It has read 28 books of fairy tales and
-# nothing else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI
-# published in 2019, and runs in the same code; they are only fewer and smaller. Three things are
-# all there is to it: its sizes, its parameters (numbers that were learned), and its tokenizer.
+# `fairytale` is a small GPT-2 that comes with picogpt. It has read tales and stories and nothing
+# else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI published in
+# 2019, and runs in the same code; they are only fewer and smaller. Three things are all there is to
+# it: its sizes, its parameters (numbers that were learned), and its tokenizer.
 
 # %%
 print(model.config)

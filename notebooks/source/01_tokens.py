@@ -141,8 +141,8 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 #
 # Where does the list come from? From counting. Take a text, count all pairs of neighbouring
 # symbols, join the most frequent pair everywhere to a new symbol, write it down, and begin again.
-# You can go on for as long as you have patience: 3,839 merges in the fairy-tale model, 50,000 in
-# GPT-2.
+# You can go on for as long as you have patience: a few thousand merges in the fairy-tale model,
+# 50,000 in GPT-2.
 #
 # **Guess first.** Which pair of letters is the most frequent in the tale?
 

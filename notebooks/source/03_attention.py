@@ -176,7 +176,7 @@ for d in (32, 64):
     print(f"with vectors of length {d}: {slope / scaled_slope:.0%}")
 
 # %% [markdown]
-# GPT-2's heads have $d = 64$ in every size, those of the fairy-tale model $d = 32$. (This holds for
+# GPT-2's heads have $d = 64$ in every size; smaller models often have $d = 32$. (This holds for
 # queries and keys whose numbers have size 1, as at the start. Training may make them larger or
 # smaller, and then it chooses itself how sharp a head is.)
 #

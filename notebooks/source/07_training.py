@@ -627,12 +627,11 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it thinks all tokens equally likely.
-# Within a few dozen steps it learns how often each token occurs; then which follows which, what a
-# word is, that titles are written in capitals and begin with THE; and sentences come last. For
-# sense, half a million weights and a minute are too little. The bundled model is made in the same
-# way, by the same code: it has thirteen times the weights, seventy times the text, and took hours
-# instead of a minute.
+# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it thinks all tokens equally likely. Within
+# a few dozen steps it learns how often each token occurs; then which follows which, what a word is,
+# that titles are written in capitals and begin with THE; and sentences come last. For sense, half a
+# million weights and a minute are too little. The bundled model is made in the same way, by the
+# same code: it has many times the weights and the text, and took hours instead of a minute.
 #
 # ## 7.9 Learning by heart
 #

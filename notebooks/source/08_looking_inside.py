@@ -631,8 +631,8 @@ plt.show()
 # later half, and its loss falls the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of
 # several (block and head; Wang et al. 2022). If all scores are near that of a head that looks
 # everywhere equally, the model has none. Olsson et al. saw them appear rather suddenly, in one
-# short phase of training, and only after a few billion tokens; the fairy-tale model has read some
-# twenty million.
+# short phase of training, and only after a few billion tokens; the fairy-tale model has read far
+# fewer.
 #
 # Random tokens are a hard test, far from anything that a teller of tales has ever read. Here is a
 # kinder one: a name that it cannot know. How much do its parts surprise the model, each time that

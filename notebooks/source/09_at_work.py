@@ -686,9 +686,9 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 # was learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text
 # to compare with, nobody can tell memory from good guessing.
 #
-# A model as small as `fairytale` has little room for a sentence that it has seen once. The axis says
-# how often each of twelve sayings occurs in the 28 books; the height is the surprise of its second
-# half after the first.
+# A model as small as `fairytale` has little room for a sentence that it has seen once. The axis
+# says how often each of twelve sayings occurs in 28 books of fairy tales that it has read; the
+# height is the surprise of its second half after the first.
 #
 # **Guess first.** From how many times on will a saying be recited?
 
@@ -731,7 +731,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Six million parameters cannot hold thirteen million letters by heart. Larger models keep more.
+# So few parameters cannot hold so many letters by heart. Larger models keep more.
 # With GPT-2, the first sentence and a half of the Gettysburg Address brings back the speech, which
 # stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
 # al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its training text,

@@ -98,8 +98,8 @@ for name, result in measured.items():
     )
 
 # %% [markdown]
-# One model, one text, and perplexities from under forty to over a hundred and fifty. Two things make
-# the difference.
+# One model, one text, and perplexities of which the highest is several times the lowest. Two things
+# make the difference.
 #
 # **The unit.** The sum of all surprises is the same; it is divided by the number of tokens, of words
 # or of bytes before the exponential is taken. A word has more than one token, so the model is more
@@ -180,8 +180,8 @@ plt.show()
 
 # %% [markdown]
 # Is that fair? The compressors begin with nothing and learn from these few thousand words; the
-# model has read thirteen million letters before. And whoever wants to unpack the file needs the
-# model, twelve million bytes of it. For one tale that is a bad bargain; for a library, a good one.
+# model has read millions of letters before. And whoever wants to unpack the file needs the model,
+# all its millions of bytes. For one tale that is a bad bargain; for a library, a good one.
 #
 # ## 10.5 Are its probabilities true?
 #
