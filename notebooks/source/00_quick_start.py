@@ -25,7 +25,8 @@ import numpy as np
 
 import picogpt
 from picogpt.classroom import drawings
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.reading import check_0_1, check_0_2, check_0_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, ORANGE, token_labels
 from picogpt.classroom.texts import TALE
 from picogpt.config import flatten
@@ -398,17 +399,8 @@ def most_surprising(model, text):
     return ""  # your lines
 
 
-# %% tags=["stable"]
-def check_1(function):
-    for text in ("The king sat on his refrigerator and wept.", TALE):
-        s = model.score(text)
-        expected = model.tokenizer.decode([s.ids[s.logprobs.argmin()]])
-        found = function(model, text)
-        assert isinstance(found, str), "not a string: the tokenizer decodes lists of ids"
-        assert found == expected, f"{found!r} is not what surprised most in {text[:20]!r} ..."
-
-
-attempt(check_1, most_surprising)
+# %%
+attempt(check_0_1, most_surprising, model)
 
 # %% [markdown]
 # **Exercise 2.** The model as a solver of riddles: given a beginning and some possible endings,
@@ -429,20 +421,8 @@ def likeliest_ending(model, beginning, endings):
     return endings[0]  # your lines
 
 
-# %% tags=["stable"]
-def check_2(function):
-    for beginning, endings in (
-        ("Once upon a", [" mountain of glass", " time", " throne"]),
-        ("He went into the forest, and", [" of", " there he met an old woman", " found"]),
-        ("The cat ran after the mouse, and the mouse ran into its", [" sky", " said", " hole"]),
-    ):
-        chances = [chance(beginning, ending) for ending in endings]
-        expected = endings[int(np.argmax(chances))]
-        found = function(model, beginning, endings)
-        assert found == expected, f"after {beginning!r} another one is likelier than {found!r}"
-
-
-attempt(check_2, likeliest_ending)
+# %%
+attempt(check_0_2, likeliest_ending, model)
 
 # %% [markdown]
 # **Exercise 3.** In 0.7 one part was silenced at a time. Silence the attention of *all* blocks at
@@ -460,41 +440,37 @@ attempt(check_2, likeliest_ending)
 alone = None  # your answer, a number
 
 
-# %% tags=["stable"]
-def check_3(answer):
-    assert answer is not None, "no answer yet"
-    edits = {f"h.{block}.attn.c_proj": np.zeros_like for block in range(model.config.n_layer)}
-    expected = cross_entropy(model(tale[:-1], tap=edit(edits)), tale[1:])
-    assert np.isclose(answer, expected, rtol=1e-3), "not the mean surprise without attention"
-
-
-attempt(check_3, alone)
+# %%
+attempt(check_0_3, alone, model)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def surprising_solution(model, text):
     score = model.score(text)
     return model.tokenizer.decode([score.ids[score.logprobs.argmin()]])
 
 
-check_1(surprising_solution)
+check_0_1(surprising_solution, model)
 
 
 # %% tags=["solution"]
+# A solution of exercise 2
 def ending_solution(model, beginning, endings):
     # The beginning is the same for all, so the sums of the whole texts differ by the endings alone.
     return max(endings, key=lambda ending: model.score(beginning + ending).logprobs.sum())
 
 
-check_2(ending_solution)
+check_0_2(ending_solution, model)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 silent = {f"h.{block}.attn.c_proj": np.zeros_like for block in range(model.config.n_layer)}
-check_3(cross_entropy(model(tale[:-1], tap=edit(silent)), tale[1:]))
+check_0_3(cross_entropy(model(tale[:-1], tap=edit(silent)), tale[1:]), model)
 
 # %% [markdown]
 # ## To go on

@@ -33,7 +33,8 @@ from picogpt.bpe.learn import count_words, learn_merges_plainly
 from picogpt.bpe.merges import merge
 from picogpt.bpe.pretokenize import split, to_symbols
 from picogpt.classroom import drawings
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.reading import check_1_1, check_1_2, check_1_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, ORANGE, token_labels
 from picogpt.classroom.texts import DATA, TALE
 from picogpt.ops import cross_entropy, softmax
@@ -440,16 +441,8 @@ quiz(1, "-----")
 longest = None  # your answer, an id
 
 
-# %% tags=["stable"]
-def check_1(answer):
-    assert answer is not None, "no answer yet"
-    assert answer != tokenizer.endoftext, "another one than <|endoftext|>"
-    sizes = [len(tokenizer.decode_bytes([i])) for i in range(tokenizer.n_vocab)]
-    sizes[tokenizer.endoftext] = 0
-    assert sizes[answer] == max(sizes), f"it has {sizes[answer]} bytes, and there is a longer one"
-
-
-attempt(check_1, longest)
+# %%
+attempt(check_1_1, longest, tokenizer)
 
 # %% [markdown]
 # **Exercise 2.** `decode(encode(text))` is always the text. The other way round it is not always
@@ -473,13 +466,8 @@ attempt(check_1, longest)
 not_its_own = []  # your answer, a list of ids
 
 
-# %% tags=["stable"]
-def check_2(some_ids):
-    assert len(some_ids) > 0, "no answer yet"
-    assert tokenizer.encode(tokenizer.decode(some_ids)) != some_ids, "these come back as they were"
-
-
-attempt(check_2, not_its_own)
+# %%
+attempt(check_1_2, not_its_own, tokenizer)
 
 # %% [markdown]
 # **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent?
@@ -501,33 +489,26 @@ def most_frequent_pair(words):
     return pair
 
 
-# %% tags=["stable"]
-def check_3(function):
-    words = {("l", "o", "w"): 5, ("l", "o", "w", "er"): 2, ("n", "e", "w"): 6, ("w", "er"): 1}
-    assert function(words) is not None, "no answer yet"
-    assert function(words) == ("l", "o"), "l o occurs 7 times, o w too; take the one seen first"
-    assert function({("c", "d"): 1, ("c", "d", "e"): 1, ("a", "b"): 5}) == ("a", "b"), (
-        "a word that occurs 5 times has its pairs 5 times"
-    )
-    assert function({("b", "c"): 1, ("a", "a", "a"): 1}) == ("a", "a"), "a a a has the pair twice"
-
-
-attempt(check_3, most_frequent_pair)
+# %%
+attempt(check_1_3, most_frequent_pair)
 
 # %% [markdown]
 # ## Solutions
 
 # %% tags=["solution"]
+# A solution of exercise 1
 everything = [i for i in range(tokenizer.n_vocab) if i != tokenizer.endoftext]
 answer = max(everything, key=lambda i: len(tokenizer.decode_bytes([i])))
-check_1(answer)
+check_1_1(answer, tokenizer)
 print(repr(tokenizer.decode([answer])))
 
 # %% tags=["solution"]
-check_2(tokenizer.encode("k") + tokenizer.encode("ing"))
+# A solution of exercise 2
+check_1_2(tokenizer.encode("k") + tokenizer.encode("ing"), tokenizer)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def pair_solution(words):
     pairs = Counter()
     for word, times in words.items():
@@ -536,7 +517,7 @@ def pair_solution(words):
     return max(pairs, key=pairs.get)
 
 
-check_3(pair_solution)
+check_1_3(pair_solution)
 
 # %% [markdown]
 # ## To go on

@@ -28,7 +28,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import picogpt
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.parts import check_2_1, check_2_2, check_2_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, DIVERGING, GREY, ORANGE, RED, SKY, heatmap
 from picogpt.classroom.texts import TALE
 from picogpt.model import embed
@@ -538,25 +539,8 @@ def norm_of_list(x, g, b):
     return x  # your lines
 
 
-# %% tags=["stable"]
-def norm_of_arrays(x, g, b):
-    return layer_norm(np.array(x), np.array(g), np.array(b))
-
-
-def check_1(norm):
-    x, g, b = [3.0, 1.0, 4.0, 1.0, 5.0], [1.0, 2.0, 1.0, 2.0, 1.0], [0.0, 0.0, 0.5, 0.5, 0.0]
-    result = norm(x, g, b)
-    assert result != x, "no answer yet"
-    expected = norm_of_arrays(x, g, b)
-    assert np.allclose(result, expected, atol=0.5), "not even nearly"
-    assert np.allclose(result, expected, atol=1e-5), "close; is the variance divided by n?"
-    result, expected = (f([0.0, 0.002], [1.0, 1.0], [0.0, 0.0]) for f in (norm, norm_of_arrays))
-    assert np.allclose(result, expected, atol=1e-3), (
-        "wrong for a very small vector: where is epsilon?"
-    )
-
-
-attempt(check_1, norm_of_list)
+# %%
+attempt(check_2_1, norm_of_list)
 
 # %% [markdown]
 # **Exercise 2.** Which gain and which bias, each one number for all places, make layer norm return
@@ -574,16 +558,8 @@ attempt(check_1, norm_of_list)
 gain, bias = None, None  # your answer
 
 
-# %% tags=["stable"]
-def check_2(gain, bias):
-    assert gain is not None, "no answer yet"
-    x = np.random.default_rng(2).standard_normal((4, 300)) * 7 + 1
-    y = layer_norm(x, np.full(300, float(gain)), np.full(300, float(bias)))
-    assert np.allclose(y.mean(axis=-1), 5), f"the mean is {y.mean():.1f}"
-    assert np.allclose(y.std(axis=-1), 2, atol=1e-3), f"the standard deviation is {y.std():.1f}"
-
-
-attempt(check_2, gain, bias)
+# %%
+attempt(check_2_2, gain, bias)
 
 # %% [markdown]
 # **Exercise 3.** The model writes with the same table that it reads with: the logits are the dot
@@ -607,22 +583,15 @@ def mirrored(wte, n):
     return count
 
 
-# %% tags=["stable"]
-def check_3(f):
-    table = np.array([[3.0, 0.0], [0.0, 1.0], [0.0, 4.0], [1.0, 0.0], [-1.0, -1.0]])
-    assert f(table, 5) is not None, "no answer yet"
-    assert f(table, 2) == 1, "of the first two, only row 0: row 1 has a larger product with row 2"
-    assert f(table, 5) == 3, "rows 0, 2 and 4"
-    assert f(table, 4) == 2, "n says how many rows to ask about; all rows are candidates"
-
-
-attempt(check_3, mirrored)
+# %%
+attempt(check_2_3, mirrored)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def list_solution(x, g, b):
     n = len(x)
     mean = sum(x) / n
@@ -631,18 +600,20 @@ def list_solution(x, g, b):
     return [(x_i - mean) / std * g_i + b_i for x_i, g_i, b_i in zip(x, g, b, strict=True)]
 
 
-check_1(list_solution)
+check_2_1(list_solution)
 
 # %% tags=["solution"]
-check_2(gain=2, bias=5)
+# A solution of exercise 2
+check_2_2(gain=2, bias=5)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def mirrored_solution(wte, n):
     return int(((wte[:n] @ wte.T).argmax(axis=-1) == np.arange(n)).sum())
 
 
-check_3(mirrored_solution)
+check_2_3(mirrored_solution)
 print(f"in this model: {mirrored_solution(wte, 1000)} of the first 1000")
 
 # %% [markdown]

@@ -24,13 +24,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import picogpt
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.parts import check_3_1, check_3_2, check_3_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREY, ORANGE, RED, heatmap, loss_bars, token_labels
 from picogpt.classroom.texts import TALE
 from picogpt.lens import attention_maps, lookback
 from picogpt.model import merge_heads, split_heads
 from picogpt.ops import causal_attention, causal_mask, cross_entropy, softmax
-from picogpt.tap import edit, record
+from picogpt.tap import record
 
 model = picogpt.load(MODEL)
 n_layer, n_head, n_head_dim = model.config.n_layer, model.config.n_head, model.config.n_head_dim
@@ -526,16 +527,8 @@ def attention_by_loop(q, k, v):
     return output
 
 
-# %% tags=["stable"]
-def check_1(attention):
-    rng = np.random.default_rng(1)
-    q, k, v = rng.standard_normal((3, 7, 16))
-    result = attention(q, k, v)
-    assert np.allclose(result[0], v[0]), "the first position sees only itself: its output is v[0]"
-    assert np.allclose(result, causal_attention(q, k, v)), "some position's output is wrong"
-
-
-attempt(check_1, attention_by_loop)
+# %%
+attempt(check_3_1, attention_by_loop)
 
 # %% [markdown]
 # **Exercise 2.** The entropy $-\sum_j p_j \log p_j$ of a row says how widely it spreads: 0 if all
@@ -554,15 +547,8 @@ attempt(check_1, attention_by_loop)
 sharpest = None  # your answer, a pair (block, head), computed from maps
 
 
-# %% tags=["stable"]
-def check_2(answer):
-    assert answer is not None, "no answer yet"
-    last_rows = maps[:, :, -5:]
-    entropies = -np.sum(last_rows * np.log(last_rows + 1e-9), axis=(-2, -1)) / 5
-    assert entropies[tuple(answer)] == entropies.min(), "another head is sharper"
-
-
-attempt(check_2, sharpest)
+# %%
+attempt(check_3_2, sharpest, maps)
 
 # %% [markdown]
 # **Exercise 3.** Attention has no sense of order: keys and values are a heap, not a row. Find
@@ -582,26 +568,15 @@ attempt(check_2, sharpest)
 no_order = {}  # your answer: {"name of an activation": lambda x: ...}
 
 
-# %% tags=["stable"]
-def check_3(edits):
-    outputs = []
-    for some_ids in (ids, [*ids[-2::-1], ids[-1]]):
-        seen = {}
-        keep = record(seen)
-        model(some_ids, tap=lambda name, x, keep=keep: keep(name, edit(edits)(name, x)))
-        outputs.append(seen["h.0.attn.heads"][:, -1])
-        assert len(np.unique(seen["wte"], axis=0)) > 2, "but the words must stay what they are"
-    assert np.allclose(*outputs, atol=1e-5), "the order still makes a difference"
-    assert np.abs(outputs[0]).max() > 1e-3, "but the heads must give an answer"
-
-
-attempt(check_3, no_order)
+# %%
+attempt(check_3_3, no_order, model, ids)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def loop_solution(q, k, v):
     output = np.zeros_like(v)
     for i in range(len(q)):
@@ -610,16 +585,18 @@ def loop_solution(q, k, v):
     return output
 
 
-check_1(loop_solution)
+check_3_1(loop_solution)
 
 # %% tags=["solution"]
+# A solution of exercise 2
 rows = maps[:, :, -5:]
 entropy = -(rows * np.log(rows + 1e-9)).sum(axis=-1).mean(axis=-1)
-check_2(np.unravel_index(entropy.argmin(), entropy.shape))
+check_3_2(np.unravel_index(entropy.argmin(), entropy.shape), maps)
 
 # %% tags=["solution"]
+# A solution of exercise 3
 # Without the position embeddings a token's query, key and value depend on the token alone.
-check_3({"wpe": lambda x: 0 * x})
+check_3_3({"wpe": lambda x: 0 * x}, model, ids)
 
 # %% [markdown]
 # ## To go on

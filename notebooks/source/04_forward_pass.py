@@ -27,7 +27,8 @@ import numpy as np
 
 import picogpt
 from picogpt.classroom import drawings
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.parts import check_4_1, check_4_2, check_4_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, loss_bars, token_labels
 from picogpt.classroom.texts import DATA, TALE
 from picogpt.config import SIZES, activation_shapes, flatten, param_shapes, unflatten
@@ -499,32 +500,8 @@ def forward_last(ids, wte, wpe, h, ln_f, n_head):
     return forward(ids, wte, wpe, h, ln_f, n_head)  # your lines
 
 
-# %% tags=["stable"]
-class Spy:
-    """A table that remembers what it was multiplied with."""
-
-    __array_ufunc__ = None  # so that NumPy leaves products to __rmatmul__
-
-    def __init__(self, table):
-        self.table, self.T = table, self
-
-    def __getitem__(self, ids):
-        return self.table[ids]
-
-    def __rmatmul__(self, x):
-        self.seen = x.shape
-        return x @ self.table.T
-
-
-def check_1(function):
-    spy = Spy(params["wte"])
-    result = function(ids[:5], **(params | {"wte": spy}), n_head=config.n_head)
-    assert result.shape == (config.n_vocab,), f"the shape is {list(result.shape)}"
-    assert np.allclose(result, model(ids[:5])[-1], atol=1e-4), "not the last position's logits"
-    assert math.prod(spy.seen) == config.n_embd, "right, but the other rows were computed as well"
-
-
-attempt(check_1, forward_last)
+# %%
+attempt(check_4_1, forward_last, model, ids)
 
 # %% [markdown]
 # **Exercise 2.** At which length of the text do scores and weighted means cost as many operations
@@ -545,17 +522,8 @@ def break_even(n_embd):
     return n_seq
 
 
-# %% tags=["stable"]
-def check_2(function):
-    for c in SIZES.values():
-        n_seq = function(c.n_embd)
-        assert n_seq is not None, "no answer yet"
-        parts = flops_per_token(c, n_seq)
-        ratio = parts["scores and weighted means"] / parts["matrices of the blocks"]
-        assert math.isclose(ratio, 1), f"for n_embd = {c.n_embd} the ratio is {ratio:.2f}"
-
-
-attempt(check_2, break_even)
+# %%
+attempt(check_4_2, break_even)
 
 # %% [markdown]
 # **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is
@@ -581,29 +549,15 @@ def both_at_once(model, short, long):
     return None, None  # your lines
 
 
-# %% tags=["stable"]
-def check_3(function):
-    short, long = tale[:7].tolist(), tale[20:32].tolist()
-    calls = []
-
-    def counting_model(ids):
-        calls.append(np.asarray(ids))
-        return model(ids)
-
-    answers = function(counting_model, short, long)
-    assert answers[0] is not None, "no answer yet"
-    assert len(calls) == 1, f"the model was called {len(calls)} times"
-    for answer, text in zip(answers, (short, long), strict=True):
-        assert np.allclose(answer, model(text)[-1], atol=1e-3), "other logits than alone"
-
-
-attempt(check_3, both_at_once)
+# %%
+attempt(check_4_3, both_at_once, model)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def last_solution(ids, wte, wpe, h, ln_f, n_head):
     x = wte[ids] + wpe[: len(ids)]
     for block in h:
@@ -617,15 +571,17 @@ def last_solution(ids, wte, wpe, h, ln_f, n_head):
     return layer_norm(x[-1], **ln_f) @ wte.T  # x[-1] for x
 
 
-check_1(last_solution)
+check_4_1(last_solution, model, ids)
 
 
 # %% tags=["solution"]
+# A solution of exercise 2
 # 4 n d = 2 * 12 d^2: six times the width, 4608 tokens for 124M, whose context has 1024
-check_2(lambda n_embd: 6 * n_embd)
+check_4_2(lambda n_embd: 6 * n_embd)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def both_solution(model, short, long):
     # At the end, where no earlier position can see it, any token will do.
     filled = short + [0] * (len(long) - len(short))
@@ -633,7 +589,7 @@ def both_solution(model, short, long):
     return logits[0, len(short) - 1], logits[1, -1]
 
 
-check_3(both_solution)
+check_4_3(both_solution, model)
 
 # %% [markdown]
 # ## To go on

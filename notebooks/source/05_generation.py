@@ -29,7 +29,8 @@ import numpy as np
 
 import picogpt
 from picogpt.classroom import drawings
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.verdict import attempt
+from picogpt.classroom.checks.writing import check_5_1, check_5_2, check_5_3
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, loss_bars, token_labels
 from picogpt.classroom.texts import TALE
 from picogpt.decoding.lookup import Lookup
@@ -902,18 +903,8 @@ def min_p_of_logits(logits, min_p):
     return logits  # your line
 
 
-# %% tags=["stable"]
-def check_1(function):
-    rng = np.random.default_rng(1)
-    for min_p in (0.01, 0.1, 0.5, 1.0):
-        logits = rng.standard_normal(100).astype(np.float32) * 3
-        expected, result = keep_min_p(logits, min_p), function(logits, min_p)
-        n, kept = np.isfinite(expected).sum(), np.isfinite(result).sum()
-        assert kept == n, f"min_p = {min_p} should keep {n} of 100 tokens, not {kept}"
-        assert np.array_equal(result, expected), "the right number of tokens, but wrong logits"
-
-
-attempt(check_1, min_p_of_logits)
+# %%
+attempt(check_5_1, min_p_of_logits)
 
 # %% [markdown]
 # **Exercise 2.** Turn the dial until a draw is as uncertain as one among exactly `n` equally likely
@@ -934,16 +925,8 @@ def temperature_for(logits, n):
     return 1.0  # your lines
 
 
-# %% tags=["stable"]
-def check_2(function):
-    for logits in (sure, unsure):
-        for n in (2, 10, 100):
-            T = function(logits.astype(float), n)
-            found = perplexity(softmax(logits.astype(float) / T))
-            assert math.isclose(found, n, rel_tol=1e-3), f"the perplexity is not {n} yet"
-
-
-attempt(check_2, temperature_for)
+# %%
+attempt(check_5_2, temperature_for, sure, unsure)
 
 # %% [markdown]
 # **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would
@@ -965,47 +948,25 @@ def write_again(ids, cache, n_back, n_new):
     return []  # your lines, with forward(new_ids, cache)
 
 
-# %% tags=["stable"]
-def check_3(function):
-    ids = tokenizer.encode(TALE)[:50]
-    cache = KVCache(config)
-    forward(ids, cache)
-    counted = []
-    true_append = cache.append
-
-    def append(layer, k, v):
-        counted.append(k.shape[-2] if layer == 0 else 0)
-        return true_append(layer, k, v)
-
-    cache.append = append
-    found = function(ids, cache, 20, 8)
-    expected = ids[:30]
-    for _ in range(8):
-        expected = [*expected, int(model(expected)[-1].argmax())]
-    assert len(found) == 8, f"{len(found)} tokens, expected 8"
-    assert [int(i) for i in found] == expected[30:], (
-        "not what greedy decoding writes after ids[:-n_back]"
-    )
-    assert sum(counted) == 8, f"right, but {sum(counted)} tokens were read, and 8 are enough"
-    assert cache.n_past == 37, f"{cache.n_past} positions are filled at the end, not 37"
-
-
-attempt(check_3, write_again)
+# %%
+attempt(check_5_3, write_again, model)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def min_p_solution(logits, min_p):
     # p_i / p_max = exp(z_i - z_max): the denominators of the softmax cancel.
     return np.where(logits < logits.max() + math.log(min_p), -np.inf, logits)
 
 
-check_1(min_p_solution)
+check_5_1(min_p_solution)
 
 
 # %% tags=["solution"]
+# A solution of exercise 2
 def temperature_solution(logits, n):
     low, high = 1e-3, 1e3
     for _ in range(60):
@@ -1017,10 +978,11 @@ def temperature_solution(logits, n):
     return middle
 
 
-check_2(temperature_solution)
+check_5_2(temperature_solution, sure, unsure)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def again_solution(ids, cache, n_back, n_new):
     kept = ids[:-n_back]
     # The last kept token has to be read once more, since its logits were not kept.
@@ -1033,7 +995,7 @@ def again_solution(ids, cache, n_back, n_new):
     return new
 
 
-check_3(again_solution)
+check_5_3(again_solution, model)
 
 # %% [markdown]
 # ## To go on

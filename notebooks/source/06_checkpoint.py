@@ -32,7 +32,8 @@ import numpy as np
 
 import picogpt
 from picogpt.classroom import drawings
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.verdict import attempt
+from picogpt.classroom.checks.writing import check_6_1, check_6_2, check_6_3
 from picogpt.classroom.plots import BLUE, ORANGE
 from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten
@@ -543,15 +544,8 @@ def write_varint(number):
     return b""  # your lines
 
 
-# %% tags=["stable"]
-def check_1(function):
-    for number in (0, 1, 127, 128, 300, 856, 2**32, 2**63):
-        written = function(number)
-        assert len(written) > 0, "no answer yet"
-        assert read_varint(written + b"\xff", 0) == (number, len(written)), f"{number} is wrong"
-
-
-attempt(check_1, write_varint)
+# %%
+attempt(check_6_1, write_varint)
 
 # %% [markdown]
 # **Exercise 2.** Which tensor does the byte number 40,000 of the data file belong to?
@@ -568,15 +562,8 @@ attempt(check_1, write_varint)
 owner = None  # your answer, a name such as "model/wpe"
 
 
-# %% tags=["stable"]
-def check_2(answer):
-    assert answer is not None, "no answer yet"
-    entry = read_index(folder / "model.ckpt")[answer]
-    assert entry.offset <= 40_000, "this one begins after it"
-    assert entry.offset + entry.size > 40_000, "this one ends before it"
-
-
-attempt(check_2, owner)
+# %%
+attempt(check_6_2, owner, folder)
 
 # %% [markdown]
 # **Exercise 3.** In these bytes of the data file one bit was flipped. In which tensor?
@@ -600,21 +587,15 @@ def damaged_tensor(data):
     return name
 
 
-# %% tags=["stable"]
-def check_3(function):
-    assert function(flipped_data) is not None, "no answer yet"
-    place = int((np.frombuffer(data, np.uint8) != np.frombuffer(flipped_data, np.uint8)).argmax())
-    entry = read_index(folder / "model.ckpt")[function(flipped_data)]
-    assert entry.offset <= place < entry.offset + entry.size, "this tensor is as it should be"
-
-
-attempt(check_3, damaged_tensor)
+# %%
+attempt(check_6_3, damaged_tensor, folder)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def varint_solution(number):
     written = []
     while number >= 0b10000000:
@@ -623,21 +604,23 @@ def varint_solution(number):
     return bytes([*written, number])
 
 
-check_1(varint_solution)
+check_6_1(varint_solution)
 
 # %% tags=["solution"]
+# A solution of exercise 2
 known = read_index(folder / "model.ckpt")
-check_2(next(name for name, e in known.items() if e.offset <= 40_000 < e.offset + e.size))
+check_6_2(next(name for name, e in known.items() if e.offset <= 40_000 < e.offset + e.size), folder)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def damaged_solution(data):
     for name, e in read_index(folder / "model.ckpt").items():
         if crc32c(data[e.offset : e.offset + e.size]) != unmask(e.crc32c):
             return name
 
 
-check_3(damaged_solution)
+check_6_3(damaged_solution, folder)
 
 # %% [markdown]
 # ## To go on

@@ -34,13 +34,13 @@ import numpy as np
 import picogpt
 from picogpt.backward import (
     d_cross_entropy,
-    d_gelu,
     d_layer_norm,
     d_linear,
     loss_and_gradients,
 )
 from picogpt.bpe.learn import learn_bpe
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.training import check_7_1, check_7_2, check_7_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import (
     BLUE,
     GREEN,
@@ -57,7 +57,7 @@ from picogpt.config import Config, flatten, unflatten
 from picogpt.evaluate.documents import cut_documents, encode_documents, split_documents
 from picogpt.evaluate.score import score, token_lengths
 from picogpt.model import gpt2
-from picogpt.ops import cross_entropy, gelu, layer_norm, linear, softmax
+from picogpt.ops import cross_entropy, layer_norm, linear, softmax
 from picogpt.tap import dropout_tap
 from picogpt.train.adamw import adamw, clip_gradients, zero_moments
 from picogpt.train.data import batch, hold_out
@@ -900,17 +900,8 @@ def my_d_gelu(dy, x):
     return dy * p  # half of the product rule: complete it
 
 
-# %% tags=["stable"]
-def check_1(d):
-    x, dy = np.random.default_rng(1).standard_normal((2, 20))
-    measured = numerical_gradient(lambda x: (gelu(x) * dy).sum(), x)
-    dx = d(dy, x)
-    assert dx.shape == x.shape, "dx has the shape of x"
-    assert np.abs(dx - measured).max() < 1e-6, "the function itself says otherwise"
-    assert np.allclose(dx, d_gelu(dy, x))
-
-
-attempt(check_1, my_d_gelu)
+# %%
+attempt(check_7_1, my_d_gelu)
 
 # %% [markdown]
 # **Exercise 2.** A batch does not fit into memory, so you compute the gradient of its first three
@@ -930,20 +921,8 @@ def whole(first, second):
     return {path: (first[path] + second[path]) / 2 for path in first}  # not quite
 
 
-# %% tags=["stable"]
-def check_2(combine):
-    ids, targets = batch(tokens, config.n_ctx, 8, seed=1, step=0)
-
-    def gradient(rows):
-        return flatten(loss_and_gradients(ids[rows], targets[rows], start, config.n_head)[1])
-
-    expected, result = gradient(slice(8)), combine(gradient(slice(3)), gradient(slice(3, 8)))
-    for path, g in expected.items():
-        error = np.abs(result[path] - g).max() / np.abs(g).max()
-        assert error < 1e-3, "not the gradient of the mean over all eight rows"
-
-
-attempt(check_2, whole)
+# %%
+attempt(check_7_2, whole)
 
 # %% [markdown]
 # **Exercise 3.** Early stopping has to decide without knowing the future. Given the held-out losses
@@ -965,21 +944,15 @@ def stop_early(losses, patience):
     return len(losses), 0  # your lines
 
 
-# %% tags=["stable"]
-def check_3(stop):
-    assert stop([5, 4, 3, 2], 2) == (4, 3), "it gets better all the time: look at all"
-    assert stop([5, 4, 6, 7, 1], 2) == (4, 1), "two worse ones in a row: the 1 is never seen"
-    assert stop([5, 4, 6, 3, 4, 4], 2) == (6, 3), "a better one begins the count anew"
-    assert stop([5, 5, 5], 2) == (3, 0), "as good is not better"
-
-
-attempt(check_3, stop_early)
+# %%
+attempt(check_7_3, stop_early)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def d_gelu_solution(dy, x):
     a = np.sqrt(2 / np.pi)
     p = (1 + np.tanh(a * (x + 0.044715 * x * x * x))) / 2
@@ -988,18 +961,29 @@ def d_gelu_solution(dy, x):
     return dy * (p + x * slope)
 
 
-check_1(d_gelu_solution)
+check_7_1(d_gelu_solution)
 
 
 # %% tags=["solution"]
+# A solution of exercise 2
 def whole_solution(first, second):
     return {path: (3 * first[path] + 5 * second[path]) / 8 for path in first}
 
 
-check_2(whole_solution)
+check_7_2(whole_solution)
+
+# and with real gradients, of three rows, of five and of all eight
+some_ids, some_targets = batch(tokens, config.n_ctx, 8, seed=1, step=0)
+three, five, eight = (
+    flatten(loss_and_gradients(some_ids[rows], some_targets[rows], start, config.n_head)[1])
+    for rows in (slice(3), slice(3, 8), slice(8))
+)
+for path, gradient in whole_solution(three, five).items():
+    assert np.abs(gradient - eight[path]).max() < 1e-3 * np.abs(eight[path]).max()
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def stop_solution(losses, patience):
     best = 0
     for i, loss in enumerate(losses):
@@ -1010,7 +994,7 @@ def stop_solution(losses, patience):
     return len(losses), best
 
 
-check_3(stop_solution)
+check_7_3(stop_solution)
 curve = curves["25 fables"][:, 2].tolist()
 looked_at, best = stop_solution(curve, 2)
 print(f"with patience 2 the plain run ends after {25 * (looked_at - 1)} steps instead of 250,")

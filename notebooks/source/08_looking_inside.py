@@ -24,12 +24,13 @@ import numpy as np
 
 import picogpt
 from picogpt import lens
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.inside import check_8_1, check_8_2, check_8_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, DIVERGING, GREEN, GREY, ORANGE, SKY, heatmap, token_labels
 from picogpt.classroom.texts import TALE
 from picogpt.config import Config
 from picogpt.model import gpt2
-from picogpt.ops import cross_entropy, layer_norm, softmax, token_logprobs
+from picogpt.ops import cross_entropy, softmax, token_logprobs
 from picogpt.tap import edit, record
 from picogpt.train.init import initial_params
 
@@ -783,20 +784,8 @@ for i in range(n_layer):
         parts[f"{branch} {i}"] = she_run[f"h.{i}.{branch}.c_proj"][0, -1]
 
 
-# %% tags=["stable"]
-def check_1(contribution):
-    assert contribution(stream) != 0, "no answer yet"
-    constant = params["ln_f"]["b"] @ towards
-    total = sum(contribution(part) for part in parts.values()) + constant
-    expected = layer_norm(stream, **params["ln_f"]) @ towards
-    assert np.isclose(total, expected, rtol=1e-3, atol=1e-3), "the parts must sum to he minus she"
-    one, two = parts["attn 0"], parts["mlp 0"]
-    assert np.isclose(contribution(one + two), contribution(one) + contribution(two), atol=1e-4), (
-        "it must be linear: no standard deviation of the part itself"
-    )
-
-
-attempt(check_1, contribution)
+# %%
+attempt(check_8_1, contribution, stream, parts, towards, params["ln_f"])
 
 # %% [markdown]
 # **Exercise 2.** Patch *one* activation at *one* position, after at least one block, such that
@@ -820,16 +809,8 @@ attempt(check_1, contribution)
 one_patch = {}  # your answer: lens.patch(she_run, [a name], [a position])
 
 
-# %% tags=["stable"]
-def check_2(edits):
-    assert len(edits) == 1, "one activation, please"
-    assert "embed" not in edits and "wte" not in edits, "after at least one block"
-    patched = run(he_ids, edits)[0]
-    assert np.array_equal(patched[:, -1], she_logits[:, -1]), "the last logits are not the queen's"
-    assert not np.array_equal(patched, she_logits), "one position, please"
-
-
-attempt(check_2, one_patch)
+# %%
+attempt(check_8_2, one_patch, model, he_ids, she_ids)
 
 # %% [markdown]
 # **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. How far
@@ -849,27 +830,20 @@ OTHER = "Once upon a time there was a {} who was so poor that"
 answer = None  # a number: the share of the way on OTHER, by the heads in `four`
 
 
-# %% tags=["stable"]
-def check_3(answer):
-    assert answer is not None, "no answer yet"
-    a, b = (np.array([tokenizer.encode(OTHER.format(p[i])) for p in pairs]) for i in (0, 1))
-    whole = leaning(run(a)[0]) - leaning(run(b)[0])
-    left = leaning(run(a, heads_from(run(b)[1], four))[0]) - leaning(run(b)[0])
-    assert np.isclose(answer, 1 - left.mean() / whole.mean(), atol=1e-3), "ours is another number"
-
-
-attempt(check_3, answer)
+# %%
+attempt(check_8_3, answer, model, pairs, OTHER, four)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def contribution_solution(part):
     return (part - part.mean()) / sigma * params["ln_f"]["g"] @ towards
 
 
-check_1(contribution_solution)
+check_8_1(contribution_solution, stream, parts, towards, params["ln_f"])
 pieces = {name: contribution_solution(part) for name, part in parts.items()}
 fig, ax = plt.subplots(figsize=(7, 2.8))
 colours = [GREY, *[ORANGE, BLUE] * n_layer]
@@ -881,10 +855,12 @@ ax.set_title("Who writes the answer to: The queen was so tired that")
 plt.show()
 
 # %% tags=["solution"]
+# A solution of exercise 2
 # The logits of the last position are made of nothing but the last stream at that position.
-check_2(lens.patch(she_run, [f"h.{n_layer - 1}.resid"], [he_ids.shape[-1] - 1]))
+check_8_2(lens.patch(she_run, [f"h.{n_layer - 1}.resid"], [he_ids.shape[-1] - 1]), model, he_ids, she_ids)
 
 # %% tags=["solution"]
+# A solution of exercise 3
 poor_he, poor_she = (
     np.array([tokenizer.encode(OTHER.format(pair[which])) for pair in pairs]) for which in (0, 1)
 )
@@ -892,7 +868,7 @@ poor_run = run(poor_she)[1]
 patched = leaning(run(poor_he, heads_from(poor_run, four))[0])
 before, after = leaning(model(poor_he)), leaning(model(poor_she))
 solution = (before - patched).mean() / (before - after).mean()
-check_3(solution)
+check_8_3(solution, model, pairs, OTHER, four)
 print(f"{solution:.2f} of the way; {share(heads_from(she_run, four)):.2f} where they were found")
 
 # %% [markdown]

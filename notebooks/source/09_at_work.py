@@ -30,7 +30,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import picogpt
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.use import check_9_1, check_9_2, check_9_3
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import (
     BLUE,
     DIVERGING,
@@ -1154,17 +1155,8 @@ def compressed_size(text):
     return len(text.encode())  # your line
 
 
-# %% tags=["stable"]
-def check_1(function):
-    for text in (TALE, TEXTS["Python"]):
-        s = model.score(text)
-        expected = s.bits_per_byte * s.n_bytes / 8
-        found = function(text)
-        assert found < len(text.encode()), "that is the size of the text itself"
-        assert expected <= found < expected + 1 + 1e-6, "not the surprise in bits, divided by 8"
-
-
-attempt(check_1, compressed_size)
+# %%
+attempt(check_9_1, compressed_size, model)
 
 # %% [markdown]
 # **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the
@@ -1184,27 +1176,13 @@ def kind_of(text, samples):
     return next(iter(samples))  # your lines, with logprob
 
 
-# %% tags=["stable"]
+# %%
 SAMPLES = {
     "tale": TALE[:400] + "\n",
     "Python": TEXTS["Python"][:400] + "\n",
     "sonnet": sonnets[0][:400] + "\n",
 }
-
-
-def check_2(function):
-    for text in (
-        "    return x.reshape(n, -1)",
-        "'Give me bread,' said the princess.",
-        "O my sweet love, thy beauty",
-    ):
-        chances = {name: logprob(sample, text) for name, sample in SAMPLES.items()}
-        expected = max(chances, key=chances.get)
-        found = function(text, SAMPLES)
-        assert found == expected, f"{text.strip()[:20]!r} ... is likelier after another sample"
-
-
-attempt(check_2, kind_of)
+attempt(check_9_2, kind_of, SAMPLES, model)
 
 # %% [markdown]
 # **Exercise 3.** Bias once more: which of some adjectives leans most to women? Use the frame `"The
@@ -1220,47 +1198,44 @@ attempt(check_2, kind_of)
 
 # %%
 ADJECTIVES = ["beautiful", "brave", "wicked", "clever", "poor", "lazy", "strong", "good"]
+FRAME = "The {} child lost the way, because"
 answer = None  # your answer, one of them, found by a line of code
 
 
-# %% tags=["stable"]
-def check_3(answer):
-    assert answer in ADJECTIVES, "no answer yet"
-    frame = "The {} child lost the way, because"
-    leans = [logprob(frame.format(a), " she") - logprob(frame.format(a), " he") for a in ADJECTIVES]
-    assert answer == ADJECTIVES[int(np.argmax(leans))], "another one leans more"
-
-
-attempt(check_3, answer)
+# %%
+attempt(check_9_3, answer, ADJECTIVES, FRAME, model)
 
 # %% [markdown]
 # ## Solutions
 
 
 # %% tags=["solution"]
+# A solution of exercise 1
 def size_solution(text):
     bits = -model.score(text).logprobs.sum(dtype=float) / np.log(2)
     return int(np.ceil(bits / 8))
 
 
-check_1(size_solution)
+check_9_1(size_solution, model)
 
 
 # %% tags=["solution"]
+# A solution of exercise 2
 def kind_solution(text, samples):
     return max(samples, key=lambda name: logprob(samples[name], text))
 
 
-check_2(kind_solution)
+check_9_2(kind_solution, SAMPLES, model)
 
 
 # %% tags=["solution"]
+# A solution of exercise 3
 def child_lean(adjective):
-    frame = f"The {adjective} child lost the way, because"
-    return logprob(frame, " she") - logprob(frame, " he")
+    beginning = FRAME.format(adjective)
+    return logprob(beginning, " she") - logprob(beginning, " he")
 
 
-check_3(max(ADJECTIVES, key=child_lean))
+check_9_3(max(ADJECTIVES, key=child_lean), ADJECTIVES, FRAME, model)
 
 # %% [markdown]
 # ## To go on

@@ -24,7 +24,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import picogpt
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.use import check_10_1, check_10_2
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED
 from picogpt.classroom.texts import DATA
 from picogpt.evaluate.published import WHY_THEY_DIFFER, other_protocols, published
@@ -280,14 +281,8 @@ def per_word(per_token, n_tokens, n_words):
     return per_token  # your line
 
 
-# %% tags=["stable"]
-def check_1(answer):
-    assert np.isclose(answer(10.0, 200, 100), 100.0), "two tokens a word, each one in ten"
-    assert np.isclose(answer(7.0, 50, 50), 7.0), "as many words as tokens"
-    assert np.isclose(answer(2.0, 30, 10), 8.0)
-
-
-attempt(check_1, per_word)
+# %%
+attempt(check_10_1, per_word)
 
 # %% [markdown]
 # **Exercise 2.** A text of `n_bytes` bytes costs the model `nats` nats in all. How many bits per byte
@@ -305,35 +300,27 @@ def bits_per_byte(nats, n_bytes):
     return nats  # your line
 
 
-# %% tags=["stable"]
-def check_2(answer):
-    assert np.isclose(answer(np.log(2.0) * 80, 10), 8.0), "log(2) nats are one bit"
-    assert np.isclose(answer(np.log(256.0), 1), 8.0), "a model that knows nothing needs eight bits"
-    score = model.score(text[:300])
-    nats = -score.logprobs.sum()
-    assert np.isclose(answer(nats, 300), score.bits_per_byte)
-
-
-attempt(check_2, bits_per_byte)
+# %%
+attempt(check_10_2, bits_per_byte)
 
 # %% [markdown]
 # ## Solutions
 
-# %% tags=["solution", "stable"]
-# Exercise 1
-def per_word(per_token, n_tokens, n_words):
+# %% tags=["solution"]
+# A solution of exercise 1
+def per_word_solution(per_token, n_tokens, n_words):
     return per_token ** (n_tokens / n_words)
 
 
-attempt(check_1, per_word)
+check_10_1(per_word_solution)
 
-# %% tags=["solution", "stable"]
-# Exercise 2
-def bits_per_byte(nats, n_bytes):
+# %% tags=["solution"]
+# A solution of exercise 2
+def bits_per_byte_solution(nats, n_bytes):
     return nats / np.log(2.0) / n_bytes
 
 
-attempt(check_2, bits_per_byte)
+check_10_2(bits_per_byte_solution)
 
 # %% [markdown]
 # ## To go on

@@ -29,7 +29,8 @@ import numpy as np
 
 import picogpt
 from picogpt.backward import d_gpt2
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.training import check_11_1, check_11_2
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, heatmap
 from picogpt.classroom.texts import DATA
 from picogpt.config import flatten, unflatten
@@ -374,15 +375,8 @@ def share_of_each(confusion):
     return np.zeros(5)  # your lines
 
 
-# %% tags=["stable"]
-def check_1(share):
-    example = np.array([[3, 1], [0, 4]])
-    found = np.asarray(share(example))
-    assert found.shape == (2,), "one number for each row"
-    assert np.allclose(found, [0.75, 1.0]), "a row sums to the passages of one collection"
-
-
-attempt(check_1, share_of_each)
+# %%
+attempt(check_11_1, share_of_each)
 
 # %% [markdown]
 # **Exercise 2.** A method that always answers with the most frequent label is the simplest of all.
@@ -401,32 +395,27 @@ def most_frequent(labels, n):
     return [0] * n  # your lines
 
 
-# %% tags=["stable"]
-def check_2(answer):
-    assert list(answer([2, 1, 2], 4)) == [2, 2, 2, 2], "2 occurs most often in [2, 1, 2]"
-    assert list(answer([0, 3, 3, 3, 1], 1)) == [3]
-
-
-attempt(check_2, most_frequent)
+# %%
+attempt(check_11_2, most_frequent)
 
 # %% [markdown]
 # ## Solutions
 
-# %% tags=["solution", "stable"]
-# Exercise 1
-def share_of_each(confusion):
+# %% tags=["solution"]
+# A solution of exercise 1
+def share_of_each_solution(confusion):
     return np.diag(confusion) / confusion.sum(axis=1)
 
 
-attempt(check_1, share_of_each)
+check_11_1(share_of_each_solution)
 
-# %% tags=["solution", "stable"]
-# Exercise 2
-def most_frequent(labels, n):
+# %% tags=["solution"]
+# A solution of exercise 2
+def most_frequent_solution(labels, n):
     return [Counter(labels).most_common(1)[0][0]] * n
 
 
-attempt(check_2, most_frequent)
+check_11_2(most_frequent_solution)
 
 # %% [markdown]
 # ## To go on

@@ -25,7 +25,8 @@ import numpy as np
 
 import picogpt
 from picogpt.backward import loss_and_gradients
-from picogpt.classroom.checks import attempt
+from picogpt.classroom.checks.training import check_12_1, check_12_2
+from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY
 from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten, unflatten
@@ -446,14 +447,8 @@ def cache_bytes(n_layer, n_embd, n, n_texts):
     return n_layer * n_embd * n  # your line
 
 
-# %% tags=["stable"]
-def check_1(answer):
-    assert answer(1, 1, 1, 1) == 4, "a key and a value, of two bytes each"
-    assert answer(12, 768, 1024, 1) == 37748736
-    assert answer(48, 1600, 100, 8) == 8 * answer(48, 1600, 100, 1)
-
-
-attempt(check_1, cache_bytes)
+# %%
+attempt(check_12_1, cache_bytes)
 
 # %% [markdown]
 # **Exercise 2.** Quantize `x` [n_in, n_out] to `n_bits` with a scale for each group of `n` rows of a
@@ -474,45 +469,37 @@ def grouped(x, n_bits, n):
     return stored * scales
 
 
-# %% tags=["stable"]
-def check_2(answer):
-    x = np.random.default_rng(0).standard_normal((64, 5)).astype(np.float32)
-    parts = [quantize(part, 4, axis=0) for part in np.split(x, 4)]
-    expected = np.concatenate([stored * scales for stored, scales in parts])
-    found = answer(x, 4, 16)
-    assert found.shape == x.shape
-    assert np.allclose(found, expected), "each group of rows has scales of its own"
-
-
-attempt(check_2, grouped)
+# %%
+attempt(check_12_2, grouped)
 
 # %% [markdown]
 # ## Solutions
 
 
-# %% tags=["solution", "stable"]
-# Exercise 1
-def cache_bytes(n_layer, n_embd, n, n_texts):
+# %% tags=["solution"]
+# A solution of exercise 1
+def cache_bytes_solution(n_layer, n_embd, n, n_texts):
     return 2 * 2 * n_layer * n_embd * n * n_texts
 
 
-attempt(check_1, cache_bytes)
+check_12_1(cache_bytes_solution)
 
 
-# %% tags=["solution", "stable"]
-# Exercise 2
-def grouped(x, n_bits, n):
+# %% tags=["solution"]
+# A solution of exercise 2
+def grouped_solution(x, n_bits, n):
     groups = x.reshape(-1, n, x.shape[-1])
     stored, scales = quantize(groups, n_bits, axis=1)
     return (stored * scales).reshape(x.shape)
 
 
-attempt(check_2, grouped)
+check_12_2(grouped_solution)
 
 # %% tags=["solution"]
+# A solution of exercise 2
 for n in (256, 64, 16):
     groups = with_matrices(
-        lambda path, x, n=n: grouped(x.T, 4, n).T if path == "wte" else grouped(x, 4, n)
+        lambda path, x, n=n: grouped_solution(x.T, 4, n).T if path == "wte" else grouped_solution(x, 4, n)
     )
     print(
         f"4 bits, groups of {n:3}: {groups.score(reported).bits_per_byte:.4f} bits per byte,"

@@ -48,7 +48,7 @@ def patch(
     """Edits that put activations of another run in the place of this run's own.
 
     source: what was recorded in the other run; names: the activations to take from there;
-    positions: where (for "scores" and "weights", at which queries), None for everywhere.
+    positions: where (for "scores" and "weights", at which queries; -1 is the last), None for everywhere.
 
     If this run then gives the other's answer, that is where the information for it was.
     Raises ValueError for an activation that was not recorded or a position that is not there;
@@ -61,7 +61,8 @@ def patch(
         if positions is None:
             edits[name] = lambda own, other=x: other
         else:
-            check_indices("position", positions, x.shape[-2])
+            last = x.shape[-2] - 1
+            check_indices("position", (last if p == -1 else p for p in positions), last + 1)
             where = (..., list(positions), slice(None))
             edits[name] = put(where, x[where])
     return edits

@@ -84,6 +84,8 @@ def check_3_3(edits, model, ids) -> None:
         seen = {}
         change, keep = edit(edits), record(seen)
         model([*earlier, ids[-1]], tap=lambda name, x: keep(name, change(name, x)))
+        unknown = ", ".join(edits.keys() - seen.keys())
+        expect(not unknown, f"the model has no activation {unknown}")
         return seen["h.0.attn.heads"][:, -1]
 
     earlier = [int(i) for i in ids[:-1]]
