@@ -170,6 +170,7 @@ plt.show()
 # In numbers: of the slope that the scale keeps, without it there would be left
 
 # %%
+rng = np.random.default_rng(1)
 for d in (32, 64):
     queries, keys = rng.standard_normal((4000, 1, d)), rng.standard_normal((4000, 32, d))
     dots = queries @ keys.swapaxes(-1, -2)
@@ -431,20 +432,20 @@ def attention_by(rule):
 mask = causal_mask(len(tale) - 1, 0, np.float32)
 
 
-def scores(q, k, size=n_head_dim):
+def scores_of(q, k, size=n_head_dim):
     return q @ k.swapaxes(-1, -2) / math.sqrt(size)
 
 
 def attention_weights(size=n_head_dim, mask=mask, times=1):
-    return lambda q, k: softmax(scores(q, k, size) + mask) * times
+    return lambda q, k: softmax(scores_of(q, k, size) + mask) * times
 
 
 def over_the_queries(q, k):
-    return softmax((scores(q, k) + mask).swapaxes(-1, -2)).swapaxes(-1, -2)
+    return softmax((scores_of(q, k) + mask).swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
 def exp_of_softmax(q, k):
-    x = np.exp(softmax(scores(q, k) + mask))
+    x = np.exp(softmax(scores_of(q, k) + mask))
     return x / x.sum(axis=-1, keepdims=True)  # without this, all weights were above 1
 
 
