@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ... import lens
+from ...lens import put
 from ...ops import layer_norm
 from ...tap import edit, record
 from .verdict import expect, numbers
@@ -55,7 +55,7 @@ def check_8_3(answer, model, pairs, text, heads) -> None:
     for block in {block for block, _ in heads}:
         where = (..., [head for i, head in heads if i == block], -1, slice(None))
         name = f"h.{block}.attn.heads"
-        edits[name] = lens.put(where, seen[name][where])
+        edits[name] = put(where, seen[name][where])
     he, she = encode(" he")[0], encode(" she")[0]
     before, after, patched = (
         logits[:, -1, he] - logits[:, -1, she]
