@@ -17,6 +17,7 @@ a change of a source it is 1 once: look at the notebook, commit it, and the next
 
 import base64
 import io
+import re
 import sys
 import time
 from collections import defaultdict
@@ -50,6 +51,8 @@ def read_source(path: Path) -> nbformat.NotebookNode:
     for number, cell in enumerate(notebook.cells, start=1):
         cell.pop("id", None)
         cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        if cell.cell_type == "markdown":
+            cell.source = with_drawings(cell.source, path.parent.parent)
         if not cell.source.strip():
             raise BuildError(f"cell {number} is empty")
         if wrong := set(FORBIDDEN).intersection(tags(cell)):
@@ -57,6 +60,19 @@ def read_source(path: Path) -> nbformat.NotebookNode:
         if {"solution", "drawing"} & {*tags(cell)}:  # JupyterLab shows them when they are clicked on
             cell.metadata["jupyter"] = {"source_hidden": True}
     return notebook
+
+
+def with_drawings(text: str, folder: Path) -> str:
+    """Markdown with its SVG files inside: GitHub shows no others, and a notebook can be moved."""
+
+    def inside(link: re.Match) -> str:
+        try:
+            data = base64.b64encode((folder / link[1]).read_bytes()).decode()
+        except FileNotFoundError:
+            raise BuildError(f"there is no {link[1]}") from None
+        return f"](data:image/svg+xml;base64,{data})"
+
+    return re.sub(r"\]\((data/\w+\.svg)\)", inside, text)
 
 
 def tags(cell: nbformat.NotebookNode) -> list[str]:

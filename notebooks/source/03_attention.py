@@ -367,7 +367,8 @@ plt.show()
 # The explanation page shows the same for any sentence, step by step. Here is a part of it. Choose a
 # token, a block and a head: the queries, keys and values, the scores before and after the scale and
 # the mask, and the weights are all there, with the arcs from the token to those it looks at.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+# (Scripts do not run on GitHub, where the cell below stays empty: open the
+# notebook in Jupyter, and run the cell.)
 
 # %%
 boxes = ["qkv", "scores", "heads", "attention"]

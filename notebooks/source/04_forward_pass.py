@@ -151,7 +151,8 @@ for name, shape in shapes.items():
 # %% [markdown]
 # And here is the same forward pass to be looked at: the explanation page, with the map of this model
 # and the numbers of its first and its last block. Choose a box of the map, or a token.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+# (Scripts do not run on GitHub, where the cell below stays empty: open the
+# notebook in Jupyter, and run the cell.)
 
 # %%
 model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])

@@ -335,7 +335,8 @@ plt.show()
 # %% [markdown]
 # Try it: move the sliders, and watch who is left. Then draw a few tokens. Choose another token above
 # the sliders, and look for one where the model is sure and one where it is not.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+# (Scripts do not run on GitHub, where the cell below stays empty: open the
+# notebook in Jupyter, and run the cell.)
 
 # %%
 model.explain("The king had three sons. The youngest", 6, boxes=["next", "written"], blocks=[])

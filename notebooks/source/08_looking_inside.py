@@ -182,7 +182,8 @@ plt.show()
 # %% [markdown]
 # The explanation page names such heads, and shows the lens below their maps. Choose a head to see it
 # large, and a token to see what the model would say after it.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter.)
+# (Scripts do not run on GitHub, where the cell below stays empty: open the
+# notebook in Jupyter, and run the cell.)
 
 # %%
 model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"], blocks=[])

@@ -924,7 +924,7 @@ for name, banned in {
 # | MLP | two matrices, GELU | three, SwiGLU | `multilayer_perceptron` |
 # | keys and values | one for each query head | one for a group of them | a line in `self_attention`; a smaller cache |
 # | training | the next token of web pages | then instructions, and preferences | the data and the loss |
-# | size | 1.5 billion parameters, 40 GB of text | up to hundreds of times as much of both | `config.py` |
+# | size | 1.5 billion parameters, 40 GB of text | up to hundreds of times the parameters, and over a thousand times the text | `config.py` |
 #
 # **RoPE** (Su et al. 2021). Instead of adding a vector for each position at the beginning, turn
 # queries and keys, two numbers at a time, by an angle that grows with the position. In the dot
@@ -1245,5 +1245,11 @@ check_9_3(max(ADJECTIVES, key=child_lean), ADJECTIVES, FRAME, model)
 # - Sheng et al. 2019, *The Woman Worked as a Babysitter: On Biases in Language Generation*; Carlini
 #   et al. 2021, *Extracting Training Data from Large Language Models*; Holtzman et al. 2021,
 #   *Surface Form Competition*, on why answers should be compared by what the question adds.
+# - Turner et al. 2023, *Steering Language Models With Activation Engineering*; Rimsky et al. 2024,
+#   *Steering Llama 2 via Contrastive Activation Addition*.
+# - Su et al. 2021, *RoFormer*; Zhang and Sennrich 2019, *Root Mean Square Layer Normalization*;
+#   Shazeer 2020, *GLU Variants Improve Transformer*; Ainslie et al. 2023, *GQA*; Ouyang et al. 2022,
+#   *Training Language Models to Follow Instructions with Human Feedback*; Hoffmann et al. 2022,
+#   *Training Compute-Optimal Large Language Models*.
 # - `picogpt/bundled/README.md`, the card of the fairy-tale model: what it has read, how well it
 #   predicts, and its limits.

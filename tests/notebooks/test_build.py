@@ -194,3 +194,16 @@ def test_what_only_draws_is_folded(tmp_path):
     drawing, other = build.read_source(path).cells
     assert drawing.metadata == {"tags": ["drawing"], "jupyter": {"source_hidden": True}}
     assert other.metadata == {}
+
+
+def test_drawings_are_inside_the_notebook(folder):
+    (folder / "data").mkdir()
+    (folder / "data" / "one.svg").write_text("<svg/>", "utf-8")
+    path = folder / "source" / "01_one.py"
+    path.write_text("# %% [markdown]\n# ![A line](data/one.svg)\n", "utf-8")
+    (cell,) = build.read_source(path).cells
+    link = cell.source.removeprefix("![A line](data:image/svg+xml;base64,").removesuffix(")")
+    assert base64.b64decode(link) == b"<svg/>"
+    (folder / "data" / "one.svg").unlink()
+    with pytest.raises(build.BuildError, match="there is no data/one.svg"):
+        build.read_source(path)
