@@ -10,7 +10,7 @@
 #   make test-gpt2                                   the tests on OpenAI's weights (downloads them)
 #   make bench                                       speed and memory beside transformers'
 #   make notebooks                                   run the notebooks, write them with their outputs
-#   make lab                                         open the notebooks in JupyterLab
+#   make lab                                         open copies of the notebooks in JupyterLab
 #   make assignments OUT=folder                      what a class is handed out
 #   make fairytale CORPUS=tales.txt HELDOUT=book.txt OUT=folder
 #                                                    train the bundled model anew (hours)
@@ -86,8 +86,14 @@ notebooks: .venv/made-notebooks
 	$(BIN)/python -m pytest tests/notebooks
 	$(BIN)/python notebooks/build.py $(ONLY)
 
+# In the folder lab/ lie copies, so that the notebooks stay as they are; what is there is kept.
+# JupyterLab refuses to run as root, which one is in a container, unless it is told to.
 lab: .venv/made-notebooks
-	$(BIN)/python -m jupyterlab notebooks
+	@mkdir -p lab
+	@for notebook in notebooks/*.ipynb; do \
+	    test -e "lab/$${notebook##*/}" || cp "$$notebook" lab/; done
+	$(BIN)/python -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) \
+	    --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/lab/00_quick_start.ipynb
 
 assignments: .venv/made
 	$(call needs,OUT)

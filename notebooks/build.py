@@ -50,7 +50,8 @@ def read_source(path: Path) -> nbformat.NotebookNode:
     notebook.update(nbformat_minor=4, metadata=METADATA)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.pop("id", None)
-        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        # nbconvert takes "alt" for what a screen reader says of the cell's plot
+        cell.metadata = {key: cell.metadata[key] for key in ("tags", "alt") if key in cell.metadata}
         if cell.cell_type == "markdown":
             cell.source = with_drawings(cell.source, path.parent.parent)
         if not cell.source.strip():

@@ -17,7 +17,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import matplotlib.pyplot as plt
@@ -56,7 +56,7 @@ print(f"{model.tokenizer.n_vocab:,} tokens in the vocabulary")
 # words, punctuation. A space belongs to the word after it, and is shown as `·` here. Each token has
 # a number, its id, and ids are all that the model ever sees.
 
-# %%
+# %% alt="The sentence cut into tokens, each in a box of its own with its id below; most words are one token, a rare one falls into pieces."
 sentence = "Once upon a time there was a princess who lived in a gingerbread house."
 ids = model.tokenizer.encode(sentence)
 drawings.token_boxes(token_labels(model.tokenizer, ids), ids)
@@ -73,7 +73,7 @@ assert model.tokenizer.decode(ids) == sentence
 # **Guess first.** What comes after "The king had three"? Think of three words, and of how sure you
 # are of the first.
 
-# %%
+# %% alt="Bars: the twelve likeliest tokens after the prompt, in falling order of probability."
 prompt = "The king had three"
 ids = model.tokenizer.encode(prompt)
 logits = model(ids)
@@ -125,7 +125,7 @@ for piece in model.stream("'Good morning,' said the", 60, temperature=0.8, seed=
 #
 # **Guess first.** In how many of ten places will the token that was drawn not be the likeliest one?
 
-# %%
+# %% alt="A table of columns, one for each token that was written: the likeliest candidates with their probabilities, and a frame around the one that was drawn."
 columns = []
 for step in model.steps(prompt, 10, temperature=1.0, top_k=6, seed=3):
     candidates = step.likeliest(6)
@@ -152,7 +152,7 @@ plt.show()
 # **Guess first.** Which words of the tale will be the darkest: the common ones, the rare ones, or
 # the first of each sentence?
 
-# %%
+# %% alt="The tale, each token on a ground that is the darker the more it surprised the model. New names and things are dark, the ends of set phrases light."
 score = model.score(TALE)
 drawings.surprise_text(token_labels(model.tokenizer, score.ids), -score.logprobs)
 plt.show()
@@ -176,7 +176,7 @@ print(f"{score.bits_per_byte:.2f} bits per byte: what the text would take, compr
 # **Guess first.** Which is the worst of these: one wrong word, two words swapped, or all letters
 # shuffled? And in what order do the others follow?
 
-# %%
+# %% alt="Bars: surprise of five versions of a sentence. It grows from the sentence as it is to the one with shuffled letters."
 sentences = {
     "as it is": "The old woman gave the boy a piece of bread.",
     "one wrong word": "The old woman gave the boy a piece of yellow.",
@@ -233,7 +233,7 @@ for name, x in activations.items():
 # **Guess first.** Which single part is missed most: an attention or an MLP, at the beginning, in
 # the middle or at the end?
 
-# %%
+# %% alt="Pairs of bars for each block, on a logarithmic axis: added surprise without its attention and without its MLP."
 parts = {"attention": "attn.c_proj", "MLP": "mlp.c_proj"}
 tale = np.array([model.tokenizer.endoftext, *model.tokenizer.encode(TALE)])
 fig, ax = plt.subplots(figsize=(7.5, 3))

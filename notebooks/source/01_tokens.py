@@ -18,7 +18,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 from collections import Counter
@@ -95,7 +95,7 @@ print(list(split("The king's daughter was 17 years old, and   brave.")))
 # %% tags=["stable"]
 print(tokenizer.explain(" shoemaker"))
 
-# %%
+# %% alt="A tree: letters at the bottom, joined step by step to the tokens of the word shoemaker, each joint with its rank."
 drawings.merge_tree(to_symbols(" shoemaker"), tokenizer.merge_steps(" shoemaker"))
 plt.show()
 
@@ -124,7 +124,7 @@ assert [i for word in split(TALE) for i in encode_word(word)] == ids
 # below each stands its id, its row in the model's table of vectors. Frequent words are one token,
 # others fall into pieces.
 
-# %%
+# %% alt="The beginning of the tale cut into tokens, each in a box of its own with its id below."
 some = tokenizer.encode("\n\n".join(TALE.split("\n\n")[:2]))
 drawings.token_boxes(token_labels(tokenizer, some), some)
 plt.show()
@@ -194,7 +194,7 @@ assert theirs == [pair for pair, _ in learned[:3]]
 # words, or the few hundred that were learned from the tale itself?
 
 
-# %%
+# %% alt="Two curves of bytes per token against the number of merges, both rising: with merges learned from this very text, and with those of the model."
 def bytes_per_token(text, merges):
     ranks = {pair: rank for rank, pair in enumerate(merges)}
     n_tokens = sum(len(merge(to_symbols(word), ranks)) for word in split(text))
@@ -276,7 +276,7 @@ for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
 # **Guess first.** Which of the six languages takes the most tokens? And the most tokens for each
 # character?
 
-# %%
+# %% alt="Bars for six languages: characters, bytes and tokens of the same sentence. English has the fewest tokens for its characters, other scripts the most."
 SENTENCES = {
     "English": "All human beings are born free and equal in dignity and rights.",
     "German": "Alle Menschen sind frei und gleich an Würde und Rechten geboren.",

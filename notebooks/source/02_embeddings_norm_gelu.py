@@ -18,7 +18,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import math
@@ -80,7 +80,7 @@ for word in (" king", " princess", " said", " three", " cat", " gold"):
 # Here are the cosines between some words. We have sorted them into groups; the model was never
 # told of any. Where a group shows as a dark square, the model has found it by itself.
 
-# %%
+# %% alt="A square of cosines between the embeddings of words, sorted into five framed groups. Several groups show as dark squares on the diagonal."
 groups = {
     "family": "king queen prince princess father mother brother sister son daughter",
     "animals": "horse dog cat bird wolf fox bear fish lion",
@@ -123,7 +123,7 @@ print(list(x.shape))
 #
 # **Guess first.** How would the picture look if every position's vector were drawn at random?
 
-# %%
+# %% alt="Left, the cosines between rows of wpe, large along the diagonal. Right, their first three principal components as curves over the position."
 normed = wpe / np.linalg.norm(wpe, axis=-1, keepdims=True)
 step = config.n_ctx // 64
 few = normed[::step]  # 64 of them are enough for a picture
@@ -219,7 +219,7 @@ assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
 # **Guess first.** The stream is a sum that gets longer and longer. By what factor will its numbers
 # have grown at the end: 2, 10 or 100?
 
-# %%
+# %% alt="Curves over the depth, logarithmic: the size of the residual stream grows from block to block, while what the norms give stays at one size."
 names = ["embed"]
 for i in range(config.n_layer):
     names += [f"h.{i}.resid_mid", f"h.{i}.resid"]
@@ -280,7 +280,7 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 #
 # **Guess first.** After 48 branches, how much of the start is left with each of the two?
 
-# %%
+# %% alt="Two falling curves over the number of branches: with pre-norm a good share of the embeddings is left, with post-norm nearly nothing."
 width, n_branches = 512, 48
 start = rng.standard_normal((64, width), np.float32)
 g, b = np.ones(width, np.float32), np.zeros(width, np.float32)
@@ -342,7 +342,7 @@ plt.show()
 # were trained with this one, and expect it.
 
 
-# %%
+# %% alt="Three plots: ReLU and GELU; the difference between GELU's two formulas, a few ten-thousandths; and a histogram of what GELU gets, mostly negative."
 def exact_gelu(x):
     phi = np.vectorize(lambda t: 0.5 * (1.0 + math.erf(t / math.sqrt(2.0))), otypes="d")
     return (x * phi(x)).astype(x.dtype)

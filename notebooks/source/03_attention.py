@@ -15,7 +15,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import math
@@ -112,7 +112,7 @@ output.round(2)
 # %% [markdown]
 # These five lines are all there is. The library's function does the same:
 
-# %%
+# %% alt="Four small matrices of three tokens, with numbers: the scores, the scaled scores, the masked ones, and the weights."
 assert np.array_equal(output, causal_attention(q, k, v))
 
 fig, axes = plt.subplots(1, 4, figsize=(8.5, 2.5))
@@ -139,7 +139,7 @@ plt.show()
 #
 # **Guess first.** At which length of the vectors is half of the slope lost?
 
-# %%
+# %% alt="Left, the size of dot products grows as the root of d. Right, the slope of the softmax stays with the scale and falls to nothing without it."
 rng = np.random.default_rng(0)
 sizes = 2 ** np.arange(11)
 spread, slopes, scaled_slopes = [], [], []
@@ -213,7 +213,7 @@ print("   before", weights[1].round(3), " now", early[1].round(3))
 # **Guess first.** Which positions' logits will change: those before the new token, its own, those
 # after it?
 
-# %%
+# %% alt="Bars: the largest change of a logit at each position. They are zero before the replaced token, and above zero from there on."
 sentence = "The king had a daughter, and the king loved his daughter."
 ids = model.tokenizer.encode(sentence)
 labels = token_labels(model.tokenizer, ids)
@@ -287,7 +287,7 @@ assert np.array_equal(activations["h.0.attn.q"][2], qkv[:, columns])
 #
 # **Guess first.** Do all heads of a block add about as much, or do few of them do most of it?
 
-# %%
+# %% alt="A matrix of heads and tokens: how long the vector is that each head of block 0 adds at each position."
 heads = activations["h.0.attn.heads"]  # [n_head, n_seq, n_head_dim]
 w, b = (model.params["h"][0]["attn"]["c_proj"][name] for name in "wb")
 written = heads @ w.reshape(n_head, n_head_dim, -1)  # [n_head, n_seq, n_embd]
@@ -313,7 +313,7 @@ plt.show()
 # **Guess first.** Will the maps of the first block look like those of the last? What would a head
 # look like that always looks at the token before?
 
-# %%
+# %% alt="A grid of small attention maps, one for each head of each block. All are dark on or below the diagonal only."
 maps = attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
 assert np.allclose(maps.sum(axis=-1), 1, atol=1e-5)
 
@@ -342,7 +342,7 @@ plt.show()
 #
 # **Guess first.** Of the three patterns, which one will the best head show most clearly?
 
-# %%
+# %% alt="Three large attention maps: the heads that look most at the token itself, at the previous token, and at the first token."
 mean_on = {
     "itself": lookback(maps, 0)[..., 1:].mean(axis=-1),
     "the previous token": lookback(maps, 1)[..., 1:].mean(axis=-1),
@@ -466,7 +466,7 @@ losses = {name: loss(attention_by(rule)) for name, rule in rules.items()}
 # The heads cut by `reshape` need another tap, which undoes the right cut and makes the wrong one.
 
 
-# %%
+# %% alt="Bars: the loss with each mistake. The right rule has the lowest, and most mistakes come near to a model that knows nothing."
 def wrong_heads(name, x):
     if name.endswith((".q", ".k", ".v")):
         return merge_heads(x).reshape(x.shape)

@@ -15,7 +15,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import math
@@ -46,7 +46,7 @@ tokenizer, params, config = model.tokenizer, model.params, model.config
 # stand *next*. In between, every position has one vector, the residual stream. Each block reads it
 # twice and adds to it twice.
 
-# %%
+# %% alt="A diagram: the embeddings, the residual stream with the branches of attention and MLP that read it and add to it, the last norm, and the logits."
 drawings.forward_pass(config)
 plt.show()
 
@@ -123,7 +123,7 @@ for position, row in enumerate(probabilities):
         comes, chance = labels[position + 1], f"{row[ids[position + 1]]:.1%}"
     print(f"{labels[position]:>12}   {comes:12}{chance:>6}   {guesses}")
 
-# %%
+# %% alt="Bars: the twelve likeliest tokens after the prompt, with their probabilities."
 last = probabilities[-1]
 best = np.argsort(-last)[:12][::-1]
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
@@ -186,7 +186,7 @@ for size, c in SIZES.items():
     assert n == c.n_layer * (12 * d**2 + 13 * d) + (c.n_vocab + c.n_ctx) * d + 2 * d
     print(f"GPT-2 {size:6} {n:13,} parameters, {4 * n / 1e6:6,.0f} MB as float32")
 
-# %%
+# %% alt="Stacked bars for this model and the four sizes of GPT-2: the share of parameters in tokens, positions, attention, MLP and norms. With size, tokens take less and the blocks more."
 assert count(config).total() == sum(x.size for x in flatten(params).values())
 
 everyone = {MODEL: config} | SIZES
@@ -226,7 +226,7 @@ plt.show()
 # 5000 tokens, for $d = 768$?
 
 
-# %%
+# %% alt="Two area plots: operations per token against the length of the text. Most are in the matrices of the blocks; only the scores grow with the length."
 def flops_per_token(config, n_seq) -> dict[str, float]:
     """Floating-point operations of one forward pass over n_seq tokens, divided by n_seq."""
     d = config.n_embd
@@ -300,7 +300,7 @@ a, b = rng.standard_normal((2, 1000, 1000), np.float32)
 peak = 2e9 / seconds(lambda: a @ b) / 1e9
 print(f"a product of two large matrices: {peak:6.1f} billion FLOPs per second")
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="A curve on logarithmic axes: operations per second rise with the number of tokens that are computed together, towards the speed of one large matrix product."
 fig, ax = plt.subplots(figsize=(6, 3))
 ax.loglog(lengths, rates, "o-", color=BLUE, label="forward pass")
 ax.axhline(peak, color=GREY, ls="--", label="one large matrix product")
@@ -403,7 +403,7 @@ print(f"all equally likely:  {1 / config.n_vocab:.3%}")
 # **Guess first.** Which is worse: no attention at all, no MLP at all, or all blocks in reverse
 # order?
 
-# %%
+# %% alt="Bars: the loss with each mistake, the right model first, beside the line of a model that knows nothing."
 tale = np.array(tokenizer.encode(TALE))
 
 

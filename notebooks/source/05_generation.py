@@ -16,7 +16,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import math
@@ -68,7 +68,7 @@ def show(name, text):
 # likeliest next tokens of each, and, on the right, the whole vocabulary from the likeliest to the
 # least likely token, with both axes logarithmic.
 
-# %%
+# %% alt="Two bar charts of the ten likeliest next tokens, one with a clear favourite and one without; and both distributions over the whole vocabulary, logarithmic."
 sure = model(tokenizer.encode(SURE))[-1]  # logits [n_vocab]
 unsure = model(tokenizer.encode(START))[-1]
 
@@ -121,7 +121,7 @@ print(START + text)
 # **Guess first.** Which text has the higher probabilities, the model's or the person's? How does
 # its picture change towards the end?
 
-# %%
+# %% alt="Two rows of bars: the probability of each token when it was written. In the model's greedy text nearly all are high, in a person's text high and low ones alternate."
 N = 150
 greedy = list(model.steps(START, N))
 show("greedy", tokenizer.decode(step.id for step in greedy))
@@ -171,7 +171,7 @@ print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 # **Guess first.** Six points are thrown at the line. How many will land on one of the twelve
 # likeliest tokens?
 
-# %%
+# %% alt="Probabilities as pieces of a line from 0 to 1, with six random points, each above the token that it picks."
 probabilities = softmax(unsure)
 order = np.argsort(-probabilities)
 ends = np.cumsum(probabilities[order])
@@ -208,7 +208,7 @@ for i in order[:5]:
 # **Guess first.** How high must the temperature be for all tokens to be about equally likely: 2, 5
 # or 20?
 
-# %%
+# %% alt="Left, the distribution at four temperatures, the flatter the higher. Right, the number of tokens in play grows with the temperature up to the whole vocabulary."
 z = unsure.astype(float)
 for T in (0.5, 2.0):
     power = softmax(z) ** (1 / T)
@@ -288,7 +288,7 @@ print(f"in the text that a person wrote:     {(written < 0.001).mean():.1%} are 
 #
 # **Guess first.** Where the model is sure, how many tokens will each of the three rules keep?
 
-# %%
+# %% alt="Six curves of the sorted probabilities, for a sure and an unsure place, with the part shaded that top-k, top-p or min-p keeps. Only top-k keeps the same number in both."
 rules = {
     "top-k, k = 40": lambda logits: keep_top_k(logits, 40),
     "top-p, p = 0.9": lambda logits: keep_top_p(logits, 0.9),
@@ -321,7 +321,7 @@ plt.show()
 # few. Top-p and min-p follow the distribution. Here is how many tokens each rule keeps while the
 # model reads our text:
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="Three curves over the places of a text: how many tokens top-k, top-p and min-p keep. Top-k is flat, the others rise and fall."
 fig, ax = plt.subplots(figsize=(8.5, 3))
 styles = zip(rules.items(), (GREEN, ORANGE, BLUE), ("--", ":", "-"), strict=True)
 for (name, keep), colour, line in styles:
@@ -378,20 +378,20 @@ for name, setting in settings.items():
 # $$z_i \to \begin{cases} z_i / \theta & z_i > 0 \\ z_i \cdot \theta & z_i < 0 \end{cases}
 # \qquad \text{for every token } i \text{ of the text so far.}$$
 
-# %%
+# %% alt="Pairs of bars: the probabilities of twelve tokens before and after the penalty. Those that were in the text have become less likely."
 refrain = "'Who is there?' asked the wolf. 'It is I,' said the girl. 'Who is there?' asked the"
-ids = tokenizer.encode(refrain)
-logits = model(ids)[-1]
-penalized = penalize_repetition(logits, ids, 1.3)
+refrain_ids = tokenizer.encode(refrain)
+refrain_logits = model(refrain_ids)[-1]
+penalized = penalize_repetition(refrain_logits, refrain_ids, 1.3)
 by_hand = [
-    z if i not in ids else z / np.float32(1.3) if z > 0 else z * np.float32(1.3)
-    for i, z in enumerate(logits)
+    z if i not in refrain_ids else z / np.float32(1.3) if z > 0 else z * np.float32(1.3)
+    for i, z in enumerate(refrain_logits)
 ]
 assert np.array_equal(by_hand, penalized)
 
-best = np.argsort(-logits)[:12]
+best = np.argsort(-refrain_logits)[:12]
 fig, ax = plt.subplots(figsize=(8.5, 3))
-ax.bar(np.arange(12) - 0.2, 100 * softmax(logits)[best], 0.4, color=BLUE, label="before")
+ax.bar(np.arange(12) - 0.2, 100 * softmax(refrain_logits)[best], 0.4, color=BLUE, label="before")
 ax.bar(
     np.arange(12) + 0.2,
     100 * softmax(penalized)[best],
@@ -402,7 +402,7 @@ ax.bar(
     label="with a penalty of 1.3",
 )
 labels = [
-    f"{s} *" if i in ids else s for i, s in zip(best, token_labels(tokenizer, best), strict=True)
+    f"{s} *" if i in refrain_ids else s for i, s in zip(best, token_labels(tokenizer, best), strict=True)
 ]
 ax.set_xticks(range(12), labels, rotation=90)
 ax.set(ylabel="probability, %", title="... asked the ...      (* was in the text already)")
@@ -422,11 +422,11 @@ plt.show()
 # says exactly the same, but the penalty does something else:
 
 # %%
-seen = max(ids, key=lambda i: logits[i])  # the likeliest token that was in the text already
-print(f"the logit of {tokenizer.decode([seen])!r} is {logits[seen]:.1f}")
+seen = max(refrain_ids, key=lambda i: refrain_logits[i])  # the likeliest token that was in the text already
+print(f"the logit of {tokenizer.decode([seen])!r} is {refrain_logits[seen]:.1f}")
 for shift in (0, 10, -40):
-    moved = logits + np.float32(shift)
-    before, after = softmax(moved)[seen], softmax(penalize_repetition(moved, ids, 1.3))[seen]
+    moved = refrain_logits + np.float32(shift)
+    before, after = softmax(moved)[seen], softmax(penalize_repetition(moved, refrain_ids, 1.3))[seen]
     print(f"with {shift:+3} on all logits: {before:.2%} before the penalty, {after:.2%} after it")
 
 # %% [markdown]
@@ -435,7 +435,7 @@ for shift in (0, 10, -40):
 #
 # **Guess first.** Does a higher penalty cost anything, or can one simply take a high one?
 
-# %%
+# %% alt="Left, repetition falls with the penalty. Right, the text becomes less and less likely to the model."
 penalties = [1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0]
 shares, means = [], []
 for penalty in penalties:
@@ -502,7 +502,7 @@ assert text == tokenizer.decode(best_ids) and math.isclose(score, total / length
 # greedy's choices have an orange edge. Where these two part, the likeliest step was not the best
 # one.
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="A tree of beam search in columns: the candidates of each step with their totals, kept ones in blue, dropped ones in grey, the path to the best text thick, greedy's choices edged."
 drawings.beam_tree(
     FORK,
     history,
@@ -519,9 +519,9 @@ plt.show()
 # **Guess first.** Will the text of eight beams be better than that of one?
 
 # %%
-for n_beams in (1, 2, 4, 8):
-    ((text, score),) = model.beam_search(START, 40, n_beams=n_beams)
-    show(f"{n_beams} beam{'s' * (n_beams > 1)}, {score:5.2f}", text)
+for n in (1, 2, 4, 8):
+    ((text, score),) = model.beam_search(START, 40, n_beams=n)
+    show(f"{n} beam{'s' * (n > 1)}, {score:5.2f}", text)
 
 # %% [markdown]
 # (The number is the mean log-probability of a token.) Beam search is at home where there is one
@@ -559,7 +559,7 @@ print(f"largest difference of a key or value, over the range of all: {max(differ
 # the queries? A query is used once, by its own position, in the pass in which it is made. So a new
 # token needs its own query, and the keys and values of everybody before it:
 
-# %%
+# %% alt="Two triangles of scores: without a cache all of them are computed for a new token, with a cache the last row alone."
 drawings.old_and_new_scores(8)
 plt.show()
 
@@ -623,7 +623,7 @@ for n in lengths:
         f"at {n:4} tokens: with {1e3 * with_cache[-1]:7.1f} ms, without {1e3 * without[-1]:7.1f} ms"
     )
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="Left, milliseconds for one more token: growing with the length without a cache, nearly flat with one. Right, the same added up over the text."
 every = np.arange(1, config.n_ctx + 1)
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2))
 for times, colour, line, name in (
@@ -662,7 +662,7 @@ plt.show()
 # whole context must be computed again for each token. picogpt drops the older half at once,
 # computes the rest again, and then has room for half a context in which the cache works.
 
-# %%
+# %% alt="Left, the number of tokens that the model sees, a saw-tooth where half is dropped at once. Right, the tokens to compute for each new one, high only where half was dropped."
 sample = Sample(
     (tokenizer.encode(TALE) * 9)[: config.n_ctx - 20],  # a long prompt
     choose=lambda logits, ids: draw(keep_top_k(logits, 40), rng),
@@ -747,7 +747,7 @@ assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in gree
 #
 # **Guess first.** Which of the three texts gains the most by looking back?
 
-# %%
+# %% alt="Three rows of bars: tokens written in each pass. Most passes write one; where a text repeats itself, many."
 BROTHERS = """The eldest son set out, and when he came to the well there sat a toad, who said: \
 'Give me a piece of your bread, and I will show you the way to the castle.' But he only laughed, \
 and went on, and nobody ever saw him again. So the second son set out, and when he came to the \
@@ -834,7 +834,7 @@ print("decoded token by token: ", "".join(tokenizer.decode([i]) for i in ids))
 # so a tap can make them, and the loss on our text says what they cost.
 
 
-# %%
+# %% alt="Bars: the loss with each mistake in the cache, all above the right one."
 def only_first_key(scores):
     wrong = np.full_like(scores, -np.inf)
     wrong[..., 0] = scores[..., 0]

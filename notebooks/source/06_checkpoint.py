@@ -19,7 +19,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-FOLDER = "tiny"  # or "124M", GPT-2 itself, once you have downloaded it
+FOLDER = "tiny"  # or "124M", GPT-2 itself, once notebook 0 has downloaded it
 
 # %%
 import hashlib
@@ -191,7 +191,7 @@ print(
 # and four for a checksum. That was all. Here is the whole file, every byte of it:
 
 
-# %%
+# %% alt="The bytes of the whole index in rows, coloured by what they are for: lengths, keys, values, restart points, checksums, footer, magic number."
 def regions(file):
     """(end, role) of every stretch of the index, in order."""
     found = []
@@ -376,7 +376,7 @@ print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start)
 # **Guess first.** Which is quicker: to read 64 MB, or to map them and then use all of them?
 
 
-# %%
+# %% alt="Bars on a logarithmic axis: reading a file takes long, mapping it hardly any time, even if one row is used."
 def milliseconds(f, times=3):
     spent = []
     for _ in range(times):

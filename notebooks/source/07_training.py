@@ -16,7 +16,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself: then allow half an hour, and 6 GB of memory
+MODEL = "fairytale"  # or "124M", GPT-2 itself: 498 MB to download, half an hour, 6 GB of memory
 
 # %%
 import os
@@ -88,7 +88,7 @@ tale = np.array(tokenizer.encode(TALE))
 # **Guess first.** Will the loss change in a straight line if one weight is changed a little? And a
 # lot?
 
-# %%
+# %% alt="A curve of the loss against one weight, and a straight line that touches it at the present value: the slope by the gradient."
 ids, targets = tale[:64], tale[1:65]
 loss, grads = loss_and_gradients(ids, targets, params, model.config.n_head)
 
@@ -157,7 +157,7 @@ def assert_same(computed, expected):
 # **Guess first.** The smaller the step, the better the slope? What speaks against a step of
 # $10^{-12}$?
 
-# %%
+# %% alt="The error of a measured slope against the step, logarithmic, two curves that fall and then rise; that of float32 lies far above that of float64."
 golden = np.load(DATA / "backward.npz")  # a tiny GPT-2, and PyTorch's gradients
 small = {k.removeprefix("params/"): golden[k] for k in golden if k.startswith("params/")}
 small_ids, small_targets = golden["ids"], golden["targets"]
@@ -260,7 +260,7 @@ assert np.allclose(dlogits, d_cross_entropy(logits, some_targets))
 #
 # **Guess first.** To how many tokens does this one place have something to say?
 
-# %%
+# %% alt="Bars of the gradient by token: one long bar to the left for the token that came, shorter ones to the right for the others."
 position = 20
 opening = tokenizer.decode(ids[position - 8 : position + 1])
 gradient = d_cross_entropy(model(ids)[position], targets[position])
@@ -422,7 +422,7 @@ assert np.allclose(w, theirs["w"], rtol=1e-12)
 #
 # **Guess first.** Which of the two is quicker along the valley, and why?
 
-# %%
+# %% alt="Left, gradient descent and Adam on their way through a long valley. Right, the learning rate rises quickly and then falls slowly."
 steepness = np.array([1.0, 100.0])  # the loss is half the sum of steepness * w^2
 
 
@@ -585,25 +585,32 @@ def learn(run):
     """Take all steps. Returns the curve, and the weights with the lowest held-out loss.
 
     curve: [n, 3], each row a step, the mean loss since the row before, and the held-out loss.
+    Interrupted, it returns what there is.
     """
     recipe, lengths = run.recipe, token_lengths(run.tokenizer)
     curve, losses, best = [], [], None
-    while True:
-        step = run.state.step
-        if step % recipe.eval_every == 0:
-            result = score(run.held_out, run.params, run.config.n_head, lengths, pool.map)
-            curve.append((step, np.mean(losses or [np.nan]), result.nats_per_token))
-            losses = []
-            if curve[-1][2] == min(row[2] for row in curve):
-                best = copy(run.params)
-            if recipe.sample and len(curve) % 4 == 1:
-                print(f"step {step}, held-out loss {result.nats_per_token:.2f}")
-                rng = np.random.default_rng(step)
-                show(write_sample(recipe.sample, run.params, run.config, run.tokenizer, rng))
-        if step == recipe.steps:
-            return np.array(curve), best
-        losses.append(update(run, pool))
-        run.state.step += 1
+    try:
+        while True:
+            step = run.state.step
+            if step % recipe.eval_every == 0:
+                result = score(run.held_out, run.params, run.config.n_head, lengths, pool.map)
+                curve.append((step, np.mean(losses or [np.nan]), result.nats_per_token))
+                losses = []
+                if curve[-1][2] == min(row[2] for row in curve):
+                    best = copy(run.params)
+                if recipe.sample and len(curve) % 4 == 1:
+                    print(f"step {step}, held-out loss {result.nats_per_token:.2f}")
+                    rng = np.random.default_rng(step)
+                    show(write_sample(recipe.sample, run.params, run.config, run.tokenizer, rng))
+            if step == recipe.steps:
+                break
+            losses.append(update(run, pool))
+            run.state.step += 1
+    except KeyboardInterrupt:  # the stop button
+        if not curve:
+            raise
+        print(f"stopped after {run.state.step} steps; the curve goes as far as that")
+    return np.array(curve), best
 
 
 began = time.perf_counter()
@@ -612,7 +619,7 @@ all_curve, all_best = learn(run)
 print(f"{time.perf_counter() - began:.0f} seconds")
 
 
-# %%
+# %% alt="Two falling curves: the loss on the fables that the model learns from, and on held-out ones, below the line of a model that knows nothing."
 def plot_curve(ax, curve, name, style, colour, column=2):
     ax.plot(curve[:, 0], curve[:, column], style, ms=4, color=colour, label=name)
 
@@ -659,7 +666,7 @@ for name, some_recipe in recipes.items():
     runs[name] = new_run(some_recipe, start, few, windows, config, small_tokenizer)
     curves[name], bests[name] = learn(runs[name])
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="Two plots of loss against steps. On the fables that they learn from all runs fall; on held-out ones those with few fables turn and rise, and only the one with all fables goes on falling."
 curves["all 255 fables"] = all_curve[all_curve[:, 0] <= brief.steps]
 looks = zip(curves.items(), ("o-", "s--", "^-.", "D:"), (RED, BLUE, GREEN, PINK), strict=True)
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.6), sharex=True, sharey=True)
@@ -724,7 +731,7 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
 #
 # We only use the first 128 positions, which saves time.
 
-# %%
+# %% alt="Curves of the loss on held-out sonnets: the fine-tuned model begins far below the one from nothing."
 sonnets = split_documents((DATA / "sonnets.txt").read_text("utf-8"))
 learned, held_out = hold_out(sonnets, 0.2, seed=0)
 view = replace(model.config, n_ctx=128)
@@ -809,7 +816,7 @@ for name, weights in (("before", teller), ("after", poet)):
 # **Guess first.** One of the mistakes leaves the model exactly where it began. Which?
 
 
-# %%
+# %% alt="Bars: the held-out loss after a short training with each mistake, the right one first."
 def short_run(lr=4e-3, params=start, shifted=True, pile_up=False) -> float:
     """The held-out loss after 50 steps, right or wrong."""
     params = copy(params)

@@ -16,7 +16,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import matplotlib.pyplot as plt
@@ -88,7 +88,7 @@ assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
 # **Guess first.** What will the lowest row say, with no block at all: the next token, the token
 # itself, or nothing sensible?
 
-# %%
+# %% alt="A table of positions and depths: in each field the token that the logit lens reads there, the darker the surer."
 sentence = "The king had three sons, and he loved the youngest"
 ids = np.array(tokenizer.encode(sentence))
 logits, seen = run(ids)
@@ -121,7 +121,7 @@ plt.show()
 # For a whole text, two curves tell the same: how well each reading predicts, and how often its
 # first guess is already the one that the model ends with.
 
-# %%
+# %% alt="Left, the loss of the readings falls with the depth. Right, the share of positions whose first guess is already the final one rises to all."
 readings = lens.logit_lens(activations, params)
 losses = [cross_entropy(reading, tale[1:]) for reading in readings]
 agreement = (readings.argmax(axis=-1) == readings[-1].argmax(axis=-1)).mean(axis=-1)
@@ -152,7 +152,7 @@ plt.show()
 # **Guess first.** To which of the four do the heads give most: to the token itself, the one before,
 # the first of the text, or the same token earlier on?
 
-# %%
+# %% alt="Four matrices of blocks and heads: how much each head looks at itself, at the previous token, at the first one, and at the same token earlier on."
 maps = lens.attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
 n_seq = maps.shape[-1]
 places = np.arange(n_seq)
@@ -227,7 +227,7 @@ print(f"most in block {block}, head {head}: {moved.max():.0%}")
 # **Guess first.** By how much does the loss rise without the one head that is missed most: by
 # 0.01, 0.1 or 1 nat per token?
 
-# %%
+# %% alt="Two matrices of blocks and heads: what the loss rises by if a head is replaced by its mean, and by zeros."
 loss = cross_entropy(run(tale[:-1])[0], tale[1:])
 
 
@@ -252,9 +252,9 @@ axes[0].set_ylabel("block")
 fig.colorbar(image, ax=axes, label="the loss rises by,\nnats per token")
 plt.show()
 
-block, head = np.unravel_index(costs.argmax(), costs.shape)
+costliest = np.unravel_index(costs.argmax(), costs.shape)
 print(f"loss of the whole model:  {loss:.3f}")
-print(f"without its costliest head, block {block}, head {head}:  {loss + costs.max():.3f}")
+print(f"without its costliest head, block {costliest[0]}, head {costliest[1]}:  {loss + costs.max():.3f}")
 print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
 
 # %% [markdown]
@@ -265,7 +265,7 @@ print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.
 # **Guess first.** How many of the cheapest heads can go before it is felt: a tenth, a third, or
 # most of them?
 
-# %%
+# %% alt="Two curves of the loss against the share of heads that are replaced: it rises late with the cheapest first, early with the costliest first."
 order = np.argsort(costs, axis=None)
 numbers = np.unique(np.linspace(0, costs.size, 13).astype(int))
 fig, ax = plt.subplots(figsize=(8, 2.7))
@@ -289,11 +289,11 @@ plt.show()
 # it:
 
 # %%
-edits = lens.ablate_heads([(block, head)], config, activations)
+edits = lens.ablate_heads([costliest], config, activations)
 before = token_logprobs(run(tale[:-1])[0], tale[1:])
 after = token_logprobs(run(tale[:-1], edits)[0], tale[1:])
 texts = token_labels(tokenizer, tale)
-print(f"without head {head} of block {block}:")
+print(f"without head {costliest[1]} of block {costliest[0]}:")
 for i in np.argsort(after - before)[:6]:
     context = "".join(texts[max(0, i - 7) : i + 1])
     print(f"{context:>44} | {texts[i + 1]:10} {np.exp(before[i]):6.1%} -> {np.exp(after[i]):6.1%}")
@@ -349,7 +349,7 @@ for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=Tru
 # last? Where does it change over?
 
 
-# %%
+# %% alt="A table of depths and positions: how far a patch turns the answer. Below, the noun's position counts; on top, the last position."
 def share(edits):
     """How far the edits take the runs of "king" to those of "queen": the mean over all pairs."""
     way = leaning(he_logits) - leaning(she_logits)
@@ -428,7 +428,7 @@ print(f"all heads, each alone, added up: {by_head.sum():.2f}")
 # A few heads carry most of it. Are they those that look at the noun? From the last token, how much
 # do they look at it, if it is a "king", and if it is a "queen"?
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="Left, a matrix of what each head does to the answer. Right, the same against how much the head looks at the noun, with the four strongest named."
 _, he_run = run(he_ids)
 gazes = [lens.attention_maps(r, n_layer)[..., -1, place].mean(axis=1) for r in (he_run, she_run)]
 
@@ -543,8 +543,8 @@ attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itsel
 
 # %% tags=["stable"]
 rng = np.random.default_rng(7)
-period = 20
-letters = rng.permutation(np.arange(1, n))[:period]  # none of them twice
+small_period = 20
+letters = rng.permutation(np.arange(1, n))[:small_period]  # none of them twice
 puzzle = np.array([0, *letters, *letters])
 small_run = {}
 small_logits = gpt2(puzzle, **by_hand, n_head=1, tap=record(small_run))
@@ -560,7 +560,7 @@ print(f"it reads:    {spell(puzzle)}")
 print(f"its guesses:  {spell(guesses)}")
 print(f"right:        {''.join('*' if ok else ' ' for ok in right)}")
 
-# %% tags=["drawing"]
+# %% tags=["drawing"] alt="Two attention maps of the hand-made model: one line beside the diagonal in block 0, and one line 19 positions back in block 1."
 small_maps = lens.attention_maps(small_run, tiny.n_layer)
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
 titles = ("Block 0: the previous token", "Block 1: what came next the last time")
@@ -587,7 +587,7 @@ plt.show()
 # %% tags=["stable"]
 inner = small_maps[..., 1:, 1:]  # without the dot, which does not come again
 print(f"to the previous token, block 0: {lens.lookback(inner, 1)[0, 0].mean():.2f}")
-print(f"induction score, block 1:       {lens.induction_scores(inner, period)[1, 0]:.2f}")
+print(f"induction score, block 1:       {lens.induction_scores(inner, small_period)[1, 0]:.2f}")
 for silent in (0, 1):
     tap = edit(lens.ablate_heads([(silent, 0)], tiny))
     guesses = gpt2(puzzle, **by_hand, n_head=1, tap=tap).argmax(axis=-1)[:-1]
@@ -601,7 +601,7 @@ for silent in (0, 1):
 #
 # **Guess first.** Does so small a model have induction heads? What would be seen in its loss?
 
-# %%
+# %% alt="Two matrices of blocks and heads: how much each looks at the previous token, and its induction score."
 period = 50
 rng = np.random.default_rng(0)
 random_ids = np.tile(rng.integers(config.n_vocab - 1, size=(4, period)), 2)
@@ -640,7 +640,7 @@ plt.show()
 # kinder one: a name that it cannot know. How much do its parts surprise the model, each time that
 # it comes back?
 
-# %%
+# %% alt="Stacked bars for each time that the name comes: the surprise that it comes, and that of its spelling."
 name = " Marzipolda"
 story = f"""There was once a girl who was called{name}. One day{name} went into the forest, and\
  there{name} met a wolf. 'Where are you going,{name}?' said the wolf, and{name} began to weep."""
@@ -838,7 +838,7 @@ attempt(check_8_3, answer, model, pairs, OTHER, four)
 # ## Solutions
 
 
-# %% tags=["solution"]
+# %% tags=["solution"] alt="Bars: what each part of the model contributes to the logit of he minus she."
 # A solution of exercise 1
 def contribution_solution(part):
     return (part - part.mean()) / sigma * params["ln_f"]["g"] @ towards

@@ -18,7 +18,7 @@
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
-MODEL = "fairytale"  # or "124M", GPT-2 itself, once you have downloaded it
+MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
 import textwrap
@@ -135,7 +135,7 @@ for ending in (" three sons.", " three moons.", " sons three."):
 #
 # **Guess first.** For how many of the eight passages does the whole text help?
 
-# %%
+# %% alt="Pairs of points for eight passages, on a logarithmic axis: the probability of the right last word after the last sentence alone, and after the whole passage."
 PASSAGES = [
     (
         "A fox saw some grapes on a high wall. He jumped again and again.",
@@ -223,7 +223,7 @@ show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, 
 #
 # **Guess first.** Will the right summary gain more than the shuffled one?
 
-# %%
+# %% alt="Two bar charts, without and with the hint: how much the tale adds to the log-probability of four summaries."
 OTHER = """There was once a wolf who had not eaten for three days. He knocked at the door of the \
 seven kids and said with a soft voice: 'Open the door, dear children, your mother has come home \
 and has brought something for each of you.' But the kids saw his black paw at the window, and \
@@ -264,7 +264,7 @@ plt.show()
 # **Guess first.** How many of eight words does a model translate that has read English only, and
 # how many by chance? And does it copy?
 
-# %%
+# %% alt="Two matrices of questions and answers, for translation and for copying. A model that can do the task has a dark diagonal."
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
 FRENCH = ["roi", "maison", "chat", "fille", "pain", "nuit", "eau", "cheval"]
 TRANSLATED = "dog = chien\ntree = arbre\nmoon = lune\nhand = main\n"
@@ -360,7 +360,7 @@ for question in list(QUESTIONS)[:4]:
 #
 # **Guess first.** What share of the pairs will be in the right order? By chance it is one half.
 
-# %%
+# %% alt="Left, the numbers of glad and sad texts on a line. Right, the share of pairs that are ranked right, beside what chance gives."
 GLAD = [
     "The boy saw that his father had come home at last, and the boy was very",
     "The king gave a great feast, there was music and dancing, and every one was very",
@@ -471,7 +471,7 @@ show(talk.text)
 # 1542 are now called 774 and 1558.) picogpt computes the same function as OpenAI's code, but these
 # figures were not measured with it.
 
-# %%
+# %% alt="Published accuracies and perplexities of the four sizes of GPT-2: the accuracies rise with the size, the perplexities fall."
 PUBLISHED = {  # Radford et al. 2019, Table 3
     "LAMBADA: last word of a passage": [45.99, 55.48, 60.12, 63.24],
     "CBT: missing noun, 10 choices": [87.65, 92.35, 93.45, 93.30],
@@ -514,7 +514,7 @@ plt.show()
 # **Guess first.** For which of these texts will the model need the fewest bits, and for which more
 # than the 8 in which a byte is stored?
 
-# %%
+# %% alt="Bars: bits per byte for seven kinds of text. Fairy tales need the fewest."
 sonnets = (DATA / "sonnets.txt").read_text("utf-8").split("<|endoftext|>")
 fables = (DATA / "fables.txt").read_text("utf-8").split("<|endoftext|>")
 TEXTS = {
@@ -557,7 +557,7 @@ plt.show()
 # whose first tokens have nothing before them; or pieces that overlap by half, of which only the
 # second half counts.
 
-# %%
+# %% alt="Two falling curves: perplexity against the length of the pieces, lower where the pieces overlap."
 text = "\n\n".join(sonnet.strip() for sonnet in sonnets[:12])
 ids = np.array([tokenizer.endoftext, *tokenizer.encode(text)])
 lengths = token_lengths(tokenizer)
@@ -592,7 +592,7 @@ plt.show()
 #
 # **Guess first.** On which side will the baker be, the thief, the nurse, the doctor?
 
-# %%
+# %% alt="Points for twenty people, sorted: the log-odds of she against he in four sentences and their mean."
 MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
 WORKERS = "nurse cook spinner servant tailor miller baker gardener shepherd fisherman soldier thief"
 PEOPLE = [*MEN_AND_WOMEN.split(), *WORKERS.split(), "doctor", "teacher"]
@@ -643,7 +643,7 @@ plt.show()
 # word for word.
 
 
-# %%
+# %% alt="Three falling curves, logarithmic: how many stretches of at least so many tokens the model could recite, from Aesop, Shakespeare and the tale."
 def recited(text):
     """[(n, beginning, what follows)]: all stretches that greedy decoding would get right."""
     ids = np.array([tokenizer.endoftext, *tokenizer.encode(text)])[: config.n_ctx + 1]
@@ -693,7 +693,7 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 #
 # **Guess first.** From how many times on will a saying be recited?
 
-# %%
+# %% alt="Points for twelve sayings: the surprise of the ending against how often the saying stands in the books, with those marked that are recited."
 SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books
     ("Once upon", " a time", 244),
     ("the Emerald", " City", 51),
@@ -855,7 +855,7 @@ for strength in (1, 2, 3, 4):
 for strength in (2, 4):
     results[f"random {strength}"] = measure(steered(elsewhere, strength))
 
-# %%
+# %% alt="Two plots against the cost in fluency: how often the named words come, and other words of the sea, with a bias, with steering and with a random push."
 ways = {"bias": (ORANGE, "s--"), "steering": (BLUE, "o-"), "random": (GREY, "^:")}
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3), sharex=True)
 for way, (colour, style) in ways.items():
@@ -1083,7 +1083,7 @@ print("outside the blocks:", *(name for name in param_shapes(SIZES["124M"]) if "
 # **A `<bos>` token.** What each of these becomes, and what the first sentence of TALE costs after
 # it:
 
-# %%
+# %% alt="Bars: the loss on the first sentence after the special token, and after four texts that look like one."
 sentence = tokenizer.encode(TALE[: TALE.index(".") + 1])
 prefixes = {"the token <|endoftext|>": [tokenizer.endoftext]}
 for text in ("<bos>", "<s>", "[CLS]", "<|endoftext|>"):

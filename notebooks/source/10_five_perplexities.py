@@ -109,7 +109,7 @@ for name, result in measured.items():
 # **The context.** Whoever sees more of the text before a token predicts it better. Let us look at
 # that directly: the surprise of the same tokens with more and more of the text before them.
 
-# %%
+# %% alt="A falling curve: the surprise at the same tokens against the number of tokens before them."
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 255]
 targets = range(256, len(ids), 64)  # the same tokens for every length
 surprise = []
@@ -159,7 +159,7 @@ for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag
 #
 # **Guess first.** Which compresses better, a model of this size or the programs that pack files?
 
-# %%
+# %% alt="Bars of bits per byte: the frequencies of letters, three compressors, and this model, which needs the fewest."
 data = text.encode()
 compressed = {
     "zlib": len(zlib.compress(data, 9)),
@@ -192,7 +192,7 @@ plt.show()
 #
 # **Guess first.** Is a model usually too sure of itself, or not sure enough?
 
-# %%
+# %% alt="How often the first choice was right against how sure the model was, at three temperatures. At temperature 1 the points lie near the diagonal."
 windows = [ids[i : i + n_ctx] for i in range(0, len(ids) - n_ctx, n_ctx)]
 logits = np.concatenate([model(window)[:-1] for window in windows])
 nexts = np.concatenate([window[1:] for window in windows])

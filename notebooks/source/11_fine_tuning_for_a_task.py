@@ -223,28 +223,34 @@ def fine_tune(passages, epochs, *, first_block=0, weight_decay=0.1, lr=5e-4, see
 
     first_block: the embeddings and the blocks before it stay as they are.
     curve: [epochs, 3], the loss on what is learned from, on what is held out, and the accuracy.
+    Interrupted after the first pass, it returns what there is.
     """
     params = unflatten({path: x.copy() for path, x in flatten(model.params).items()})
     frozen = ("wte", "wpe", *(f"h.{i}." for i in range(first_block))) if first_block else ()
     learning = {path: x for path, x in flatten(params).items() if not path.startswith(frozen)}
     moments, rng = zero_moments(learning), np.random.default_rng(seed)
     steps, step, curve, best = epochs * -(-len(passages) // 16), 0, [], None
-    for _ in range(epochs):
-        losses, order = [], rng.permutation(len(passages))
-        for i in range(0, len(order), 16):
-            some = [passages[j] for j in order[i : i + 16]]
-            halves = pool.map(lambda half: loss_and_gradients(params, half), (some[::2], some[1::2]))
-            (loss, grads), (other_loss, others) = halves
-            grads = {path: (grads[path] + others[path]) / 2 for path in learning}
-            clip_gradients(grads, 1.0)
-            rate = lr * (1 - step / steps)
-            step += 1
-            adamw(learning, grads, moments, step, lr=rate, weight_decay=weight_decay)
-            losses.append((loss + other_loss) / 2)
-        loss, chosen = surprise(params)
-        if not curve or loss < min(row[1] for row in curve):
-            best = chosen
-        curve.append((np.mean(losses), loss, (chosen == truth).mean()))
+    try:
+        for _ in range(epochs):
+            losses, order = [], rng.permutation(len(passages))
+            for i in range(0, len(order), 16):
+                some = [passages[j] for j in order[i : i + 16]]
+                halves = pool.map(lambda half: loss_and_gradients(params, half), (some[::2], some[1::2]))
+                (loss, grads), (other_loss, others) = halves
+                grads = {path: (grads[path] + others[path]) / 2 for path in learning}
+                clip_gradients(grads, 1.0)
+                rate = lr * (1 - step / steps)
+                step += 1
+                adamw(learning, grads, moments, step, lr=rate, weight_decay=weight_decay)
+                losses.append((loss + other_loss) / 2)
+            loss, chosen = surprise(params)
+            if not curve or loss < min(row[1] for row in curve):
+                best = chosen
+            curve.append((np.mean(losses), loss, (chosen == truth).mean()))
+    except KeyboardInterrupt:  # the stop button
+        if not curve:
+            raise
+        print(f"stopped after {len(curve)} of {epochs} passes")
     return np.array(curve), best, chosen
 
 
@@ -253,7 +259,7 @@ print("all weights, where the held-out loss is lowest:", accuracy(at_best))
 print("all weights, after the last pass:              ", accuracy(at_end))
 
 
-# %%
+# %% alt="Left, the loss on what is learned from falls to nothing, while that on held-out tales turns and rises. Right, the share of right answers."
 def draw_curves(curves: dict[str, np.ndarray]) -> None:
     """The loss on what is learned from (dashed) and on what is held out, and the accuracy."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -287,7 +293,7 @@ draw_curves({"all weights": curve})
 # **Guess first.** What will cost more: to train the last two blocks only, or a quarter of the
 # passages only?
 
-# %%
+# %% alt="The same two plots for four ways to train: all weights, the last blocks alone, fewer passages, and strong weight decay."
 quarter = learn[::4]
 curves = {"all weights": curve}
 results = {"all weights": at_best}
@@ -317,7 +323,7 @@ for name, chosen in results.items():
 #
 # **Guess first.** Whose tales will be taken for each other's?
 
-# %%
+# %% alt="The confusion matrix: five collections as rows, the model's answers as columns, with the counts."
 confusion = np.zeros((5, 5))
 np.add.at(confusion, (truth, results["all weights"]), 1)
 fig, ax = plt.subplots(figsize=(4.2, 3.6))

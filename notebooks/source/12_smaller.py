@@ -76,7 +76,7 @@ for x in (1.0, -2.0, 0.1, 1e-6, 70000.0):
 # The simplest scale makes the largest weight 127, and rounds all others to the nearest step.
 
 
-# %%
+# %% alt="Left, a histogram of the weights of one matrix with long tails. Right, a flat histogram of the rounding errors."
 def quantize(x, n_bits=8, axis=None):
     """x rounded to whole numbers of n_bits, and the scale: one for all, or along an axis."""
     largest = np.abs(x).max(axis, keepdims=True)
@@ -117,7 +117,7 @@ for n in (8, 16, 32, 64):
 # A column of the matrix makes one number of the output; let us call it a channel. Outliers are not
 # spread evenly over the channels:
 
-# %%
+# %% alt="The largest weight of each channel, sorted, below the line of the largest weight of the matrix."
 fig, ax = plt.subplots(figsize=(7.5, 3))
 ax.plot(np.sort(np.abs(w).max(axis=0)), color=BLUE, label="largest weight of each channel")
 ax.axhline(np.abs(w).max(), color=RED, label="largest weight of the matrix")
@@ -201,7 +201,7 @@ for name, x in (("float32", model.params), ("int8", small.params)):
 #
 # **Guess first.** Which block is missed most, and which one least?
 
-# %%
+# %% alt="Bars on a logarithmic axis: what each block costs if it is taken away. The first one costs by far the most."
 n_layer = config.n_layer
 base = model.score(deciding).bits_per_byte
 costs = []
@@ -220,7 +220,7 @@ plt.show()
 # missed least among the rest, and so on. It need not find the best choice, as two blocks may stand in
 # for each other, but it tries few.
 
-# %%
+# %% alt="Two curves of bits per byte against the number of blocks kept; the greedy choice is the lower one."
 kept, greedy = list(range(n_layer)), {n_layer: list(range(n_layer))}
 while len(kept) > 1:
     choices = [[j for j in kept if j != i] for i in kept]
@@ -290,7 +290,7 @@ assert after < before
 #
 # **Guess first.** Will some heads be missed as much as a whole block?
 
-# %%
+# %% alt="Left, a matrix of what each head costs if it is silent. Right, bits per byte against the number of silent heads, the least missed or the most missed ones."
 n_head, width = config.n_head, config.n_head_dim
 sample = deciding[:400]
 
@@ -359,7 +359,7 @@ for name, size in SIZES.items():
 # **Guess first.** Which variant writes the quickest: half as many bytes, a quarter as many bytes,
 # or fewer blocks?
 
-# %%
+# %% alt="Two plots of bits per byte against size and against speed, one point for each variant."
 with tempfile.TemporaryDirectory() as folder:
     tuned.save(Path(folder) / "small", "int8")
     both = picogpt.load(Path(folder) / "small")

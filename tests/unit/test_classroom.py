@@ -1,5 +1,6 @@
 """What the notebooks share: it is found from anywhere, and needs Matplotlib for plots alone."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,3 +37,12 @@ def test_a_notebook_runs_in_any_folder_and_says_how_to_get_picogpt(source):
     code = [cell.split("\n", 1)[1] for cell in text.split("\n# %%") if "[markdown]" not in cell]
     for line in "\n".join(code).splitlines():
         assert "../" not in line and 'Path("' not in line, line
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_every_plot_has_an_alternative_text(source):
+    for cell in source.read_text("utf-8").split("\n# %%")[1:]:
+        head, _, code = cell.partition("\n")
+        draws = re.search(r"plt\.show\(\)|^(loss_bars|draw_curves)\(", code, re.MULTILINE)
+        if draws and "[markdown]" not in head:
+            assert re.search(r' alt="[^"]{30,}"$', head), code
