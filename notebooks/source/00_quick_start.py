@@ -161,7 +161,7 @@ plt.show()
 # The background is dark where something new enters the tale. It is light where a phrase only has
 # to be completed, as after "Once upon a", or where somebody speaks who has spoken before. The
 # mean surprise is the measure by which language models are trained and compared. It is also called
-# the **loss** (notebook 7 makes it small):
+# the **loss** ([notebook 7](07_training.ipynb) makes it small):
 
 # %%
 assert np.isclose(score.nats_per_token, -score.logprobs.mean())
@@ -477,4 +477,4 @@ check_0_3(cross_entropy(model(tale[:-1], tap=edit(silent)), tale[1:]), model)
 #
 # - Read the code: the README lists the files in the order in which they build on each other, and
 #   shows all of GPT-2 on one screen.
-# - Next: notebook 1, on how a text becomes numbers.
+# - Next: [notebook 1](01_tokens.ipynb), on how a text becomes numbers.

@@ -332,7 +332,7 @@ print("held back:     ", [decoder.push(i) for i in cat])
 
 # %% [markdown]
 # **`<bos>`.** What the model loses on the tale (the loss is the mean surprise of a token, in nats,
-# notebook 0): on its second token and all later ones, as the first cannot be predicted from
+# [notebook 0](00_quick_start.ipynb)): on its second token and all later ones, as the first cannot be predicted from
 # nothing. What was put in front does not count.
 
 
@@ -522,9 +522,9 @@ check_1_3(pair_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/bpe/pretokenize.py`, `merges.py`, `tokenizer.py` and `learn.py`, in this
+# - The code: [`picogpt/bpe/pretokenize.py`](../picogpt/bpe/pretokenize.py), `merges.py`, `tokenizer.py` and `learn.py`, in this
 #   order. To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
 # - Gage 1994, *A New Algorithm for Data Compression*: byte-pair encoding, made to shorten files.
-#   Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*, who used it
-#   on words, for the vocabulary of a model. Radford et al. 2019, section 2.2, on bytes.
-# - Next: notebook 2, what becomes of an id.
+#   [Sennrich et al. 2016](https://arxiv.org/abs/1508.07909), *Neural Machine Translation of Rare Words with Subword Units*, who used it
+#   on words, for the vocabulary of a model. [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), section 2.2, on bytes.
+# - Next: [notebook 2](02_embeddings_norm_gelu.ipynb), what becomes of an id.

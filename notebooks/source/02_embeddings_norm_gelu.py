@@ -7,7 +7,7 @@
 #
 # A token enters the model as a number, its id. This notebook follows it to the vector that the first
 # block works on. (A *block* is one of the `n_layer` equal parts that come one after the other; each
-# consists of attention, for which see notebook 3, and of an *MLP*, two matrices with a function
+# consists of attention, for which see [notebook 3](03_attention.ipynb), and of an *MLP*, two matrices with a function
 # between them.) Then it looks at the two functions that every block uses again and again: layer
 # norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
 # matrices of the MLP would be no more than one. You need to know what a vector, a mean and a
@@ -106,7 +106,7 @@ plt.show()
 # %% [markdown]
 # ## 2.2 Where it stands
 #
-# Attention sees the tokens before it as a heap, in no order (notebook 3, exercise 3). So the
+# Attention sees the tokens before it as a heap, in no order ([notebook 3](03_attention.ipynb), exercise 3). So the
 # order has to be written into the vectors: a second table, `wpe`, has a row for each position,
 # which is *added*.
 #
@@ -275,7 +275,7 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 # inputs. With post-norm each addition is divided by about $\sqrt{2}$ again, so that after $n$
 # branches a share of $2^{-n/2}$ of the embeddings is left; with pre-norm it is $1/\sqrt{n + 1}$.
 # The gradient that comes back along this path is divided as often. So in a deep post-norm model
-# the first blocks get far smaller gradients than the last ones (Xiong et al. 2020), and training
+# the first blocks get far smaller gradients than the last ones ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)), and training
 # it needs a careful warm-up of the learning rate.
 #
 # **Guess first.** After 48 branches, how much of the start is left with each of the two?
@@ -395,7 +395,7 @@ for i, share in enumerate(shares):
 #
 # A tap may also give back something else than it was shown, and the model goes on with that. So a
 # tap puts each of these mistakes into the model. We compare the *loss* on the tale, which is the
-# mean surprise of its tokens in nats (notebook 0), and the logits: the largest change of a logit,
+# mean surprise of its tokens in nats ([notebook 0](00_quick_start.ipynb)), and the logits: the largest change of a logit,
 # divided by the range of all logits.
 #
 # **Guess first.** Which of the mistakes below does the model not even notice in its loss? Which one
@@ -619,9 +619,9 @@ print(f"in this model: {mirrored_solution(wte, 1000)} of the first 1000")
 # %% [markdown]
 # ## To go on
 #
-# - The code: `gelu` and `layer_norm` in `picogpt/ops.py`, `embed` and `transformer_block` in
-#   `picogpt/model.py`.
-# - Ba et al. 2016, *Layer Normalization*; Hendrycks and Gimpel 2016, *Gaussian Error Linear Units*;
-#   Xiong et al. 2020, *On Layer Normalization in the Transformer Architecture*, on what the place
+# - The code: `gelu` and `layer_norm` in [`picogpt/ops.py`](../picogpt/ops.py), `embed` and `transformer_block` in
+#   [`picogpt/model.py`](../picogpt/model.py).
+# - [Ba et al. 2016](https://arxiv.org/abs/1607.06450), *Layer Normalization*; [Hendrycks and Gimpel 2016](https://arxiv.org/abs/1606.08415), *Gaussian Error Linear Units*;
+#   [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), *On Layer Normalization in the Transformer Architecture*, on what the place
 #   of the norm does to gradients.
-# - Next: notebook 3, where the positions begin to look at each other.
+# - Next: [notebook 3](03_attention.ipynb), where the positions begin to look at each other.

@@ -337,7 +337,7 @@ plt.show()
 # - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum
 #   to 1, and in GPT-2 124M the first position, which everybody can see, has become a place to
 #   rest, whatever token stands there. A single sentence cannot tell whether that is so in a given
-#   model, or whether a head just looks at this first word: notebook 8 measures it on a longer
+#   model, or whether a head just looks at this first word: [notebook 8](08_looking_inside.ipynb) measures it on a longer
 #   text.
 #
 # **Guess first.** Of the three patterns, which one will the best head show most clearly?
@@ -376,7 +376,7 @@ model.explain("The king had three sons. The king", 0, boxes=boxes, blocks=[0, n_
 
 # %% [markdown]
 # Not every head means something, and a weight says only where a head *looks*, not what it takes
-# from there. Notebook 8 asks what a head is good for by taking it away.
+# from there. [Notebook 8](08_looking_inside.ipynb) asks what a head is good for by taking it away.
 
 # %% [markdown]
 # ## Common mistakes
@@ -603,6 +603,6 @@ check_3_3({"wpe": lambda x: 0 * x}, model, ids)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `causal_attention` in `picogpt/ops.py`, `self_attention` in `picogpt/model.py`.
-# - Vaswani et al. 2017, *Attention Is All You Need*, section 3.2, where all this comes from.
-# - Next, notebook 4 puts attention and the parts of notebook 2 together to the whole of GPT-2.
+# - The code: `causal_attention` in [`picogpt/ops.py`](../picogpt/ops.py), `self_attention` in [`picogpt/model.py`](../picogpt/model.py).
+# - [Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), *Attention Is All You Need*, section 3.2, where all this comes from.
+# - Next, [notebook 4](04_forward_pass.ipynb) puts attention and the parts of [notebook 2](02_embeddings_norm_gelu.ipynb) together to the whole of GPT-2.

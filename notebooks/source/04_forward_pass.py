@@ -6,7 +6,7 @@
 # **Goal:** assemble GPT-2 from its parts in one cell, check it to the last digit, and count what it
 # costs.
 #
-# You have met the parts in notebooks 2 and 3; nothing new is needed but their order. After that we
+# You have met the parts in notebooks [2](02_embeddings_norm_gelu.ipynb) and [3](03_attention.ipynb); nothing new is needed but their order. After that we
 # count: parameters, multiplications, bytes. The sums are simple enough to be done on paper, and
 # explain most of what is said about the size and the speed of language models. About 35 minutes.
 #
@@ -322,7 +322,7 @@ plt.show()
 # is listed as `SAVED` in `picogpt/backward.py`: what went into each product, each norm and each
 # GELU, and the attention weights. The scores, for instance, are not among them. And the keys and
 # values of earlier positions are kept, so that they are not computed again for each new token
-# (notebook 5).
+# ([notebook 5](05_generation.ipynb)).
 #
 # **Guess first.** Which takes the most memory in 124M with a full context: the weights, the cache,
 # or all activations?
@@ -366,8 +366,8 @@ for name, c in everyone.items():
 # >   encoder reads the source, and each block of the decoder has a second attention that looks at
 # >   it. GPT-2 is the decoder alone, without that second attention. The list of its tensors settles
 # >   it.
-# > - *"GPT-2 is from Google."* The Transformer is (Vaswani et al. 2017), and BERT, an encoder alone
-# >   (Devlin et al. 2018). GPT-2 is from OpenAI (Radford et al. 2019).
+# > - *"GPT-2 is from Google."* The Transformer is ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)), and BERT, an encoder alone
+# >   ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)). GPT-2 is from OpenAI ([Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
 # > - *Logits taken for probabilities*, or the softmax taken twice.
 # > - *Off by one*: row $t$ of the logits is about token $t + 1$.
 # > - *Matrices transposed*: OpenAI's files hold $[n_\mathrm{in}, n_\mathrm{out}]$, a `Linear` of
@@ -397,8 +397,8 @@ print(f"the likeliest token: {once.max():.1%} after one softmax, {twice.max():.3
 print(f"all equally likely:  {1 / config.n_vocab:.3%}")
 
 # %% [markdown]
-# **The others**, measured by what they do to the loss on a text (nats per token; notebook 3 has
-# such a table for attention, notebook 2 for the norm):
+# **The others**, measured by what they do to the loss on a text (nats per token; [notebook 3](03_attention.ipynb) has
+# such a table for attention, [notebook 2](02_embeddings_norm_gelu.ipynb) for the norm):
 #
 # **Guess first.** Which is worse: no attention at all, no MLP at all, or all blocks in reverse
 # order?
@@ -595,8 +595,8 @@ check_4_3(both_solution, model)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/model.py` has the same lines as our cell, cut into functions with a tap and a
+# - The code: [`picogpt/model.py`](../picogpt/model.py) has the same lines as our cell, cut into functions with a tap and a
 #   cache; the README shows all of them on one screen.
-# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 2.3: the
+# - [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), *Language Models are Unsupervised Multitask Learners*, section 2.3: the
 #   whole description of the architecture is half a page long.
-# - Next: notebook 5 writes with it; notebook 6 reads its weights from the file.
+# - Next: [notebook 5](05_generation.ipynb) writes with it; [notebook 6](06_checkpoint.ipynb) reads its weights from the file.

@@ -8,7 +8,7 @@
 #
 # A language model does not write. It says how likely each token would be as the next one, and
 # something else must choose, append, and ask again. The first half of this notebook is about the
-# choice, the second about the asking. You need notebook 4, or at least to know that a softmax turns
+# choice, the second about the asking. You need [notebook 4](04_forward_pass.ipynb), or at least to know that a softmax turns
 # logits into probabilities. About 40 minutes.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
@@ -159,7 +159,7 @@ print(f"drawn at random     {repeated(drawn):6.1%}")
 print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 
 # %% [markdown]
-# (Holtzman et al. 2020, *The Curious Case of Neural Text Degeneration*, show the same for GPT-2
+# ([Holtzman et al. 2020](https://arxiv.org/abs/1904.09751), *The Curious Case of Neural Text Degeneration*, show the same for GPT-2
 # 774M, whose greedy texts also end in loops.)
 #
 # ## 5.3 Drawing
@@ -410,7 +410,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The rule in this form comes from two places. Keskar et al. 2019 (*CTRL*, section 4.1) divide the
+# The rule in this form comes from two places. [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (*CTRL*, section 4.1) divide the
 # logit by $\theta$ and have one case only. That makes a *negative* logit larger, and so the token
 # likelier. Hugging Face's transformers had the same at first, until users found words repeated the
 # more, the larger the penalty was (issue 2302 and pull request 2303, December 2019); since then it
@@ -535,7 +535,7 @@ for n in (1, 2, 4, 8):
 #
 # So much for the choice; now to how the model is asked. In 5.1 we gave the model the whole text
 # again for every new token, although only the end of it was new. What can be kept? Attention is
-# causal: nothing at a position depends on later ones (notebook 3). So neither do its keys and
+# causal: nothing at a position depends on later ones ([notebook 3](03_attention.ipynb)). So neither do its keys and
 # values, in any block:
 #
 # **Guess first.** What is the largest difference, if 20 more tokens follow?
@@ -647,7 +647,7 @@ plt.show()
 # %% [markdown]
 # Without the cache, a token costs in proportion to the length of the text, and a whole text to the
 # square of it. With the cache a token costs nearly the same everywhere: only the scores and the
-# weighted means grow with the length, and they are the small part (notebook 4 counts it).
+# weighted means grow with the length, and they are the small part ([notebook 4](04_forward_pass.ipynb) counts it).
 #
 # The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
 # numbers. And there is a new limit. One token cannot keep a processor busy: each weight is fetched
@@ -860,7 +860,7 @@ loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
 # (A bar that goes beyond the dashed line is a model that does worse than by knowing nothing: it is
-# sure of the wrong tokens. Notebook 4 says more about it.)
+# sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
 
 # %% [markdown]
 # ## Five quick questions
@@ -1001,8 +1001,8 @@ check_5_3(again_solution, model)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/decoding/sampling.py` has every setting in a few lines, `loop.py` the loop,
+# - The code: [`picogpt/decoding/sampling.py`](../picogpt/decoding/sampling.py) has every setting in a few lines, `loop.py` the loop,
 #   `beam.py` and `lookup.py` the rest; `KVCache` is in `kv_cache.py`.
-# - Holtzman et al. 2020 (top-p, and why likely is not good), Fan et al. 2018 (top-k), Nguyen et al.
-#   2024 (min-p), Keskar et al. 2019 (the penalty), Leviathan et al. 2023 (guessing and checking).
-# - Next: notebook 6 reads the weights from OpenAI's file, notebook 9 puts writing to use.
+# - [Holtzman et al. 2020](https://arxiv.org/abs/1904.09751) (top-p, and why likely is not good), [Fan et al. 2018](https://arxiv.org/abs/1805.04833) (top-k), [Nguyen et al.
+#   2024](https://arxiv.org/abs/2407.01082) (min-p), [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (the penalty), [Leviathan et al. 2023](https://arxiv.org/abs/2211.17192) (guessing and checking).
+# - Next: [notebook 6](06_checkpoint.ipynb) reads the weights from OpenAI's file, [notebook 9](09_at_work.ipynb) puts writing to use.

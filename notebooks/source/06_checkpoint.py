@@ -62,7 +62,7 @@ for path in sorted(folder.iterdir()):
 
 # %% [markdown]
 # `hparams.json` holds the five sizes of the model, `encoder.json` and `vocab.bpe` the vocabulary
-# (notebook 1), and `checkpoint` says, in one line of text, what the other files' names begin with.
+# ([notebook 1](01_tokens.ipynb)), and `checkpoint` says, in one line of text, what the other files' names begin with.
 # The two that matter here are
 #
 # - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing
@@ -458,7 +458,7 @@ print(
 #
 # > - *The wrong byte order or type.* Any bytes are some float; nothing complains.
 # > - *Tensors in the order of the blocks.* Names are sorted as text, and `h10` comes before `h2`.
-# > - *The matrix transposed*: OpenAI's are $[n_\mathrm{in}, n_\mathrm{out}]$ (notebook 4).
+# > - *The matrix transposed*: OpenAI's are $[n_\mathrm{in}, n_\mathrm{out}]$ ([notebook 4](04_forward_pass.ipynb)).
 # > - *The masked checksum compared with the computed one.*
 # > - *A copy by accident*: `astype`, arithmetic or a list of rows is a new array, and with it the
 # >   memory map is for nothing.
@@ -626,8 +626,8 @@ check_6_3(damaged_solution, folder)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/weights/sstable.py`, `tf_bundle.py`, `crc32c.py` and `openai.py`; and
+# - The code: [`picogpt/weights/sstable.py`](../picogpt/weights/sstable.py), `tf_bundle.py`, `crc32c.py` and `openai.py`; and
 #   `safetensors.py` for Hugging Face's format, which does the same with a header in JSON.
 # - LevelDB's `doc/table_format.md`; TensorFlow's `tensor_bundle.proto`; RFC 3720, appendix B.4, on
 #   CRC-32C.
-# - Next: notebook 7, where weights like these come from.
+# - Next: [notebook 7](07_training.ipynb), where weights like these come from.

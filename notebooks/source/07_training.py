@@ -8,7 +8,7 @@
 #
 # Until now somebody else had found the weights. Here they learn. It takes one rule of calculus,
 # the chain rule, used some twenty times; and a loop of six lines, run a few hundred times. You
-# should have read notebooks 2 to 4, and know what a derivative is. About 40 minutes to read, and
+# should have read notebooks [2](02_embeddings_norm_gelu.ipynb) to [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and
 # one to three to run.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
@@ -386,7 +386,7 @@ print(f"{both / forward:.1f} times as long")
 # The gradient says which way is up. Gradient descent goes a little in the other direction, $w
 # \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate at
 # which the steep direction does not jump from wall to wall is far too small for the flat one.
-# *Adam* (Kingma and Ba 2015) keeps two running means for each weight, of the gradient, $m$, and
+# *Adam* ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) keeps two running means for each weight, of the gradient, $m$, and
 # of its square, $v$. They begin at 0, and so they are too small at first; in step $t$ each is
 # divided by the factor that is missing:
 #
@@ -466,7 +466,7 @@ plt.show()
 #
 # We have everything, and train. The text: 283 fables of Aesop, 195 kilobytes. A tenth of them is
 # *held out*: the model never learns from these, and so they tell whether it has understood
-# anything, or only remembers. First a vocabulary of its own, learned from the fables (notebook 1
+# anything, or only remembers. First a vocabulary of its own, learned from the fables ([notebook 1](01_tokens.ipynb)
 # says how).
 
 # %%
@@ -1010,10 +1010,10 @@ print(f"with the weights of step {25 * best}")
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/backward.py`, then `picogpt/train/`: `adamw.py`, `schedule.py`, `data.py`,
+# - The code: [`picogpt/backward.py`](../picogpt/backward.py), then [`picogpt/train/`](../picogpt/train/): `adamw.py`, `schedule.py`, `data.py`,
 #   `loop.py`.
 # - Your own text: `python -m picogpt.train --help`. The README has the three commands.
-# - Rumelhart, Hinton and Williams 1986, *Learning representations by back-propagating errors*.
-# - Kingma and Ba 2015, *Adam*. Loshchilov and Hutter 2019, *Decoupled Weight Decay Regularization*.
-# - Srivastava et al. 2014, *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.
-# - Next, notebook 8 looks inside a model that has been trained.
+# - [Rumelhart, Hinton and Williams 1986](https://doi.org/10.1038/323533a0), *Learning representations by back-propagating errors*.
+# - [Kingma and Ba 2015](https://arxiv.org/abs/1412.6980), *Adam*. [Loshchilov and Hutter 2019](https://arxiv.org/abs/1711.05101), *Decoupled Weight Decay Regularization*.
+# - [Srivastava et al. 2014](https://jmlr.org/papers/v15/srivastava14a.html), *Dropout: A Simple Way to Prevent Neural Networks from Overfitting*.
+# - Next, [notebook 8](08_looking_inside.ipynb) looks inside a model that has been trained.

@@ -9,7 +9,7 @@
 # Nobody has written down how a language model knows that a queen is a "she". But unlike a brain it
 # can be stopped anywhere, every number in it can be seen, and any of them can be changed to see
 # what happens then. This notebook has five instruments for that, each a few lines in
-# `picogpt/lens/`. You should have read notebooks 3 and 4. About 40 minutes.
+# `picogpt/lens/`. You should have read notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About 40 minutes.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -142,11 +142,11 @@ plt.show()
 # A caution that holds for every instrument. The last norm and the table of tokens were trained to
 # read the *last* stream. An early block may keep something in a direction that only later blocks
 # can read: the lens shows what is there *for the lens*, and a bad reading does not say that nothing
-# is known. (Belrose et al. 2023 learn a small correction for each depth, the *tuned lens*.)
+# is known. ([Belrose et al. 2023](https://arxiv.org/abs/2303.08112) learn a small correction for each depth, the *tuned lens*.)
 #
 # ## 8.3 What heads look at
 #
-# Notebook 3 showed the attention maps of one sentence. Here is a summary of a longer text: the
+# [Notebook 3](03_attention.ipynb) showed the attention maps of one sentence. Here is a summary of a longer text: the
 # share of its attention that each head gives, on average, to four kinds of places.
 #
 # **Guess first.** To which of the four do the heads give most: to the token itself, the one before,
@@ -214,7 +214,7 @@ print(f"most in block {block}, head {head}: {moved.max():.0%}")
 # One case is known from many models. A head's weights have to sum to 1, even when it has nothing
 # to say; and so it learns to *rest* on a place where there is little to fetch. In GPT-2 124M that
 # is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some heads
-# (Vig and Belinkov 2019, section 5.2.3). Where the third picture is pale, no head rests there. To
+# ([Vig and Belinkov 2019](https://arxiv.org/abs/1906.04284), section 5.2.3). Where the third picture is pale, no head rests there. To
 # know what a head is good for, we have to change it.
 #
 # ## 8.4 Taking a head away
@@ -478,7 +478,7 @@ for name, some_logits in rows.items():
 
 # %% [markdown]
 # So the model's knowledge of one small piece of grammar has an address. Larger models are studied
-# in the same way: Wang et al. 2022 followed how GPT-2 124M completes "When Mary and John went to
+# in the same way: [Wang et al. 2022](https://arxiv.org/abs/2211.00593) followed how GPT-2 124M completes "When Mary and John went to
 # the store, John gave a drink to ..." through 26 heads, most of them found by patching.
 #
 # ## 8.6 Induction heads
@@ -494,8 +494,8 @@ for name, some_logits in rows.items():
 #    before me", and copies the token that it finds there: B.
 #
 # So $A\,B \ldots A$ is continued by $B$, for any $A$ and $B$, even for pairs never seen before.
-# This cannot be a memory of the training text: it is learning from the context. (Elhage et al. 2021
-# and Olsson et al. 2022 found and named it.)
+# This cannot be a memory of the training text: it is learning from the context. ([Elhage et al. 2021](https://transformer-circuits.pub/2021/framework/index.html)
+# and [Olsson et al. 2022](https://arxiv.org/abs/2209.11895) found and named it.)
 #
 # Before we search for it, let us *build* one, so that we know what we are looking for. We take a
 # GPT-2 with two blocks, one head each, and write its matrices by hand; `gpt2` runs them as if they
@@ -875,10 +875,10 @@ print(f"{solution:.2f} of the way; {share(heads_from(she_run, four)):.2f} where 
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/lens/`, and `picogpt/tap.py`, on which it stands.
-# - nostalgebraist 2020, *interpreting GPT: the logit lens*. Belrose et al. 2023, *Eliciting Latent
+# - The code: [`picogpt/lens/`](../picogpt/lens/), and [`picogpt/tap.py`](../picogpt/tap.py), on which it stands.
+# - [nostalgebraist 2020](https://www.lesswrong.com/posts/AcKRB8wDpdaN6v6ru/interpreting-gpt-the-logit-lens), *interpreting GPT: the logit lens*. [Belrose et al. 2023](https://arxiv.org/abs/2303.08112), *Eliciting Latent
 #   Predictions from Transformers with the Tuned Lens*.
-# - Elhage et al. 2021, *A Mathematical Framework for Transformer Circuits*. Olsson et al. 2022,
-#   *In-context Learning and Induction Heads*. Wang et al. 2022, *Interpretability in the Wild*.
-# - Meng et al. 2022, *Locating and Editing Factual Associations in GPT*, section 2.1, for patching.
-# - Next, notebook 9 asks what the whole model can be used for.
+# - [Elhage et al. 2021](https://transformer-circuits.pub/2021/framework/index.html), *A Mathematical Framework for Transformer Circuits*. [Olsson et al. 2022](https://arxiv.org/abs/2209.11895),
+#   *In-context Learning and Induction Heads*. [Wang et al. 2022](https://arxiv.org/abs/2211.00593), *Interpretability in the Wild*.
+# - [Meng et al. 2022](https://arxiv.org/abs/2202.05262), *Locating and Editing Factual Associations in GPT*, section 2.1, for patching.
+# - Next, [notebook 9](09_at_work.ipynb) asks what the whole model can be used for.

@@ -10,8 +10,8 @@
 # Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you
 # will see how to find that out, which is as useful as a success. For the real GPT-2 there are
 # published figures, with their source; the numbers that cells print are always those of the model
-# that you have loaded. You need notebook 0; the last two sections, 9.12 and 9.13, are easier after
-# notebooks 3 and 4. About an hour.
+# that you have loaded. You need [notebook 0](00_quick_start.ipynb); the last two sections, 9.12 and 9.13, are easier after
+# notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About an hour.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -67,7 +67,7 @@ def show(text):
 # the line before. Whoever continues these well has to summarize, to translate and to answer. So
 # you write the beginning of such a document, and let the model go on. This is the idea of the
 # paper that introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask
-# Learners* (Radford et al. 2019).
+# Learners* ([Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
 #
 # | task | the document to be continued |
 # |---|---|
@@ -287,16 +287,16 @@ print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"
 # pages in other languages had been removed from its training text, and 10 MB of French were left.
 # The largest reached 5 BLEU from English to French, less than a dictionary word by word, and 11.5
 # from French to English, where its English helps (section 3.7 of the paper). The copying is another
-# matter: heads that continue a pattern of the prompt form in training by themselves (Olsson et al.
-# 2022), and notebook 8 looks for them in this model.
+# matter: heads that continue a pattern of the prompt form in training by themselves ([Olsson et al.
+# 2022](https://arxiv.org/abs/2209.11895)), and [notebook 8](08_looking_inside.ipynb) looks for them in this model.
 #
 # ## 9.6 Questions
 #
 # A dozen questions that a reader of fairy tales should be able to answer, each with three answers
 # to choose from. Comparing their log-probabilities has a flaw: " a king" is a likely phrase in any
 # tale, and would win whatever is asked. So here, too, we compare what the question *adds* to each
-# answer: its log-probability after the question less that after an empty question (Holtzman et al.
-# 2021 call this *domain-conditional pointwise mutual information*).
+# answer: its log-probability after the question less that after an empty question ([Holtzman et al.
+# 2021](https://arxiv.org/abs/2104.08315) call this *domain-conditional pointwise mutual information*).
 #
 # **Guess first.** How many of the twelve will it get right? By chance it would be four.
 
@@ -508,7 +508,7 @@ plt.show()
 #
 # ## 9.10 What perplexity is good for
 #
-# Perplexity measures how well a model predicts a text (notebook 0). Here are the bits that this
+# Perplexity measures how well a model predicts a text ([notebook 0](00_quick_start.ipynb)). Here are the bits that this
 # model needs for each byte of texts of different kinds.
 #
 # **Guess first.** For which of these texts will the model need the fewest bits, and for which more
@@ -531,7 +531,7 @@ TEXTS = {
         "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère "
         "en était folle, et sa mère-grand plus folle encore."
     ),
-    "random letters": "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz "), 300)),
+    "random letters": "".join(np.random.default_rng(1).choice(list("abcdefghijklmnopqrstuvwxyz "), 300)),
 }
 bits = {name: model.score(text).bits_per_byte for name, text in TEXTS.items()}
 fig, ax = plt.subplots(figsize=(7.5, 2.8))
@@ -547,12 +547,12 @@ plt.show()
 # %% [markdown]
 # So perplexity tells *what a model has read*: it is low for texts like those. (It can be worse than
 # useless for others: beyond 8 bits it would be cheaper to store the bytes as they are.) It serves
-# to compare two models on one text; to see whether training still helps (notebook 7); to find what
+# to compare two models on one text; to see whether training still helps ([notebook 7](07_training.ipynb)); to find what
 # does not fit into a text; to sort texts by kind (exercise 2); and, with a method called arithmetic
 # coding, to compress: the bits are not a figure of speech, a file could be made that small.
 #
 # It does not tell whether a text is true, or good: a text that goes in circles has the lowest
-# perplexity of all (notebook 5). And a perplexity means nothing without its protocol. Here is one
+# perplexity of all ([notebook 5](05_generation.ipynb)). And a perplexity means nothing without its protocol. Here is one
 # text under one model, cut into pieces of different length, in two ways: pieces side by side,
 # whose first tokens have nothing before them; or pieces that overlap by half, of which only the
 # second half counts.
@@ -630,7 +630,7 @@ plt.show()
 # pronouns. Who is beautiful, who is wicked, who does what to whom, all of it is learned in the same
 # way, most of it is harder to measure, and none of it is taken out by anybody.
 #
-# The real GPT-2 has read forty gigabytes of web pages, and repeats them. Sheng et al. 2019 (*The
+# The real GPT-2 has read forty gigabytes of web pages, and repeats them. [Sheng et al. 2019](https://arxiv.org/abs/1909.01326) (*The
 # Woman Worked as a Babysitter*) let it continue sentences about women and men, black and white, gay
 # and straight people, and found differences in the regard with which it speaks of them. OpenAI's
 # model card says that the model reflects the biases of its data, and advises against its use where
@@ -737,7 +737,7 @@ plt.show()
 # stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
 # al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its training text,
 # among them names, telephone numbers and addresses of private people, some of which had stood in
-# one document only. Later they measured on what it depends (Carlini et al. 2022, *Quantifying
+# one document only. Later they measured on what it depends ([Carlini et al. 2022](https://arxiv.org/abs/2202.07646), *Quantifying
 # Memorization Across Neural Language Models*): within one family of models, how much can be
 # extracted grows with the logarithm of three things, the number of copies, the size of the model,
 # and the length of the prompt. Our twelve sayings cannot show such a law. They are few, beginnings
@@ -756,7 +756,7 @@ plt.show()
 # - **A bias** on the logits: add a number $b$ to the logit of each token that you want. That
 #   multiplies its odds by $e^b$.
 # - **Banned words**: a bias of $-\infty$.
-# - **Steering**: add a vector to the residual stream (notebook 0, 0.7), in the direction in which
+# - **Steering**: add a vector to the residual stream ([notebook 0](00_quick_start.ipynb), 0.7), in the direction in which
 #   texts about the sea differ from others (Turner et al. 2023, Rimsky et al. 2024).
 #
 # Whatever is asked of the model that it would not have said by itself makes its text worse. We
@@ -926,7 +926,7 @@ for name, banned in {
 # | training | the next token of web pages | then instructions, and preferences | the data and the loss |
 # | size | 1.5 billion parameters, 40 GB of text | up to hundreds of times the parameters, and over a thousand times the text | `config.py` |
 #
-# **RoPE** (Su et al. 2021). Instead of adding a vector for each position at the beginning, turn
+# **RoPE** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)). Instead of adding a vector for each position at the beginning, turn
 # queries and keys, two numbers at a time, by an angle that grows with the position. In the dot
 # product of a query and a key only the *difference* of their angles is left. So a score depends on
 # what two tokens are and how far apart they stand, and not on where; nothing is learned.
@@ -950,7 +950,7 @@ print("query at 10, key at 7:", same_everywhere[10, 7].round(4), end="   ")
 print("query at 40, key at 37:", same_everywhere[40, 37].round(4))
 
 # %% [markdown]
-# **RMSNorm** (Zhang and Sennrich 2019). Layer norm without subtracting the mean, and without a bias.
+# **RMSNorm** ([Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467)). Layer norm without subtracting the mean, and without a bias.
 # It does as well and is quicker. Most of these models have left out the other biases, too.
 
 
@@ -967,7 +967,7 @@ print("lengths, before:", np.linalg.norm(some_vectors, axis=-1).round(1), end=" 
 print("after:", np.linalg.norm(rms_norm(some_vectors, gain), axis=-1).round(1))
 
 # %% [markdown]
-# **SwiGLU** (Shazeer 2020). The hidden layer is made twice, by two matrices. One half, through a
+# **SwiGLU** ([Shazeer 2020](https://arxiv.org/abs/2002.05202)). The hidden layer is made twice, by two matrices. One half, through a
 # function much like GELU (SiLU, $x / (1 + e^{-x})$), is the *gate* that says how much of the other
 # passes. So that three matrices hold no more numbers than two, the hidden layer has $8d/3$ numbers
 # instead of $4d$.
@@ -988,7 +988,7 @@ closed = swiglu(np.ones((7, d)), 0 * w_gate, w_up, w_down)
 assert not closed.any()  # a gate that is 0 lets nothing pass
 
 # %% [markdown]
-# **Grouped-query attention** (Ainslie et al. 2023; with a single group, Shazeer 2019). Every head
+# **Grouped-query attention** ([Ainslie et al. 2023](https://arxiv.org/abs/2305.13245); with a single group, [Shazeer 2019](https://arxiv.org/abs/1911.02150)). Every head
 # has its own queries, but several share their keys and values: the cache, which limits how many
 # people a server can serve, becomes smaller by that factor. What would happen to our model if its
 # heads had to share theirs? A tap puts the mean of each group in their place:
@@ -1013,10 +1013,10 @@ for n_group in (n for n in (1, 2, 4, 8) if config.n_head % n == 0):
 # A trained model cannot be made to share like that; it has to be trained so from the start, or for
 # some more steps after such a mean, and then it loses little.
 #
-# **Instruction tuning** (Ouyang et al. 2022). No line of the model changes. A GPT that was trained
+# **Instruction tuning** ([Ouyang et al. 2022](https://arxiv.org/abs/2203.02155)). No line of the model changes. A GPT that was trained
 # on text is trained further, on some ten thousand instructions with good answers, and the loss is
 # counted on the answers only. Then often comes a second stage, in which people, or another model,
-# say which of two answers is better, and the model is moved towards the better one. Notebook 11 does
+# say which of two answers is better, and the model is moved towards the better one. [Notebook 11](11_fine_tuning_for_a_task.ipynb) does
 # the first stage on a small scale.
 
 # %%
@@ -1029,10 +1029,10 @@ assert np.isclose(loss_on_answer, -logprob(document, answer_text) / counted.sum(
 print(f"loss on all of it {each.mean():.2f}, on the answer alone {loss_on_answer:.2f}")
 
 # %% [markdown]
-# **Scaling** (Kaplan et al. 2020; Hoffmann et al. 2022). The loss falls along a smooth curve as
+# **Scaling** ([Kaplan et al. 2020](https://arxiv.org/abs/2001.08361); [Hoffmann et al. 2022](https://arxiv.org/abs/2203.15556)). The loss falls along a smooth curve as
 # parameters, text and arithmetic grow, so that one can plan. For a given amount of arithmetic, about
 # $6 \cdot N \cdot D$ operations for $N$ parameters and $D$ tokens (2 forwards, 4 backwards, see
-# notebooks 4 and 7), Hoffmann et al. found that some 20 tokens per parameter are best. Models that
+# notebooks [4](04_forward_pass.ipynb) and [7](07_training.ipynb)), Hoffmann et al. found that some 20 tokens per parameter are best. Models that
 # will be used much are trained on far more, as a small model is cheaper to run.
 
 # %%
@@ -1055,7 +1055,7 @@ for name, n_params, n_tokens in (
 # ## Common mistakes
 #
 # > - *"GPT-2 is from Google."* It is from OpenAI (Radford et al. 2019). From Google are the
-# >   Transformer (Vaswani et al. 2017), BERT (Devlin et al. 2018) and T5 (Raffel et al. 2019).
+# >   Transformer ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)), BERT ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)) and T5 ([Raffel et al. 2019](https://arxiv.org/abs/1910.10683)).
 # > - *"GPT-2 is an encoder and a decoder"*, with the prompt for the one and the answer for the
 # >   other. It is one stack, and prompt and answer are one sequence in it.
 # > - *A `<bos>` token.* GPT-2 has one special token, `<|endoftext|>`, which stands *between*
@@ -1070,7 +1070,7 @@ for name, n_params, n_tokens in (
 
 # %% [markdown]
 # **Encoder and decoder.** An encoder would have parameters of its own, and the decoder a second
-# attention that looks at it. These are all that a block of 124M has (notebook 4 counts them):
+# attention that looks at it. These are all that a block of 124M has ([notebook 4](04_forward_pass.ipynb) counts them):
 
 # %% tags=["stable"]
 block = [
@@ -1240,16 +1240,16 @@ check_9_3(max(ADJECTIVES, key=child_lean), ADJECTIVES, FRAME, model)
 # %% [markdown]
 # ## To go on
 #
-# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*: fifteen pages that
+# - [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), *Language Models are Unsupervised Multitask Learners*: fifteen pages that
 #   are easy to read now.
-# - Sheng et al. 2019, *The Woman Worked as a Babysitter: On Biases in Language Generation*; Carlini
-#   et al. 2021, *Extracting Training Data from Large Language Models*; Holtzman et al. 2021,
+# - [Sheng et al. 2019](https://arxiv.org/abs/1909.01326), *The Woman Worked as a Babysitter: On Biases in Language Generation*; [Carlini
+#   et al. 2021](https://arxiv.org/abs/2012.07805), *Extracting Training Data from Large Language Models*; [Holtzman et al. 2021](https://arxiv.org/abs/2104.08315),
 #   *Surface Form Competition*, on why answers should be compared by what the question adds.
 # - Turner et al. 2023, *Steering Language Models With Activation Engineering*; Rimsky et al. 2024,
 #   *Steering Llama 2 via Contrastive Activation Addition*.
-# - Su et al. 2021, *RoFormer*; Zhang and Sennrich 2019, *Root Mean Square Layer Normalization*;
-#   Shazeer 2020, *GLU Variants Improve Transformer*; Ainslie et al. 2023, *GQA*; Ouyang et al. 2022,
-#   *Training Language Models to Follow Instructions with Human Feedback*; Hoffmann et al. 2022,
+# - [Su et al. 2021](https://arxiv.org/abs/2104.09864), *RoFormer*; [Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467), *Root Mean Square Layer Normalization*;
+#   [Shazeer 2020](https://arxiv.org/abs/2002.05202), *GLU Variants Improve Transformer*; [Ainslie et al. 2023](https://arxiv.org/abs/2305.13245), *GQA*; [Ouyang et al. 2022](https://arxiv.org/abs/2203.02155),
+#   *Training Language Models to Follow Instructions with Human Feedback*; [Hoffmann et al. 2022](https://arxiv.org/abs/2203.15556),
 #   *Training Compute-Optimal Large Language Models*.
-# - `picogpt/bundled/README.md`, the card of the fairy-tale model: what it has read, how well it
+# - [`picogpt/bundled/README.md`](../picogpt/bundled/README.md), the card of the fairy-tale model: what it has read, how well it
 #   predicts, and its limits.

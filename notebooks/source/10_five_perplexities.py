@@ -9,7 +9,7 @@
 # "Perplexity 29.41", says the paper about GPT-2's smallest model on WikiText-2. Others measured 29.94
 # and 37.37 with the same weights. Nobody made a mistake. A perplexity is the result of a *protocol*:
 # how the text is cut, what counts as one unit, and what the model sees before each token. You need
-# notebook 0; notebook 9 ends with a first look at this. About 20 minutes.
+# [notebook 0](00_quick_start.ipynb); [notebook 9](09_at_work.ipynb) ends with a first look at this. About 20 minutes.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -232,7 +232,7 @@ for temperature in (0.5, 1.0, 1.5):
 # ## Common mistakes
 #
 # > - *Perplexities of two vocabularies in one table.* Larger tokens, larger surprise for each.
-# > - *Perplexity of a text that the model was trained on.* The fables of notebook 7 are among the
+# > - *Perplexity of a text that the model was trained on.* The fables of [notebook 7](07_training.ipynb) are among the
 # >   books that `fairytale` has read.
 # > - *Means of perplexities.* Take the mean of the surprises, and the exponential at the end.
 # > - *A stride chosen because it gives the better figure.*
@@ -325,9 +325,9 @@ check_10_2(bits_per_byte_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/evaluate/`, above all `wikitext.py` for the windows and `published.py` for the
+# - The code: [`picogpt/evaluate/`](../picogpt/evaluate/), above all `wikitext.py` for the windows and `published.py` for the
 #   figures and their sources.
-# - Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, section 3.1.
-# - Hugging Face's page *Perplexity of fixed-length models*, on strides.
-# - Guo et al. 2017, *On Calibration of Modern Neural Networks*.
-# - Next: notebook 11 trains the model for a task, and measures that.
+# - [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), *Language Models are Unsupervised Multitask Learners*, section 3.1.
+# - Hugging Face's page [*Perplexity of fixed-length models*](https://huggingface.co/docs/transformers/perplexity), on strides.
+# - [Guo et al. 2017](https://arxiv.org/abs/1706.04599), *On Calibration of Modern Neural Networks*.
+# - Next: [notebook 11](11_fine_tuning_for_a_task.ipynb) trains the model for a task, and measures that.

@@ -6,9 +6,9 @@
 # **Goal:** teach the bundled model to say who told a tale, measure how well it does, compare it
 # with a method that only counts words, and see where learning turns into learning by heart.
 #
-# Notebook 9 asked a model questions that nobody had trained it to answer. Here we train it. The
+# [Notebook 9](09_at_work.ipynb) asked a model questions that nobody had trained it to answer. Here we train it. The
 # question is the same throughout: given a few sentences of a tale, which collection are they from?
-# You need notebook 7, for gradients and AdamW. About 30 minutes to read, and two to four to run.
+# You need [notebook 7](07_training.ipynb), for gradients and AdamW. About 30 minutes to read, and two to four to run.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -426,9 +426,9 @@ check_11_2(most_frequent_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/backward.py` and `picogpt/train/`; `picogpt/tasks.py` has `classify`, which
+# - The code: [`picogpt/backward.py`](../picogpt/backward.py) and [`picogpt/train/`](../picogpt/train/); [`picogpt/tasks.py`](../picogpt/tasks.py) has `classify`, which
 #   asks without training.
-# - Radford et al. 2018, *Improving Language Understanding by Generative Pre-Training*: GPT-1 was
+# - [Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), *Improving Language Understanding by Generative Pre-Training*: GPT-1 was
 #   fine-tuned like this, for nine tasks.
-# - Howard and Ruder 2018, *Universal Language Model Fine-tuning for Text Classification*.
-# - Wilson 1927, *Probable Inference, the Law of Succession, and Statistical Inference*.
+# - [Howard and Ruder 2018](https://arxiv.org/abs/1801.06146), *Universal Language Model Fine-tuning for Text Classification*.
+# - [Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953), *Probable Inference, the Law of Succession, and Statistical Inference*.

@@ -8,7 +8,7 @@
 # that is no weight at all.
 #
 # The largest GPT-2 has 1.5 billion weights. As float32 they take 6.2 GB, more than most laptops have
-# free. The same model with one byte for each weight takes 1.6 GB. You need notebooks 0 and 4; for
+# free. The same model with one byte for each weight takes 1.6 GB. You need notebooks [0](00_quick_start.ipynb) and [4](04_forward_pass.ipynb); for
 # the fine-tuning also 7. About 40 minutes.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
@@ -245,7 +245,7 @@ for n in sorted(greedy, reverse=True):
 
 # %% [markdown]
 # **What a short training gives back.** The blocks that are left have never seen this stream. Some
-# steps of AdamW (notebook 7), on passages of the books that the model learned from, let them get used
+# steps of AdamW ([notebook 7](07_training.ipynb)), on passages of the books that the model learned from, let them get used
 # to it. The held-out tale is not among them. Whoever does this in earnest trains for longer, on as much
 # text as the model has seen; the papers get nearly everything back that way.
 
@@ -509,9 +509,9 @@ for n in (256, 64, 16):
 # %% [markdown]
 # ## To go on
 #
-# - The code: `picogpt/weights/compact.py`, and `keep_blocks` in `picogpt/gpt2.py`.
+# - The code: [`picogpt/weights/compact.py`](../picogpt/weights/compact.py), and `keep_blocks` in [`picogpt/gpt2.py`](../picogpt/gpt2.py).
 # - `python -m picogpt.weights export 124M --out small --dtype int8` writes such a model.
-# - Dettmers et al. 2022, *LLM.int8()*: what outliers do to large models.
-# - Frantar et al. 2022, *GPTQ*: four bits, with the rounding chosen by its effect.
-# - Michel et al. 2019, *Are Sixteen Heads Really Better than One?*
-# - Men et al. 2024, *ShortGPT*: blocks taken out of large models.
+# - [Dettmers et al. 2022](https://arxiv.org/abs/2208.07339), *LLM.int8()*: what outliers do to large models.
+# - [Frantar et al. 2022](https://arxiv.org/abs/2210.17323), *GPTQ*: four bits, with the rounding chosen by its effect.
+# - [Michel et al. 2019](https://arxiv.org/abs/1905.10650), *Are Sixteen Heads Really Better than One?*
+# - [Men et al. 2024](https://arxiv.org/abs/2403.03853), *ShortGPT*: blocks taken out of large models.

@@ -46,3 +46,16 @@ def test_every_plot_has_an_alternative_text(source):
         draws = re.search(r"plt\.show\(\)|^(loss_bars|draw_curves)\(", code, re.MULTILINE)
         if draws and "[markdown]" not in head:
             assert re.search(r' alt="[^"]{30,}"$', head), code
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_links_lead_somewhere(source):
+    """Those within the project: to other notebooks, to code, to drawings."""
+    cells = ("\n" + source.read_text("utf-8")).split("\n# %%")[1:]
+    words = "\n".join(cell for cell in cells if cell.startswith(" [markdown]"))
+    targets = re.findall(r"\]\(([^)\s]+)\)", words)
+    within = [target for target in targets if not target.startswith("https://")]
+    for target in within:
+        path = (source if ".ipynb" in target else source.parent).parent / target
+        assert path.with_suffix(".py").exists() or path.exists(), target
+    assert any(".ipynb" in target for target in within)
