@@ -148,6 +148,7 @@ HERE = {
     3: (("attention",), "what a position learns from those before it"),
     4: (INSIDE[1:], "all parts together, and what they cost"),
     5: (("choice",), "from probabilities to a text"),
+    "5b": (INSIDE[1:], "the same parts, asked again and again with less work"),
     6: (INSIDE[1:], "where the numbers of all these parts are stored"),
     7: (INSIDE[1:], "the way back through the same parts: how they learn"),
     8: (("attention", "mlp"), "what the parts of a trained model do"),
@@ -158,7 +159,7 @@ HERE = {
 }
 
 
-def strip(number: int) -> str:
+def strip(number: int | str) -> str:
     """You are here: the stations of a notebook are full, the others are hollow."""
     here, words = HERE[number]
     parts, x = [], 12.0

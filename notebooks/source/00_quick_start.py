@@ -274,7 +274,8 @@ plt.show()
 # | [2. Embeddings, layer norm, GELU](02_embeddings_norm_gelu.ipynb) | What is done to these numbers at each position? |
 # | [3. Attention](03_attention.ipynb) | How does a position learn what stands before it? |
 # | [4. The whole forward pass](04_forward_pass.ipynb) | How do the parts make GPT-2, and what does it cost? |
-# | [5. Generation](05_generation.ipynb) | How is a text made from probabilities, and made fast? |
+# | [5. Generation](05_generation.ipynb) | How is a text made from probabilities? |
+# | [5b. Writing fast](05b_writing_fast.ipynb) | How is it made in less time, and what does that cost? |
 # | [6. Reading a checkpoint](06_checkpoint.ipynb) | What do OpenAI's files look like, byte by byte? |
 # | [7. The backward pass and training](07_training.ipynb) | How did the numbers get there? |
 # | [8. Looking inside](08_looking_inside.ipynb) | What do the parts of a trained model do? |

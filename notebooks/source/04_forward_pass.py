@@ -322,7 +322,7 @@ plt.show()
 # is listed as `SAVED` in `picogpt/backward.py`: what went into each product, each norm and each
 # GELU, and the attention weights. The scores, for instance, are not among them. And the keys and
 # values of earlier positions are kept, so that they are not computed again for each new token
-# ([notebook 5](05_generation.ipynb)).
+# ([notebook 5b](05b_writing_fast.ipynb)).
 #
 # **Guess first.** Which takes the most memory in 124M with a full context: the weights, the cache,
 # or all activations?
@@ -599,4 +599,4 @@ check_4_3(both_solution, model)
 #   cache; the README shows all of them on one screen.
 # - [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), *Language Models are Unsupervised Multitask Learners*, section 2.3: the
 #   whole description of the architecture is half a page long.
-# - Next: [notebook 5](05_generation.ipynb) writes with it; [notebook 6](06_checkpoint.ipynb) reads its weights from the file.
+# - Next: notebooks [5](05_generation.ipynb) and [5b](05b_writing_fast.ipynb) write with it; [notebook 6](06_checkpoint.ipynb) reads its weights from the file.

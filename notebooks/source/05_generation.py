@@ -3,13 +3,12 @@
 #
 # ![You are here: from probabilities to a text](data/here_5.svg)
 #
-# **Goal:** turn logits into text, see what every setting does to the distribution, and know why a
-# cache makes writing fast.
+# **Goal:** turn logits into text, and see what every setting does to the distribution.
 #
 # A language model does not write. It says how likely each token would be as the next one, and
-# something else must choose, append, and ask again. The first half of this notebook is about the
-# choice, the second about the asking. You need [notebook 4](04_forward_pass.ipynb), or at least to know that a softmax turns
-# logits into probabilities. About 40 minutes.
+# something else must choose, append, and ask again. This notebook is about the
+# choice; [notebook 5b](05b_writing_fast.ipynb) is about the asking. You need [notebook 4](04_forward_pass.ipynb), or at least to know that a softmax turns
+# logits into probabilities. About 30 minutes.
 #
 # > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
 # > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
@@ -21,8 +20,6 @@ MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first
 # %%
 import math
 import textwrap
-import time
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,11 +27,9 @@ import numpy as np
 import picogpt
 from picogpt.classroom import drawings
 from picogpt.classroom.checks.verdict import attempt
-from picogpt.classroom.checks.writing import check_5_1, check_5_2, check_5_3
-from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, loss_bars, token_labels
+from picogpt.classroom.checks.writing import check_5_1, check_5_2
+from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED, token_labels
 from picogpt.classroom.texts import TALE
-from picogpt.decoding.lookup import Lookup
-from picogpt.decoding.loop import Sample, token_steps
 from picogpt.decoding.sampling import (
     Sampling,
     draw,
@@ -44,10 +39,7 @@ from picogpt.decoding.sampling import (
     penalize_repetition,
     process_logits,
 )
-from picogpt.kv_cache import KVCache
-from picogpt.model import gpt2
-from picogpt.ops import cross_entropy, log_softmax, softmax
-from picogpt.tap import edit, record
+from picogpt.ops import log_softmax, softmax
 
 model = picogpt.load(MODEL)
 tokenizer, params, config = model.tokenizer, model.params, model.config
@@ -530,257 +522,10 @@ for n in (1, 2, 4, 8):
 # Texts of different length need one more decision. Every further token lowers the total, so that
 # comparing totals favours short texts; `length_penalty` is the power of the length by which the
 # total is divided, 0 for the total itself, 1 (the default) for the mean.
-#
-# ## 5.8 The cache of keys and values
-#
-# So much for the choice; now to how the model is asked. In 5.1 we gave the model the whole text
-# again for every new token, although only the end of it was new. What can be kept? Attention is
-# causal: nothing at a position depends on later ones ([notebook 3](03_attention.ipynb)). So neither do its keys and
-# values, in any block:
-#
-# **Guess first.** What is the largest difference, if 20 more tokens follow?
-
-# %%
-ids = tokenizer.encode(TALE)[:60]
-early, whole = {}, {}
-model(ids[:40], tap=record(early))
-model(ids, tap=record(whole))
-differences = [
-    np.abs(early[f"h.{i}.attn.{x}"] - whole[f"h.{i}.attn.{x}"][:, :40]).max()
-    / np.ptp(whole[f"h.{i}.attn.{x}"])
-    for i in range(config.n_layer)
-    for x in "kv"
-]
-assert max(differences) < 1e-5
-print(f"largest difference of a key or value, over the range of all: {max(differences):.0e}")
-
-# %% [markdown]
-# (If it is not 0, it is rounding: a product with more rows may be added up in another order.) And
-# the queries? A query is used once, by its own position, in the pass in which it is made. So a new
-# token needs its own query, and the keys and values of everybody before it:
-
-# %% alt="Two triangles of scores: without a cache all of them are computed for a new token, with a cache the last row alone."
-drawings.old_and_new_scores(8)
-plt.show()
-
-# %% [markdown]
-# The cache is two arrays with room for `n_ctx` positions, of which the first `n_past` are filled.
-# The prompt goes through the model once, all of it; after that, one token at a time:
-
-# %%
-def forward(ids, cache):
-    """The logits after the last of the ids, which follow what the cache holds: [n_vocab]."""
-    return gpt2(ids, **params, n_head=config.n_head, cache=cache, at=-1)
-
-
-cache = KVCache(config)
-ids = tokenizer.encode(START)
-logits = forward(ids, cache)  # the whole prompt
-while len(ids) < n_prompt + 20 and logits.argmax() != tokenizer.endoftext:
-    ids.append(int(logits.argmax()))
-    logits = forward(ids[-1:], cache)  # one token
-
-assert tokenizer.decode(ids[n_prompt:]) == model.generate(START, 20)
-print(f"keys   {list(cache.k.shape)}   [n_layer, n_head, n_ctx, n_head_dim]")
-print(f"values {list(cache.v.shape)}   {cache.n_past} positions filled")
-print(f"{(cache.k.nbytes + cache.v.nbytes) / 1e6:.1f} MB")
-
-# %% [markdown]
-# What does it save? We measure the time for one more token, at several lengths of the text, with
-# the cache and without. (Without: the whole text again, but the logits only for the last position.)
-#
-# **Guess first.** How will the time for one more token grow with the length of the text, with the
-# cache and without?
-
-
-# %%
-def seconds(f, times=5):
-    """The shortest of several runs, which other programs have disturbed least."""
-    best = math.inf
-    for _ in range(times):
-        start = time.perf_counter()
-        f()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def one_more(ids, cache):
-    """The logits after the last of the ids, when the cache holds all others."""
-    cache.rewind(len(ids) - 1)
-    forward(ids[-1:], cache)
-
-
-rng = np.random.default_rng(0)
-lengths = np.linspace(config.n_ctx / 16, config.n_ctx, 8).astype(int)
-with_cache, without = [], []
-for n in lengths:
-    some_ids = rng.integers(config.n_vocab, size=n).tolist()
-    cache = KVCache(config)
-    forward(some_ids, cache)
-    with_cache.append(seconds(lambda ids=some_ids, cache=cache: one_more(ids, cache)))
-    without.append(seconds(lambda ids=some_ids: forward(ids, KVCache(config)), 3))
-    print(
-        f"at {n:4} tokens: with {1e3 * with_cache[-1]:7.1f} ms, without {1e3 * without[-1]:7.1f} ms"
-    )
-
-# %% tags=["drawing"] alt="Left, milliseconds for one more token: growing with the length without a cache, nearly flat with one. Right, the same added up over the text."
-every = np.arange(1, config.n_ctx + 1)
-fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.2))
-for times, colour, line, name in (
-    (without, ORANGE, "s--", "without a cache"),
-    (with_cache, BLUE, "o-", "with a cache"),
-):
-    left.plot(lengths, 1e3 * np.array(times), line, color=colour, label=name)
-    total = np.interp(every, lengths, times).cumsum()
-    right.plot(every, total, line[1:], color=colour, label=name)
-    right.text(config.n_ctx, total[-1], f" {total[-1]:.1f} s", va="center")
-left.set(xlabel="tokens in the text", ylabel="ms for one more", title="One token")
-right.set(
-    xlabel="tokens in the text", ylabel="seconds", title="The whole text, one token at a time"
-)
-right.set_xlim(0, 1.18 * config.n_ctx)
-for ax in (left, right):
-    ax.set_ylim(0, None)
-    ax.legend(loc="upper left")
-plt.show()
-
-# %% [markdown]
-# Without the cache, a token costs in proportion to the length of the text, and a whole text to the
-# square of it. With the cache a token costs nearly the same everywhere: only the scores and the
-# weighted means grow with the length, and they are the small part ([notebook 4](04_forward_pass.ipynb) counts it).
-#
-# The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
-# numbers. And there is a new limit. One token cannot keep a processor busy: each weight is fetched
-# from memory for a single multiplication. Several texts at once can share it, which is what
-# `generate_batch` is for, and 5.10 shows a way for a single one.
-#
-# ## 5.9 Past the end of the context
-#
-# GPT-2 has embeddings for `n_ctx` positions and no more. If the text is to go on, something has
-# to be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But
-# then *every* token moves to another position, so that all keys and values are wrong, and the
-# whole context must be computed again for each token. picogpt drops the older half at once,
-# computes the rest again, and then has room for half a context in which the cache works.
-
-# %% alt="Left, the number of tokens that the model sees, a saw-tooth where half is dropped at once. Right, the tokens to compute for each new one, high only where half was dropped."
-sample = Sample(
-    (tokenizer.encode(TALE) * 9)[: config.n_ctx - 20],  # a long prompt
-    choose=lambda logits, ids: draw(keep_top_k(logits, 40), rng),
-    end=config.n_ctx - 20 + config.n_ctx // 2 + 60,
-)
-n_text, n_seen = [], []
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    for _ in token_steps([sample], params, config, endoftext=-1):  # no token ends it
-        n_text.append(len(sample.ids) - 1)  # without the token that was just chosen
-        n_seen.append(len(sample.ids) - 1 - sample.start)
-print(caught[0].message)
-
-n_text, n_seen = np.array(n_text), np.array(n_seen)
-n_read = np.where(np.diff(n_seen, prepend=n_seen[0] - 1) > 0, 1, n_seen)
-fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3))
-left.plot(n_text, n_seen, color=BLUE, label="half dropped at once")
-left.plot(n_text, np.minimum(n_text, config.n_ctx), color=ORANGE, ls="--", label="sliding")
-left.set(
-    xlabel="tokens in the text", ylabel="tokens that the model sees", ylim=(0, 1.1 * config.n_ctx)
-)
-left.legend(loc="lower left")
-right.semilogy(n_text, n_read, color=BLUE, label="half dropped at once")
-slid = np.where(n_text > config.n_ctx, config.n_ctx, 1)
-right.semilogy(n_text, slid, color=ORANGE, ls="--", label="sliding")
-right.set(xlabel="tokens in the text", ylabel="tokens to compute for the next one")
-plt.show()
-
-# %% [markdown]
-# The same in small, for a context of 16 tokens and a prompt of five. Move the slider, and look for the
-# place where the older half is dropped. (Scripts do not run on GitHub, where the cell below stays
-# empty; the picture above shows the same for the model's own context.)
-
-# %%
-from picogpt.classroom.widgets import cache_slider
-
-cache_slider(n_ctx=16, n_prompt=5)
-
-# %% [markdown]
-# On average that is two tokens to compute for each that is written, instead of `n_ctx`. What was
-# dropped is gone for good: no GPT-2 remembers the name of a hero whom it last met a thousand tokens
-# ago.
-#
-# ## 5.10 Several tokens in one pass
-#
-# Reading sixteen tokens takes far less than sixteen times as long as reading one, since the weights
-# have to be fetched once in both cases. If only we knew the next tokens! We do not, but we can
-# *guess*, and let the model check. A pass over the last token and a guess gives the logits at each
-# of these places. Where the guess is what the model would have chosen anyway, its token is written;
-# at the first difference, the model's choice is taken and the rest of the guess is thrown away. The
-# text is the same as without, whatever is guessed (but for rounding, where two tokens are equally
-# likely).
-#
-# Where does a guess come from? Large systems ask a smaller model (speculative decoding). picogpt
-# looks back: if the last three tokens were in the text before, the next ones may be those that
-# followed then (prompt lookup).
-
-
-# %%
-def passes_of(prompt, choose, n):
-    """How many tokens each pass through the model writes, in a text of n tokens."""
-    lookup, lengths = Lookup(), []
-
-    def draft(ids):
-        lengths.append(len(ids))
-        return lookup(ids)
-
-    ids = tokenizer.encode(prompt)
-    n_prompt = len(ids)
-    sample = Sample(ids, choose=choose, end=n_prompt + n)
-    for _ in token_steps([sample], params, config, endoftext=tokenizer.endoftext, draft=draft):
-        pass
-    return np.diff([n_prompt, *lengths, len(sample.ids)])
-
-
-assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in greedy]
-
-# %% [markdown]
-# Fairy tales have a place for word-for-word repetition: what happens to the first brother happens
-# to the second. In the third text the model has no say: the "choice" is always the next token of
-# such a tale.
-#
-# **Guess first.** Which of the three texts gains the most by looking back?
-
-# %% alt="Three rows of bars: tokens written in each pass. Most passes write one; where a text repeats itself, many."
-BROTHERS = """The eldest son set out, and when he came to the well there sat a toad, who said: \
-'Give me a piece of your bread, and I will show you the way to the castle.' But he only laughed, \
-and went on, and nobody ever saw him again. So the second son set out, and when he came to the \
-well there sat a toad, who said: 'Give me a piece of your bread, and I will show you the way to \
-the castle.' But he only laughed, and went on, and nobody ever saw him again. Then the youngest \
-son set out, and when he came to the well there sat a toad, who said: 'Give me a piece of your \
-bread, and I will show you the way to the castle.' And he gave the toad all that he had."""
-brothers = tokenizer.encode(BROTHERS)[: config.n_ctx]
-
-texts = {
-    "greedy": passes_of(START, lambda logits, ids: int(logits.argmax()), N),
-    "drawn at random": passes_of(START, lambda logits, ids: draw(logits, rng), N),
-    "three brothers": passes_of("The", lambda logits, ids: brothers[len(ids)], len(brothers) - 1),
-}
-fig, axes = plt.subplots(3, 1, figsize=(8.5, 4), sharey=True, sharex=True)
-for ax, (name, written) in zip(axes, texts.items(), strict=True):
-    ax.bar(range(len(written)), written, width=1, color=np.where(written > 1, BLUE, SKY))
-    ax.set_title(
-        f"{name}: {written.sum()} tokens in {len(written)} passes", loc="left", fontsize=10
-    )
-axes[2].set(xlabel="pass through the model", xlim=(-1, None))
-fig.supylabel("tokens written", fontsize=10)
-plt.show()
-
-# %% [markdown]
-# A pass writes one token (light), or more where a guess was right (dark). Where nothing comes back
-# there is nothing to gain, and the lookup, which keeps an account of what its guesses have cost and
-# saved, gives up. A greedy text is somewhere in between, until it falls into a loop.
 
 # %% [markdown]
 # ## Common mistakes
 #
-# > **In the choice:**
 # > - *Top-p that drops the token which crosses the threshold*: where the model is sure, none is
 # >   left.
 # > - *Cutting without sharing out what was cut*: the rest no longer sums to 1, and a random number
@@ -791,12 +536,6 @@ plt.show()
 # > - *`np.argsort` from the wrong end*: it sorts upwards.
 # > - *Settings in another order*: temperature comes before top-p and changes what top-p keeps.
 # > - *Decoding token by token*: a token may end within a character (`StreamDecoder` waits).
-# >
-# > **In the cache:**
-# > - *The new token at position 0*: its position is `n_past`.
-# > - *A causal mask for one row, made without `n_past`*: `np.tri(1, n)` lets it see the first key
-# >   alone.
-# > - *Keys and values computed, but not kept*: the new token sees only itself.
 
 # %% tags=["stable"]
 p = np.array([0.5, 0.25, 0.15, 0.1])
@@ -828,39 +567,6 @@ print("top-p 0.7 after T = 2 keeps", kept[0], "tokens, before it", kept[1])
 
 ids = tokenizer.encode("é 🙂")
 print("decoded token by token: ", "".join(tokenizer.decode([i]) for i in ids))
-
-# %% [markdown]
-# The mistakes in the cache are the same as wrong positions or wrong masks in a plain forward pass,
-# so a tap can make them, and the loss on our text says what they cost.
-
-
-# %% alt="Bars: the loss with each mistake in the cache, all above the right one."
-def only_first_key(scores):
-    wrong = np.full_like(scores, -np.inf)
-    wrong[..., 0] = scores[..., 0]
-    return wrong
-
-
-def only_itself(scores):
-    return np.where(np.eye(scores.shape[-1], dtype=bool), scores, np.float32(-np.inf))
-
-
-def loss(edits):
-    return cross_entropy(model(tale[:-1], tap=edit(edits)), tale[1:])
-
-
-every_score = [f"h.{i}.attn.scores" for i in range(config.n_layer)]
-losses = {
-    "as it should be": loss({}),
-    "every token at position 0": loss({"wpe": lambda x: np.repeat(x[:1], len(x), axis=0)}),
-    "mask made without n_past": loss(dict.fromkeys(every_score, only_first_key)),
-    "keys and values not kept": loss(dict.fromkeys(every_score, only_itself)),
-}
-loss_bars(losses, config.n_vocab)
-
-# %% [markdown]
-# (A bar that goes beyond the dashed line is a model that does worse than by knowing nothing: it is
-# sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
 
 # %% [markdown]
 # ## Five quick questions
@@ -930,29 +636,6 @@ def temperature_for(logits, n):
 attempt(check_5_2, temperature_for, sure, unsure)
 
 # %% [markdown]
-# **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would
-# greedy decoding write next, if the last `n_back` tokens had not been there? Use the cache: read no
-# token that it already knows, but one.
-
-# %% [markdown]
-# *Hard.*
-#
-# <details><summary>First hint</summary><code>cache.rewind(n)</code> makes it forget all positions
-# from n on. Which logits do you need first?</details>
-# <details><summary>Second hint</summary>The logits after the last kept token were not kept: rewind
-# one position further, and read this token again.</details>
-
-
-# %%
-def write_again(ids, cache, n_back, n_new):
-    """-> the n_new ids that follow ids[:-n_back]"""
-    return []  # your lines, with forward(new_ids, cache)
-
-
-# %%
-attempt(check_5_3, write_again, model)
-
-# %% [markdown]
 # ## Solutions
 
 
@@ -981,28 +664,12 @@ def temperature_solution(logits, n):
 
 check_5_2(temperature_solution, sure, unsure)
 
-
-# %% tags=["solution"]
-# A solution of exercise 3
-def again_solution(ids, cache, n_back, n_new):
-    kept = ids[:-n_back]
-    # The last kept token has to be read once more, since its logits were not kept.
-    cache.rewind(len(kept) - 1)
-    new = []
-    last = kept[-1]
-    for _ in range(n_new):
-        last = int(forward([last], cache).argmax())
-        new.append(last)
-    return new
-
-
-check_5_3(again_solution, model)
-
 # %% [markdown]
 # ## To go on
 #
 # - The code: [`picogpt/decoding/sampling.py`](../picogpt/decoding/sampling.py) has every setting in a few lines, `loop.py` the loop,
-#   `beam.py` and `lookup.py` the rest; `KVCache` is in `kv_cache.py`.
+#   and `beam.py` the search.
 # - [Holtzman et al. 2020](https://arxiv.org/abs/1904.09751) (top-p, and why likely is not good), [Fan et al. 2018](https://arxiv.org/abs/1805.04833) (top-k), [Nguyen et al.
-#   2024](https://arxiv.org/abs/2407.01082) (min-p), [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (the penalty), [Leviathan et al. 2023](https://arxiv.org/abs/2211.17192) (guessing and checking).
-# - Next: [notebook 6](06_checkpoint.ipynb) reads the weights from OpenAI's file, [notebook 9](09_at_work.ipynb) puts writing to use.
+#   2024](https://arxiv.org/abs/2407.01082) (min-p), [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (the penalty).
+# - Next: [notebook 5b](05b_writing_fast.ipynb) writes the same texts in less time;
+#   [notebook 9](09_at_work.ipynb) puts writing to use.

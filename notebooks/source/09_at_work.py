@@ -448,7 +448,7 @@ class Talk:
 
     def say(self, words, seed):
         self.text += f"\n\n'{words}' said the boy.\n\n'"
-        # The oldest part of a long talk is forgotten (notebook 5).
+        # The oldest part of a long talk is forgotten (notebook 5b).
         answer = model.generate(self.text, 60, temperature=0.8, top_k=40, seed=seed, stop="\n")
         self.text += answer
         return answer

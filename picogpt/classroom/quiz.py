@@ -12,23 +12,23 @@ QUESTIONS = DATA / "quiz.txt"
 LETTERS = "abc"
 
 
-def read_questions(text: str) -> dict[int, list[list[str]]]:
+def read_questions(text: str) -> dict[str, list[list[str]]]:
     """Notebook -> its questions, each [question, a, b, c, right letter, reason]."""
     found = {}
     for part in text.split("\n# ")[1:]:
         number, *questions = part.strip().split("\n\n")
-        found[int(number)] = [
+        found[number] = [
             [*lines[:4], lines[4][0], lines[4][2:]] for lines in map(str.splitlines, questions)
         ]
     return found
 
 
-def quiz(notebook: int, letters: str | None = None) -> None:
+def quiz(notebook: int | str, letters: str | None = None) -> None:
     """Print the questions; or, with five letters, which of them are right, and why.
 
     Anything but a, b and c leaves a question out: quiz(3, "a--c-") answers two of them.
     """
-    questions = read_questions(QUESTIONS.read_text("utf-8"))[notebook]
+    questions = read_questions(QUESTIONS.read_text("utf-8"))[str(notebook)]
     if letters is None:
         for i, (question, *answers, _, _) in enumerate(questions, start=1):
             print(textwrap.fill(f"{i}. {question}", 96, subsequent_indent="   "))
