@@ -777,9 +777,9 @@ def tokens_of(words):
 
 
 def measure(teller, **settings):
-    """Of 32 texts: named and unnamed words, in %, surprise of the plain model, and the texts."""
+    """Of 20 texts: named and unnamed words, in %, surprise of the plain model, and the texts."""
     (stories,) = teller.generate_batch(
-        [SET_OUT], 40, num_samples=32, temperature=0.8, top_k=40, seed=1, **settings
+        [SET_OUT], 30, num_samples=20, temperature=0.8, top_k=40, seed=1, **settings
     )
     n_start = len(tokenizer.encode(SET_OUT))
     scores = [model.score(SET_OUT + story) for story in stories]
@@ -897,11 +897,11 @@ for name, banned in {
     "all of these tokens": one_token,
 }.items():
     (stories,) = model.generate_batch(
-        [ROYAL], 30, num_samples=64, temperature=0.8, top_k=40, seed=1, banned=banned
+        [ROYAL], 20, num_samples=40, temperature=0.8, top_k=40, seed=1, banned=banned
     )
     n_kings = sum("king" in story.lower() for story in stories)
     nats = np.mean([model.score(ROYAL + story).nats_per_token for story in stories])
-    print(f"{name:20} a king in {n_kings:2} of 64 texts, {nats:.2f} nats per token; {stories[0]!r:.45}")
+    print(f"{name:20} a king in {n_kings:2} of 40 texts, {nats:.2f} nats per token; {stories[0]!r:.45}")
 
 # %% [markdown]
 # With one token banned, the other forms are still there; with all of them, there is hardly a king

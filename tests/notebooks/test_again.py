@@ -7,6 +7,7 @@ minute, and what a cell of training says depends on the weights that it begins w
 
 import ast
 import contextlib
+import importlib.util
 import io
 import re
 from pathlib import Path
@@ -18,9 +19,13 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from test_build import build
 
-SOURCES = sorted((Path(__file__).parents[2] / "notebooks" / "source").glob("*.py"))
+FOLDER = Path(__file__).parents[2] / "notebooks"
+spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+SOURCES = sorted((FOLDER / "source").glob("*.py"))
 TRAINING = ("07", "11", "12")
 TIMED = re.compile(r"perf_counter|\bseconds\(")  # what such a cell prints depends on the clock
 
