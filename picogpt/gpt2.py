@@ -44,7 +44,8 @@ OTHER_NAMES = {
     **dict.fromkeys(("encode", "tokenize"), "model.tokenizer.encode(text)"),
     "decode": "model.tokenizer.decode(ids)",
     **dict.fromkeys(("vocab_size", "n_vocab"), "model.config.n_vocab"),
-    **dict.fromkeys(("eos_token_id", "eos_token", "bos_token_id"), "model.tokenizer.endoftext"),
+    **dict.fromkeys(("eos_token_id", "eos_token"), "model.tokenizer.endoftext"),
+    "bos_token_id": "model.tokenizer.bos",
     **dict.fromkeys(("state_dict", "parameters", "weights"), "model.params"),
     **dict.fromkeys(("perplexity", "loss"), "model.score(text).perplexity"),
 }
@@ -321,7 +322,7 @@ class GPT2:
         """
         if not isinstance(text, str):
             raise TypeError(f"the text to score is {text!r:.80}, expected a text")
-        ids = np.array([self.tokenizer.endoftext, *self.tokenizer.encode(text)])
+        ids = np.array([self.tokenizer.bos, *self.tokenizer.encode(text)])
         if len(ids) == 1:
             raise ValueError("the text to score is empty")
         windows = cut_document(ids, min(self.config.n_ctx, len(ids) - 1))  # no longer than needed
@@ -333,7 +334,7 @@ class GPT2:
         Raises TypeError for anything else, ValueError for an id outside the vocabulary.
         """
         if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt) or [self.tokenizer.endoftext]
+            return self.tokenizer.encode(prompt) or [self.tokenizer.bos]
         try:
             ids = [index(i) for i in prompt]
         except TypeError:
@@ -345,7 +346,7 @@ class GPT2:
                 raise ValueError(
                     f"id {i} is not in the vocabulary (0 to {self.config.n_vocab - 1})"
                 )
-        return ids or [self.tokenizer.endoftext]
+        return ids or [self.tokenizer.bos]
 
     def chat(
         self,

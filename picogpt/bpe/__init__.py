@@ -1,11 +1,12 @@
-"""Byte-level byte-pair encoding: text to token ids and back.
+"""Text to token ids and back: byte-level byte-pair encoding, and the other tokenizers of GPT-2s.
 
-To read in this order: pretokenize.py, merges.py, tokenizer.py, openai_vocab.py,
-tokenizer_json.py, vocabulary.py;
-and learn.py for where the merges come from.
+To read in this order: pretokenize.py, merges.py, added_tokens.py, tokenizer.py, byte_level.py,
+openai_vocab.py; wordpiece.py, BERT's; special_tokens.py, tokenizer_json.py and saved.py, Hugging
+Face's files; vocabulary.py; and learn.py for where the merges come from.
 """
 
+from .byte_level import ByteLevelBPE
 from .tokenizer import StreamDecoder, Tokenizer
 from .vocabulary import load_tokenizer
 
-__all__ = ["StreamDecoder", "Tokenizer", "load_tokenizer"]
+__all__ = ["ByteLevelBPE", "StreamDecoder", "Tokenizer", "load_tokenizer"]

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from itertools import islice, pairwise
 
+from .byte_level import ByteLevelBPE
 from .merges import merge
 from .pretokenize import ALPHABET, split, to_symbols
-from .tokenizer import ENDOFTEXT, Tokenizer
+from .tokenizer import ENDOFTEXT
 
 FIRST_SYMBOLS = sorted(ALPHABET)  # GPT-2's ids 0 to 255: printable characters come first
 LEAST_VOCAB = len(FIRST_SYMBOLS) + 1  # with <|endoftext|>
@@ -25,7 +26,7 @@ LOG_EVERY = 500  # merges
 
 def learn_bpe(
     texts: Iterable[str], n_vocab: int, log: Callable[[str], None] = lambda line: None
-) -> Tokenizer:
+) -> ByteLevelBPE:
     """The tokenizer of a vocabulary of n_vocab tokens, learned from texts.
 
     Ids 0 to 255 are the bytes, in GPT-2's order; then come the merges' results, and at last
@@ -55,7 +56,7 @@ def learn_bpe(
             f"which is {LEAST_VOCAB + len(merges)}"
         )
     tokens = [*FIRST_SYMBOLS, *map("".join, merges), ENDOFTEXT]
-    return Tokenizer({token: i for i, token in enumerate(tokens)}, merges)
+    return ByteLevelBPE({token: i for i, token in enumerate(tokens)}, merges)
 
 
 def check_n_vocab(n_vocab: int) -> None:

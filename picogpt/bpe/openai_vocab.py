@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 
 from ..files import check_free, read_json, read_text, replacing
-from .tokenizer import Tokenizer
+from .byte_level import ByteLevelBPE
 
 
-def read_openai_tokenizer(folder: Path) -> Tokenizer:
+def read_openai_tokenizer(folder: Path) -> ByteLevelBPE:
     """The tokenizer of the vocabulary in encoder.json and vocab.bpe.
 
     Raises FileNotFoundError for a missing file and ValueError for a damaged one.
@@ -19,7 +19,7 @@ def read_openai_tokenizer(folder: Path) -> Tokenizer:
     encoder = read_json(folder / "encoder.json")
     merges = read_merges(folder / "vocab.bpe")
     try:
-        return Tokenizer(encoder, merges)
+        return ByteLevelBPE(encoder, merges)
     except ValueError as error:
         raise ValueError(f"{folder}: encoder.json and vocab.bpe do not fit: {error}") from None
 
@@ -45,14 +45,14 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     return merges
 
 
-def write_merges(path: Path, tokenizer: Tokenizer) -> None:
+def write_merges(path: Path, tokenizer: ByteLevelBPE) -> None:
     """Write the merges as vocab.bpe has them; Hugging Face's merges.txt is the same."""
     lines = ["#version: 0.2", *map(" ".join, tokenizer.ranks)]
     with replacing(path) as file:
         file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
 
 
-def save_tokenizer(folder: str | Path, tokenizer: Tokenizer) -> None:
+def save_tokenizer(folder: str | Path, tokenizer: ByteLevelBPE) -> None:
     """Write encoder.json and vocab.bpe to a folder, which is made if it does not exist.
 
     Raises FileExistsError if something is there already.

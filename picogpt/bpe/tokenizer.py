@@ -1,45 +1,84 @@
-"""The tokenizer: text to token ids and back.
+"""What every tokenizer can do: text to token ids and back.
 
-Encoding cuts a text into words (pretokenize.py), merges each word's symbols (merges.py) and looks
-the results up in the vocabulary. Decoding writes the bytes of the tokens one after the other and
-reads them as UTF-8. A token can end inside a character, so that ids one by one, or ids that a
-model made up, may be no valid UTF-8: what is wrong becomes U+FFFD, the replacement character.
+Encoding cuts a text into words, and each word into tokens, in the way of the vocabulary's kind
+(byte_level.py, which is GPT-2's, and wordpiece.py). Decoding writes the bytes of the tokens one
+after the other and reads them as UTF-8. A token can end inside a character, so that ids one by one,
+or ids that a model made up, may be no valid UTF-8: what is wrong becomes U+FFFD, the replacement
+character.
 
 Source: OpenAI's encoder.py (class Encoder).
 """
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from operator import index
+from typing import NamedTuple
 
 from ..other_names import unknown_attribute
-from .merges import MergeStep, merge, merge_steps
-from .pretokenize import ALPHABET, split, to_bytes, to_symbols
+from .added_tokens import ENDOFTEXT as ENDOFTEXT
+from .added_tokens import AddedTokens
+from .merges import MergeStep
 
-ENDOFTEXT = "<|endoftext|>"
+
+class Word(NamedTuple):
+    """A word of a text, and how it becomes ids."""
+
+    text: str
+    symbols: list[str]  # what it is before the first merge
+    merges: list[MergeStep]
+    ids: tuple[int, ...]
 
 
 class Tokenizer:
     """A vocabulary at work.
 
-    encoder: token -> id: one token for each symbol of pretokenize.ALPHABET, one for the result of
-        each merge, and <|endoftext|>. The ids are 0 to n_vocab - 1, in whatever order.
-    merges: pairs of symbols in the order in which they were learned.
+    encoder: token -> id. The ids are 0 to n_vocab - 1, in whatever order.
+    added: those of the tokens that are cut out of every text.
 
-    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, which stands between documents
-        (in a text it is written as a token only by encode(text, allow_endoftext=True)).
+    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, or whatever ends a text (in a text
+        it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of the
+        token that begins a text, in GPT-2 the same.
 
-    Raises ValueError if encoder and merges do not belong together in this way.
+    A kind of tokenizer says how a text is normalized and split into words, and what a word's
+    symbols, merges and ids are. Raises ValueError for an encoder that is none.
     """
 
-    def __init__(self, encoder: dict[str, int], merges: list[tuple[str, str]]):
+    def __init__(self, encoder: dict[str, int], added: AddedTokens):
+        check_ids(encoder, added)
         self.encoder = encoder
-        self.ranks = _ranks(merges)
-        _check_encoder(encoder, self.ranks)
+        self.added = added
         self.n_vocab = len(encoder)
-        self.endoftext = encoder[ENDOFTEXT]
-        self._bytes = [to_bytes(token) for token in sorted(encoder, key=encoder.__getitem__)]
-        self._words = _Words(self)
+        self.endoftext, self.bos = encoder[added.eos], encoder[added.bos]
+        contents = {token.content for token in added.tokens}
+        self._bytes = [
+            token.encode("utf-8") if token in contents else self.bytes_of(token)
+            for token in sorted(encoder, key=encoder.__getitem__)
+        ]
+        self._words = _Words(self.word_ids)
+
+    def normalize(self, text: str) -> str:
+        """The text as its words are taken from it."""
+        raise NotImplementedError
+
+    def split(self, text: str) -> Iterator[str]:
+        """A normalized text -> its words."""
+        raise NotImplementedError
+
+    def word_ids(self, word: str) -> tuple[int, ...]:
+        """The ids of a word."""
+        raise NotImplementedError
+
+    def word_symbols(self, word: str) -> list[str]:
+        """The symbols of a word before the first merge."""
+        raise NotImplementedError
+
+    def merge_steps(self, word: str) -> list[MergeStep]:
+        """Every merge of a word, in order: see merges.merge_steps, and explain to print them."""
+        raise NotImplementedError
+
+    def bytes_of(self, token: str) -> bytes:
+        """The bytes that a token is in a text."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return self.n_vocab
@@ -54,18 +93,20 @@ class Tokenizer:
         """Text -> ids: with GPT-2's vocabulary, "Hello, world" -> [15496, 11, 995].
 
         "<|endoftext|>" in a text is text like any other, unless allow_endoftext says that it
-        means the token: typing it into a prompt must not be enough to end the document.
-        Surrogates, which UTF-8 cannot write, are joined to pairs or become U+FFFD.
+        means the token: typing it into a prompt must not be enough to end the document. Other
+        added tokens are always tokens. Surrogates, which UTF-8 cannot write, are joined to pairs
+        or become U+FFFD.
         """
         if not isinstance(text, str):
             raise TypeError(f"the text to encode is {text!r:.80}, expected a text")
-        text = _without_surrogates(text)
+        text = without_surrogates(text)
         ids = []
-        for i, document in enumerate(text.split(ENDOFTEXT) if allow_endoftext else [text]):
-            if i:
-                ids.append(self.endoftext)
-            for word in split(document):
-                ids.extend(self._words[word])
+        for piece in self.added.cut(text, self.normalize, allow_endoftext):
+            if isinstance(piece, str):
+                for word in self.split(piece):
+                    ids.extend(self._words[word])
+            else:
+                ids.append(piece.id)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -88,9 +129,15 @@ class Tokenizer:
             tokens.append(self._bytes[i])
         return b"".join(tokens)
 
-    def merge_steps(self, word: str) -> list[MergeStep]:
-        """Every merge of one word, in order: see merges.merge_steps, and explain to print them."""
-        return list(merge_steps(to_symbols(_without_surrogates(word)), self.ranks))
+    def words(self, text: str) -> Iterator[Word]:
+        """The words of a text one by one, and the added tokens among them."""
+        for piece in self.added.cut(without_surrogates(text), self.normalize, False):
+            if isinstance(piece, str):
+                for word in self.split(piece):
+                    steps = self.merge_steps(word)
+                    yield Word(word, self.word_symbols(word), steps, self._words[word])
+            else:
+                yield Word(piece.content, [piece.content], [], (piece.id,))
 
     def explain(self, text: str) -> str:
         """How encode comes to its ids, to be printed: each word, its merges by rank, its ids.
@@ -104,20 +151,21 @@ class Tokenizer:
                  ids  49675
         """
         lines = []
-        for word in split(_without_surrogates(text)):
-            lines += [repr(word), f"{'':8}  {' '.join(to_symbols(word))}"]
-            for step in self.merge_steps(word):
+        for word in self.words(text):
+            lines += [repr(word.text), f"{'':8}  {' '.join(word.symbols)}"]
+            for step in word.merges:
                 lines.append(f"{step.rank:8}  {' '.join(step.symbols)}")
-            lines.append(f"{'ids':>8}  {' '.join(map(str, self._words[word]))}")
+            lines.append(f"{'ids':>8}  {' '.join(map(str, word.ids))}")
         return "\n".join(lines)
 
 
 # What other libraries call it.
 OTHER_NAMES = {
     **dict.fromkeys(
-        ("eos_token_id", "eot_token", "bos_token_id", "eos_token"),
+        ("eos_token_id", "eot_token", "eos_token"),
         "tokenizer.endoftext, the id of <|endoftext|>",
     ),
+    "bos_token_id": "tokenizer.bos, the id of the token that begins a text",
     **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
     **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
     **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
@@ -155,11 +203,11 @@ class _Words(dict):
     MAX_WORDS = 1 << 16
     MAX_LETTERS = 32
 
-    def __init__(self, tokenizer: Tokenizer):
-        self._encoder, self._ranks = tokenizer.encoder, tokenizer.ranks
+    def __init__(self, word_ids: Callable[[str], tuple[int, ...]]):
+        self._word_ids = word_ids
 
     def __missing__(self, word: str) -> tuple[int, ...]:
-        ids = tuple(self._encoder[token] for token in merge(to_symbols(word), self._ranks))
+        ids = self._word_ids(word)
         if len(word) <= self.MAX_LETTERS:
             if len(self) >= self.MAX_WORDS:
                 self.clear()
@@ -167,7 +215,7 @@ class _Words(dict):
         return ids
 
 
-def _without_surrogates(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """The text as UTF-16 can write it: pairs of surrogates joined, lone ones U+FFFD."""
     try:
         text.encode("utf-8")
@@ -176,29 +224,11 @@ def _without_surrogates(text: str) -> str:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _ranks(merges: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Pair -> its place in the list. Raises ValueError for a list that nobody can have learned."""
-    ranks: dict[tuple[str, str], int] = {}
-    symbols = {*ALPHABET}
-    for rank, pair in enumerate(merges):
-        if not symbols.issuperset(pair):
-            raise ValueError(
-                f"merge {rank} joins {pair!r:.80}, expected symbols of bytes or of earlier merges"
-            )
-        if pair in ranks:
-            raise ValueError(f"merge {rank} joins {pair!r:.80}, as merge {ranks[pair]} does")
-        ranks[pair] = rank
-        symbols.add("".join(pair))
-    return ranks
-
-
-def _check_encoder(encoder: dict[str, int], ranks: dict[tuple[str, str], int]) -> None:
-    """Raise ValueError unless the merges make the encoder's tokens and the ids have no gaps."""
-    tokens = {*ALPHABET, *map("".join, ranks), ENDOFTEXT}
-    if missing := sorted(tokens - encoder.keys()):
-        raise ValueError(f"{len(missing)} tokens have no id, such as {missing[0]!r:.80}")
-    if strange := sorted(encoder.keys() - tokens):
-        raise ValueError(f"no merge makes {len(strange)} tokens, such as {strange[0]!r:.80}")
+def check_ids(encoder: dict[str, int], added: AddedTokens) -> None:
+    """Raise ValueError unless the ids have no gaps, and the tokens with a meaning have ids."""
+    for token in (added.eos, added.bos):
+        if token not in encoder:
+            raise ValueError(f"1 tokens have no id, such as {token!r:.80}")
     ids = list(encoder.values())
     if any(type(i) is not int for i in ids) or sorted(ids) != list(range(len(ids))):
         raise ValueError(f"the ids of the tokens are not 0 to {len(ids) - 1}, each once")

@@ -1,135 +1,209 @@
 """A vocabulary in Hugging Face's files.
 
-vocab.json and merges.txt are encoder.json and vocab.bpe under other names. tokenizer.json holds
-both, and beside them a description of everything that a tokenizer can do to a text; here it must
-describe what GPT-2's does. tokenizer_config.json is for transformers' classes.
+tokenizer.json holds a vocabulary, and beside it a description of everything that a tokenizer can do
+to a text; here it must describe what GPT-2's does, or BERT's. Older folders have vocab.json and
+merges.txt, which are encoder.json and vocab.bpe under other names, or BERT's vocab.txt, one token a
+line: of these a description is made.
 
 Source: the models, pre_tokenizers and processors of https://github.com/huggingface/tokenizers.
 """
 
-import json
 from pathlib import Path
 
-from ..files import brief, read_json, replacing, write_json
-from .openai_vocab import read_merges, write_merges
-from .tokenizer import ENDOFTEXT, Tokenizer
+from ..files import brief, read_json, read_text
+from .byte_level import ByteLevelBPE
+from .openai_vocab import read_merges
+from .special_tokens import INSTEAD, Settings, added_tokens, read_settings, read_token
+from .tokenizer import Tokenizer
+from .wordpiece import Cleaning, WordPiece
 
-# What tokenizer.json must say, by the path to it; None stands for null and for nothing at all.
-# Only what ids depend on is here: truncation and padding, for instance, belong to batches.
-TOKENIZER = {
-    "normalizer": (None,),
-    "pre_tokenizer.type": ("ByteLevel",),
-    "pre_tokenizer.add_prefix_space": (False,),
-    "pre_tokenizer.use_regex": (True, None),
-    "decoder.type": ("ByteLevel",),
-    "model.type": ("BPE", None),
-    "model.dropout": (None, 0),
-    "model.continuing_subword_prefix": (None, ""),
-    "model.end_of_word_suffix": (None, ""),
-    "model.ignore_merges": (False, None),
+KINDS = ("BPE", "WordPiece")
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model")
+# What the description of a model must say, by kind; None stands for null and for nothing at all.
+MODEL = {
+    "BPE": {
+        "byte_fallback": (False, None),
+        "dropout": (None, 0),
+        "continuing_subword_prefix": (None, ""),
+        "end_of_word_suffix": (None, ""),
+        "ignore_merges": (False, None),
+    },
+    "WordPiece": {},
 }
-# And tokenizer_config.json, if it is there.
-TOKENIZER_CONFIG = {
-    "tokenizer_class": (
-        "GPT2Tokenizer",
-        "GPT2TokenizerFast",
-        "PreTrainedTokenizerFast",
-        "TokenizersBackend",
-        None,
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+# GPT-2's pattern (pretokenize.py) in the ways that it is written.
+CONTRACTIONS = ("'s|'t|'re|'ve|'m|'ll|'d", "'(?:[sdmt]|ll|ve|re)")
+PATTERNS = {
+    *(rf"{c}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+" for c in CONTRACTIONS),
+    *(
+        rf"{c}| ?\p{{L}}++| ?\p{{N}}++| ?[^\s\p{{L}}\p{{N}}]++|\s++$|\s+(?!\S)|\s"
+        for c in CONTRACTIONS
     ),
-    "add_prefix_space": (False, None),
-    "add_bos_token": (False, None),
-    "add_eos_token": (False, None),
 }
-# Where it names tokens, apart from bos_token, eos_token and their like.
-MORE_TOKENS = ("additional_special_tokens", "extra_special_tokens", "added_tokens_decoder")
 
 
 def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer in a folder: tokenizer.json, or else vocab.json and merges.txt.
+    """The tokenizer in a folder: tokenizer.json, or vocab.json and merges.txt, or vocab.txt.
 
-    Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for one that
-    asks for other ids than GPT-2's tokenizer gives.
+    Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
+    that picogpt does not compute.
     """
-    for name in ("tokenizer_config.json", "special_tokens_map.json"):
-        if (folder / name).is_file():
-            check_settings(folder / name)
-    path = folder / "tokenizer.json"
-    if path.is_file():  # the one that transformers believes where both are
-        encoder, merges = read_tokenizer_json(path)
+    # transformers, too, believes tokenizer.json where others are.
+    if (path := folder / "tokenizer.json").is_file():
+        described = read_json(path)
+    elif (path := folder / "vocab.json").is_file() or (folder / "merges.txt").is_file():
+        described = describe_bpe(path)
+    elif (path := folder / "vocab.txt").is_file():
+        described = describe_wordpiece(path)
     else:
-        path = folder / "vocab.json"
-        encoder, merges = read_json(path), read_merges(folder / "merges.txt")
-        if (added := folder / "added_tokens.json").is_file():
-            encoder |= read_added_tokens(added)
+        path = next(folder / name for name in SENTENCEPIECE if (folder / name).is_file())
+        raise ValueError(f"{path}: is SentencePiece's, which picogpt does not read{INSTEAD}")
     try:
-        return Tokenizer(encoder, merges)
+        kind = kind_of(described)
     except ValueError as error:
-        raise ValueError(f"{path}: vocabulary and merges do not fit: {error}") from None
-
-
-def read_tokenizer_json(path: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Token -> id, and the merges in order, of a tokenizer.json that describes GPT-2's tokenizer."""
-    described = read_json(path)
+        raise ValueError(f"{path}: {error}") from None
+    settings = read_settings(folder, kind)
     try:
-        check_options(described, TOKENIZER)
-        check_post_processor(described.get("post_processor"))
-        encoder = get_typed(described, "model.vocab", dict)
-        merges = get_typed(described, "model.merges", list)
-        for token in get_typed(described, "added_tokens", list):
-            check_token("added_tokens", token)
-            # Another id than in model.vocab leaves a gap there, which Tokenizer refuses.
-            encoder[ENDOFTEXT] = token.get("id") if isinstance(token, dict) else None
-        return encoder, [read_pair(rank, pair) for rank, pair in enumerate(merges)]
+        return (
+            read_bpe(described, settings) if kind == "BPE" else read_wordpiece(described, settings)
+        )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def get(described: dict, path: str):
-    """The value at a path such as "model.type"; None if there is none."""
-    value = described
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
+def describe_bpe(path: Path) -> dict:
+    """vocab.json, and merges.txt beside it, as tokenizer.json would describe them."""
+    vocab, merges = read_json(path), read_merges(path.with_name("merges.txt"))
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False}
+    model = {"type": "BPE", "vocab": vocab, "merges": [list(pair) for pair in merges]}
+    return {"pre_tokenizer": byte_level, "decoder": byte_level, "model": model}
+
+
+def describe_wordpiece(path: Path) -> dict:
+    """vocab.txt, whose tokens have the numbers of their lines as ids, likewise."""
+    tokens = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
+    vocab = {token: i for i, token in enumerate(tokens)}
+    if len(vocab) < len(tokens):
+        twice = next(token for i, token in enumerate(tokens) if vocab[token] != i)
+        raise ValueError(f"{path}: the token {twice!r:.80} stands on two lines")
+    return {
+        "normalizer": {"type": "BertNormalizer"},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {"type": "WordPiece", "vocab": vocab},
+    }
+
+
+def kind_of(described: dict) -> str:
+    """The kind of a described tokenizer: "BPE" or "WordPiece". Raises ValueError for another."""
+    model = get_typed(described, "model", dict)
+    kind = "BPE" if model.get("type") is None else model["type"]  # older files do not say
+    if kind not in KINDS:
+        note = ", which is SentencePiece's" if kind == "Unigram" else ""
+        raise ValueError(f"model.type is {brief(kind)}{note}, expected BPE or WordPiece{INSTEAD}")
+    for name, values in MODEL[kind].items():
+        if (value := model.get(name)) not in values:
+            refuse(f"model.{name}", value, repr(values[0]))
+    return kind
+
+
+def refuse(name: str, value, expected: str):
+    """Raise ValueError for a value that makes a tokenizer another one."""
+    raise ValueError(f"{name} is {brief(value)}, but picogpt computes {expected}{INSTEAD}")
+
+
+def get_typed(described: dict, name: str, kind: type):
+    """The value of a key. Raises ValueError if it is of another type."""
+    value = described.get(name.rpartition(".")[2])
+    if type(value) is not kind:
+        raise ValueError(f"{name} is {brief(value)}, expected a {kind.__name__}")
     return value
 
 
-def get_typed(described: dict, path: str, kind: type):
-    """The value at a path. Raises ValueError if it is of another type."""
-    if type(value := get(described, path)) is not kind:
-        raise ValueError(f"{path} is {brief(value)}, expected a {kind.__name__}")
-    return value
+def steps(described: dict, name: str, key: str) -> list:
+    """What is done under a name, one after the other; key: where a Sequence has its steps."""
+    todo, found = [described.get(name)], []
+    while todo:
+        step = todo.pop()
+        if isinstance(step, dict) and step.get("type") == "Sequence":
+            todo += reversed(get_typed(step, f"{name}.{key}", list))
+        elif step is not None:
+            found.append(step)
+    return found
 
 
-def check_options(described: dict, accepted: dict[str, tuple]) -> None:
-    """Raise ValueError if the value at one of the paths is not one of those accepted."""
-    for path, values in accepted.items():
-        if (value := get(described, path)) not in values:
-            raise ValueError(f"{path} is {brief(value)}, but in GPT-2 it is {values[0]!r}")
+def only_type(step) -> str | None:
+    """The type of a step, None if it is no step."""
+    return step.get("type") if isinstance(step, dict) else None
 
 
-def check_post_processor(described) -> None:
-    """Raise ValueError if something is added to the ids of a text, such as a first token."""
-    adds_nothing = described is None
-    if isinstance(described, dict):
-        adds_nothing = (
-            described.get("type") == "ByteLevel"  # for offsets, which are not used here
-            or described.get("single") == [{"Sequence": {"id": "A", "type_id": 0}}]
-        )
-    if not adds_nothing:
-        raise ValueError(f"post_processor is {brief(described)}, but GPT-2's adds no tokens")
+def read_added(described: dict) -> list:
+    """The added tokens of a description."""
+    tokens = get_typed(described, "added_tokens", list) if "added_tokens" in described else []
+    return [
+        read_token("added_tokens", token, token.get("id") if isinstance(token, dict) else None)
+        for token in tokens
+    ]
 
 
-def check_token(where: str, token) -> None:
-    """Raise ValueError unless a special token, an object or its text, is a plain <|endoftext|>.
+def read_bpe(described: dict, settings: Settings) -> ByteLevelBPE:
+    """The tokenizer of a description, if it does what GPT-2's does."""
+    prefix_space = check_pre_tokenizer(described)
+    if [only_type(step) for step in steps(described, "decoder", "decoders")] != ["ByteLevel"]:
+        refuse("decoder", described.get("decoder"), "ByteLevel")
+    check_post_processor(described)
+    normalizers = steps(described, "normalizer", "normalizers")
+    form = only_type(normalizers[0]) if normalizers else ""
+    if len(normalizers) > 1 or form not in ("", *FORMS):
+        refuse("normalizer", described["normalizer"], f"one of {', '.join(FORMS)}")
+    encoder = dict(get_typed(described["model"], "model.vocab", dict))
+    merges = get_typed(described["model"], "model.merges", list)
+    pairs = [read_pair(rank, pair) for rank, pair in enumerate(merges)]
+    added = added_tokens(read_added(described), settings, encoder)
+    prefix_space = settings.options.get("add_prefix_space", prefix_space)
+    try:
+        return ByteLevelBPE(encoder, pairs, added, form, prefix_space)
+    except ValueError as error:
+        raise ValueError(f"vocabulary and merges do not fit: {error}") from None
 
-    transformers cuts special tokens out of every text, whatever the merges say.
+
+def check_pre_tokenizer(described: dict) -> bool:
+    """Whether a text gets a space before it. Raises ValueError for other words than GPT-2's.
+
+    Newer files say Split, with the pattern in them, and then ByteLevel without its own.
     """
-    content = token.get("content") if isinstance(token, dict) else token
-    if content != ENDOFTEXT:
-        raise ValueError(f"{where} has {brief(content)}, but picogpt knows only {ENDOFTEXT}")
-    for flag in ("lstrip", "rstrip", "single_word"):
-        if isinstance(token, dict) and token.get(flag):
-            raise ValueError(f"{where} gives {ENDOFTEXT} the flag {flag}, which changes ids")
+    *before, last = steps(described, "pre_tokenizer", "pretokenizers") or [None]
+    good = only_type(last) == "ByteLevel"
+    if good and before:
+        good = (
+            len(before) == 1 and is_gpt2_split(before[0]) and last.get("add_prefix_space") is False
+        )
+    elif good:
+        good = last.get("use_regex") in (True, None)
+    if not good or type(last.get("add_prefix_space")) is not bool:
+        refuse("pre_tokenizer", described.get("pre_tokenizer"), "ByteLevel with GPT-2's words")
+    return last["add_prefix_space"]
+
+
+def is_gpt2_split(step) -> bool:
+    """Whether a step cuts a text into GPT-2's words."""
+    if only_type(step) != "Split" or not isinstance(step.get("pattern"), dict):
+        return False
+    how = (step.get("behavior"), step.get("invert"))
+    pattern = step["pattern"].get("Regex")
+    is_gpt2 = isinstance(pattern, str) and pattern in PATTERNS
+    return is_gpt2 and how in (("Isolated", False), ("Removed", True))
+
+
+def check_post_processor(described: dict) -> None:
+    """Raise ValueError if something is added to the ids of a text, such as a first token."""
+    for step in steps(described, "post_processor", "processors"):
+        # ByteLevel is for offsets, which are not used here.
+        plain = only_type(step) == "ByteLevel" or (
+            isinstance(step, dict)
+            and step.get("single") == [{"Sequence": {"id": "A", "type_id": 0}}]
+        )
+        if not plain:
+            refuse("post_processor", described["post_processor"], "no tokens around a text")
 
 
 def read_pair(rank: int, pair) -> tuple[str, str]:
@@ -142,80 +216,38 @@ def read_pair(rank: int, pair) -> tuple[str, str]:
     raise ValueError(f"model.merges has {brief(pair)} at {rank}, expected two symbols")
 
 
-def check_settings(path: Path) -> None:
-    """Raise ValueError if tokenizer_config.json or its like asks for other ids than GPT-2's."""
-    described = read_json(path)
-    try:
-        check_options(described, TOKENIZER_CONFIG)
-        for name, token in described.items():
-            if name.endswith("_token") and isinstance(token, (str, dict)):
-                check_token(f"{name!a:.80}", token)
-        for name in MORE_TOKENS:
-            tokens = described.get(name) or []
-            if isinstance(tokens, dict):
-                tokens = list(tokens.values())
-            for token in tokens if isinstance(tokens, list) else [tokens]:
-                check_token(name, token)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+def read_wordpiece(described: dict, settings: Settings) -> WordPiece:
+    """The tokenizer of a description, if it does what BERT's does.
 
-
-def read_added_tokens(path: Path) -> dict[str, int]:
-    """The id of <|endoftext|> from added_tokens.json, which stood beside vocab.json."""
-    added = read_json(path)
-    for token in added:
-        if token != ENDOFTEXT:
-            raise ValueError(f"{path}: names {token!a:.80}, but picogpt knows only {ENDOFTEXT}")
-    return added
-
-
-def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -> None:
-    """Write vocab.json, merges.txt, tokenizer.json and tokenizer_config.json into a folder.
-
-    n_ctx: the longest text, in tokens, that transformers shall accept without a warning.
+    The [CLS] and [SEP] that its post_processor puts around a text are left out, as where
+    transformers' pipeline for GPT-2 writes.
     """
-    encoder = dict(sorted(tokenizer.encoder.items(), key=lambda item: item[1]))
-    merges = [" ".join(pair) for pair in tokenizer.ranks]
-    with replacing(folder / "vocab.json") as file:
-        file.write(json.dumps(encoder, ensure_ascii=False).encode("utf-8"))
-    write_merges(folder / "merges.txt", tokenizer)
-    write_json(folder / "tokenizer.json", tokenizer_json(encoder, merges))
-    names = dict.fromkeys(("bos_token", "eos_token", "unk_token"), ENDOFTEXT)
-    settings = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False}
-    write_json(folder / "tokenizer_config.json", settings | names | {"model_max_length": n_ctx})
-
-
-def tokenizer_json(encoder: dict[str, int], merges: list[str]) -> dict:
-    """GPT-2's tokenizer as tokenizer.json describes it."""
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    endoftext = {
-        "id": encoder[ENDOFTEXT],
-        "content": ENDOFTEXT,
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
+    normalizers = steps(described, "normalizer", "normalizers")
+    if [only_type(step) for step in normalizers] != ["BertNormalizer"]:
+        refuse("normalizer", described.get("normalizer"), "BertNormalizer")
+    splitters = steps(described, "pre_tokenizer", "pretokenizers")
+    if [only_type(step) for step in splitters] != ["BertPreTokenizer"]:
+        refuse("pre_tokenizer", described.get("pre_tokenizer"), "BertPreTokenizer")
+    # In transformers the settings beside tokenizer.json count, too.
+    names = {"lowercase": "do_lower_case", "handle_chinese_chars": "tokenize_chinese_chars"}
+    options = {}
+    for name, default in Cleaning()._asdict().items():
+        value = normalizers[0].get(name, default)
+        options[name] = settings.options.get(names.get(name, name), value)
+        if type(options[name]) is not bool and (name, options[name]) != ("strip_accents", None):
+            raise ValueError(f"normalizer.{name} is {brief(value)}, expected true or false")
+    model = described["model"]
+    encoder = dict(get_typed(model, "model.vocab", dict))
+    added = added_tokens(read_added(described), settings, encoder)
+    defaults = {
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
     }
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [endoftext],
-        "normalizer": None,
-        "pre_tokenizer": byte_level | {"use_regex": True},
-        "post_processor": None,
-        "decoder": byte_level | {"use_regex": True},
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": encoder,
-            "merges": merges,
-        },
-    }
+    values = []
+    for name, default in defaults.items():
+        value = model.get(name, settings.options.get(name, default))
+        if type(value) is not type(default):
+            raise ValueError(f"model.{name} is {brief(value)}, expected {default!r}, for instance")
+        values.append(value)
+    return WordPiece(encoder, added, Cleaning(**options), *values)

@@ -4,20 +4,20 @@ from pathlib import Path
 
 from .openai_vocab import read_openai_tokenizer
 from .tokenizer import Tokenizer
-from .tokenizer_json import read_huggingface_tokenizer
+from .tokenizer_json import SENTENCEPIECE, read_huggingface_tokenizer
 
 OPENAI = ("encoder.json", "vocab.bpe")
-HUGGINGFACE = ("tokenizer.json", "vocab.json", "merges.txt")
+HUGGINGFACE = ("tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", *SENTENCEPIECE)
 
 
 def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of the vocabulary in a folder.
 
     Its files are encoder.json and vocab.bpe (OpenAI's); or tokenizer.json, or vocab.json and
-    merges.txt (Hugging Face's). Where both are there, those of the model's own layout count:
+    merges.txt, or vocab.txt (Hugging Face's). Where both are there, those of the model's own layout count:
     Hugging Face's beside a config.json, else OpenAI's.
     Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
-    with other ids than GPT-2's would have.
+    of another kind.
     """
     folder = Path(folder)
     openai, huggingface = (
@@ -26,7 +26,7 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     if not openai and not huggingface:
         raise FileNotFoundError(
             f"{folder} has no tokenizer: neither encoder.json and vocab.bpe (OpenAI's) nor "
-            "tokenizer.json, or vocab.json and merges.txt (Hugging Face's)"
+            "tokenizer.json, vocab.json and merges.txt, or vocab.txt (Hugging Face's)"
         )
     if huggingface and (not openai or (folder / "config.json").is_file()):
         return read_huggingface_tokenizer(folder)

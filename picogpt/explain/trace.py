@@ -14,7 +14,7 @@ import numpy as np
 from .. import model as composed
 from .. import ops
 from ..bpe import Tokenizer
-from ..bpe.pretokenize import split, to_symbols
+from ..bpe.pretokenize import to_symbols
 from ..config import Config, activation_shapes
 from ..decoding import sampling as choosing
 from ..decoding.sampling import Sampling, check_logits, choose_token, whole_number
@@ -229,13 +229,13 @@ def words(text: str, tokenizer: Tokenizer) -> list[dict]:
     """Each word of a text with its bytes, as numbers and as symbols, its merges by rank, its ids."""
     return [
         {
-            "text": word,
-            "bytes": list(word.encode("utf-8")),
-            "symbols": list(to_symbols(word)),
-            "merges": [[step.rank, step.symbols] for step in tokenizer.merge_steps(word)],
-            "ids": tokenizer.encode(word),
+            "text": word.text,
+            "bytes": list(word.text.encode("utf-8")),
+            "symbols": list(to_symbols(word.text)),
+            "merges": [[step.rank, step.symbols] for step in word.merges],
+            "ids": list(word.ids),
         }
-        for word in split(text)
+        for word in tokenizer.words(text)
     ]
 
 

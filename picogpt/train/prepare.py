@@ -63,7 +63,7 @@ def all_settings(
         return hashlib.sha256(b"".join(digests)).hexdigest()
 
     vocabulary = sorted(tokenizer.encoder, key=tokenizer.encoder.__getitem__)
-    merges = [" ".join(pair) for pair in tokenizer.ranks]
+    merges = [" ".join(pair) for pair in getattr(tokenizer, "ranks", ())]  # WordPiece has none
     return {
         "SHA-256 of the texts": digest(*texts.learn),
         "SHA-256 of --valid": None if texts.valid is None else digest(texts.valid),

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bpe import Tokenizer
-from ..bpe.tokenizer_json import save_huggingface_tokenizer
+from ..bpe.saved import save_huggingface_tokenizer
 from ..config import Config, flatten
 from ..files import write_json
 from .compact import CompactMatrix, compact
@@ -66,7 +66,7 @@ def save_huggingface(
         "reorder_and_upcast_attn": False,
         "add_cross_attention": False,
         "tie_word_embeddings": "lm_head" not in params,
-        "bos_token_id": tokenizer.endoftext,
+        "bos_token_id": tokenizer.bos,
         "eos_token_id": tokenizer.endoftext,
         "resid_pdrop": 0.1,
         "embd_pdrop": 0.1,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picogpt.bpe import StreamDecoder, Tokenizer, load_tokenizer, pretokenize, tokenizer
+from picogpt.bpe import ByteLevelBPE, StreamDecoder, load_tokenizer, pretokenize, tokenizer
 from picogpt.bpe.merges import MergeStep, merge, merge_steps
 from picogpt.bpe.pretokenize import ALPHABET, split, to_bytes, to_symbols
 
@@ -26,15 +26,15 @@ ids_lists = st.lists(st.integers(0, SMALL.n_vocab - 1))
 high_bytes = st.lists(st.sampled_from([SMALL.encoder[symbol] for symbol in ALPHABET[0x80:]]))
 
 
-def tiny(*merges: tuple[str, str]) -> Tokenizer:
+def tiny(*merges: tuple[str, str]) -> ByteLevelBPE:
     """A tokenizer with the bytes' symbols, <|endoftext|> and a few merges."""
     tokens = ["<|endoftext|>", *ALPHABET, *map("".join, merges)]
-    return Tokenizer({token: i for i, token in enumerate(tokens)}, list(merges))
+    return ByteLevelBPE({token: i for i, token in enumerate(tokens)}, list(merges))
 
 
 @pytest.mark.parametrize(("text", "words", "ids"), ENCODED, ids=range(len(ENCODED)))
 def test_words_and_ids_equal_the_judges(text, words, ids):
-    assert list(split(tokenizer._without_surrogates(text))) == words
+    assert list(split(tokenizer.without_surrogates(text))) == words
     assert SMALL.encode(text) == ids
     assert SMALL.encode(text) == ids  # the second time from the table of words
 
@@ -244,9 +244,9 @@ def test_explain():
 def test_bad_vocabulary(change, merges, message):
     encoder = {token: i for i, token in enumerate(["<|endoftext|>", *sorted(ALPHABET)])}
     assert encoder["!"] == 1
-    assert Tokenizer(dict(encoder), []).n_vocab == 257
+    assert ByteLevelBPE(dict(encoder), []).n_vocab == 257
     with pytest.raises(ValueError, match=message):
-        Tokenizer(encoder | change, merges)
+        ByteLevelBPE(encoder | change, merges)
 
 
 @pytest.mark.parametrize("token", ["<|endoftext|>", "a", "Ġ"])
@@ -256,4 +256,4 @@ def test_missing_token(token):
     with pytest.raises(
         ValueError, match=f"1 tokens have no id, such as '{token}'".replace("|", ".")
     ):
-        Tokenizer(encoder, [])
+        ByteLevelBPE(encoder, [])

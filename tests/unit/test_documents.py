@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import bits_per_byte, random_params
 
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
@@ -18,7 +18,9 @@ from picogpt.model import gpt2
 from picogpt.ops import softmax
 
 # bytes, and one token of two letters, so that tokens and bytes are not the same
-BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")])
+BYTES = ByteLevelBPE(
+    {token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")]
+)
 CONFIG = Config(n_vocab=258, n_ctx=8, n_embd=16, n_head=2, n_layer=2)
 PARAMS = random_params(CONFIG, seed=3)
 TALES = ["the moth went thither", "é!", "x", "a bird in the hand is worth two in the bush"]

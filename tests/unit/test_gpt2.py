@@ -15,7 +15,7 @@ from support import error
 
 import picogpt
 from picogpt import plain
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, activation_shapes, flatten
@@ -144,7 +144,7 @@ def test_closing_a_stream_stops_the_work(model, monkeypatch):
         passes.clear()
 
 
-BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+BYTES = ByteLevelBPE({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 SMALL = Config(n_vocab=257, n_ctx=12, n_embd=16, n_head=2, n_layer=2)
 LETTERS = GPT2(SMALL, float64_params(SMALL, seed=0), BYTES)
 # a model of a few letters, which soon writes a stop string or the end

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support import error, random_params
 
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
@@ -17,7 +17,9 @@ from picogpt.gpt2 import GPT2
 from picogpt.model import gpt2
 from picogpt.ops import softmax
 
-BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")])
+BYTES = ByteLevelBPE(
+    {token: i for i, token in enumerate([*ALPHABET, "th", ENDOFTEXT])}, [("t", "h")]
+)
 CONFIG = Config(n_vocab=258, n_ctx=8, n_embd=16, n_head=2, n_layer=2)
 PARAMS = random_params(CONFIG, seed=3)
 MODEL = GPT2(CONFIG, PARAMS, BYTES)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.decoding.stopping import (
@@ -15,7 +15,7 @@ from picogpt.decoding.stopping import (
     stop_strings,
 )
 
-BYTES = Tokenizer({symbol: i for i, symbol in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+BYTES = ByteLevelBPE({symbol: i for i, symbol in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 
 
 def pieces(data: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tokenizers in Hugging Face's files: GPT-2's are read, all else refused by name."""
+"""Byte-level tokenizers in Hugging Face's files: GPT-2's are read, all else refused by name."""
 
 import json
 import shutil
@@ -69,6 +69,16 @@ def test_half_a_vocabulary(two_files, name):
         load_tokenizer(two_files)
 
 
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+SPLIT = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Isolated", "invert": False}
+NFC = {"type": "NFC"}
+
+
+def in_sequence(*steps: dict) -> dict:
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
 ENDOFTEXT = {"id": 41, "content": "<|endoftext|>", "lstrip": False, "rstrip": False}
 BOS = {"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}
 TEXT = {"Sequence": {"id": "A", "type_id": 0}}
@@ -78,20 +88,32 @@ TEXT = {"Sequence": {"id": "A", "type_id": 0}}
     ("place", "value", "message"),
     [
         ("normalizer", {"type": "Lowercase"}, "normalizer is {'type': 'Lowercase'}"),
-        ("pre_tokenizer", None, "pre_tokenizer.type is None"),
-        ("pre_tokenizer.type", "Whitespace", "pre_tokenizer.type is 'Whitespace'"),
-        ("pre_tokenizer.type", "Sequence", "pre_tokenizer.type is 'Sequence'"),
-        ("pre_tokenizer.add_prefix_space", True, "pre_tokenizer.add_prefix_space is True"),
-        ("pre_tokenizer.add_prefix_space", ..., "pre_tokenizer.add_prefix_space is None"),
-        ("pre_tokenizer.use_regex", False, "pre_tokenizer.use_regex is False"),
-        ("decoder.type", "WordPiece", "decoder.type is 'WordPiece'"),
-        ("decoder", None, "decoder.type is None"),
-        ("model.type", "Unigram", "model.type is 'Unigram'"),
+        ("pre_tokenizer", None, "pre_tokenizer is None"),
+        ("pre_tokenizer.type", "Whitespace", "pre_tokenizer is {"),
+        ("pre_tokenizer.type", "Sequence", "pre_tokenizer.pretokenizers is None, expected a list"),
+        ("pre_tokenizer.add_prefix_space", ..., "pre_tokenizer is {"),
+        ("pre_tokenizer.add_prefix_space", 1, "pre_tokenizer is {"),
+        ("pre_tokenizer.use_regex", False, "pre_tokenizer is {"),
+        ("pre_tokenizer", in_sequence({"type": "Digits"}, BYTE_LEVEL), "pre_tokenizer is {"),
+        ("pre_tokenizer", in_sequence(SPLIT | {"invert": True}, BYTE_LEVEL), "pre_tokenizer is {"),
+        ("pre_tokenizer", in_sequence(SPLIT, BYTE_LEVEL | {"add_prefix_space": True}), "GPT-2's"),
+        ("pre_tokenizer", in_sequence(SPLIT | {"pattern": {"Regex": "a"}}, BYTE_LEVEL), "GPT-2's"),
+        ("pre_tokenizer", in_sequence(SPLIT | {"pattern": {"String": " "}}, BYTE_LEVEL), "GPT-2's"),
+        ("normalizer", {"type": "Sequence", "normalizers": [NFC, NFC]}, "normalizer is {"),
+        ("decoder.type", "WordPiece", "decoder is {"),
+        ("decoder", None, "decoder is None"),
+        (
+            "model.type",
+            "Unigram",
+            "model.type is 'Unigram', which is SentencePiece's, expected BPE or",
+        ),
+        ("model.type", "WordLevel", "model.type is 'WordLevel', expected BPE or WordPiece; use"),
+        ("model.byte_fallback", True, "model.byte_fallback is True"),
         ("model.dropout", 0.1, "model.dropout is 0.1"),
         ("model.continuing_subword_prefix", "##", "model.continuing_subword_prefix is '##'"),
         ("model.end_of_word_suffix", "</w>", "model.end_of_word_suffix is '</w>'"),
         ("model.ignore_merges", True, "model.ignore_merges is True"),
-        ("model", [], "model.vocab is None, expected a dict"),
+        ("model", [], "model is [], expected a dict"),
         ("model.vocab", [["a", 0]], "model.vocab is [['a', 0]], expected a dict"),
         ("model.vocab", {}, "vocabulary and merges do not fit: 799 tokens have no id"),
         ("model.merges", {}, "model.merges is {}, expected a list"),
@@ -102,17 +124,20 @@ TEXT = {"Sequence": {"id": "A", "type_id": 0}}
         ("model.merges", [["", "e"]], "do not fit: merge 0 joins ('', 'e')"),
         ("model.merges", [], "do not fit: no merge makes 543 tokens"),
         ("post_processor", {"type": "RobertaProcessing"}, "post_processor is {'type': 'Roberta"),
-        ("post_processor", {"type": "TemplateProcessing", "single": [BOS, TEXT]}, "adds no tokens"),
+        (
+            "post_processor",
+            {"type": "TemplateProcessing", "single": [BOS, TEXT]},
+            "no tokens around a text",
+        ),
         ("post_processor", 5, "post_processor is 5"),
         ("post_processor", {}, "post_processor is {}"),
-        ("added_tokens", [ENDOFTEXT | {"content": "<pad>"}], "added_tokens has '<pad>', but"),
-        ("added_tokens", [ENDOFTEXT | {"lstrip": True}], "the flag lstrip, which changes ids"),
-        ("added_tokens", [ENDOFTEXT | {"rstrip": True}], "the flag rstrip, which changes ids"),
-        ("added_tokens", [ENDOFTEXT | {"single_word": True}], "the flag single_word"),
+        ("added_tokens", [ENDOFTEXT | {"content": ""}], "added_tokens has {'content': ''"),
+        ("added_tokens", [ENDOFTEXT | {"content": "<pad>"}], "ids of the tokens are not 0 to 800"),
+        ("added_tokens", [ENDOFTEXT | {"lstrip": 1}], "gives '<|endoftext|>' lstrip 1"),
         ("added_tokens", [ENDOFTEXT | {"id": 800}], "ids of the tokens are not 0 to 799"),
-        ("added_tokens", [ENDOFTEXT | {"id": "41"}], "ids of the tokens are not 0 to 799"),
-        ("added_tokens", ["<|endoftext|>"], "ids of the tokens are not 0 to 799"),
-        ("added_tokens", [7], "added_tokens has 7, but"),
+        ("added_tokens", [ENDOFTEXT | {"id": "41"}], "gives '<|endoftext|>' the id '41'"),
+        ("added_tokens", ["<|endoftext|>"], "gives '<|endoftext|>' the id None"),
+        ("added_tokens", [7], "added_tokens has 7, expected a token"),
         ("added_tokens", 7, "added_tokens is 7, expected a list"),
     ],
 )
@@ -151,18 +176,17 @@ def test_endoftext_among_the_added_tokens_only(plain):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("add_prefix_space", True, "add_prefix_space is True"),
+        ("add_prefix_space", 1, "add_prefix_space is 1, expected true or false"),
         ("add_bos_token", True, "add_bos_token is True"),
         ("add_eos_token", True, "add_eos_token is True"),
         ("tokenizer_class", "BertTokenizer", "tokenizer_class is 'BertTokenizer'"),
-        ("pad_token", "[PAD]", "'pad_token' has '[PAD]', but picogpt knows only <|endoftext|>"),
-        ("image_token", "<image>", "'image_token' has '<image>'"),
-        ("pad_token", {"content": "<pad>"}, "'pad_token' has '<pad>'"),
-        ("eos_token", ENDOFTEXT | {"lstrip": True}, "the flag lstrip"),
-        ("additional_special_tokens", ["<a>"], "additional_special_tokens has '<a>'"),
+        ("pad_token", 5, "pad_token has 5, expected a token"),
+        ("pad_token", {"content": 5}, "pad_token has {'content': 5}, expected a token"),
+        ("eos_token", ENDOFTEXT | {"lstrip": 1}, "eos_token gives '<|endoftext|>' lstrip 1"),
         ("additional_special_tokens", 5, "additional_special_tokens has 5"),
-        ("extra_special_tokens", {"x": "<a>"}, "extra_special_tokens has '<a>'"),
-        ("added_tokens_decoder", {"800": {"content": "<a>"}}, "added_tokens_decoder has '<a>'"),
+        ("extra_special_tokens", {"x": ""}, "extra_special_tokens has ''"),
+        ("added_tokens_decoder", [], "added_tokens_decoder is [], expected an object"),
+        ("added_tokens_decoder", {"²": {"content": "<a>"}}, "gives '<a>' the id '²'"),
     ],
 )
 @pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
@@ -191,8 +215,8 @@ def test_added_tokens_json(two_files):
     path = two_files / "added_tokens.json"
     path.write_text('{"<|endoftext|>": 41}', "utf-8")
     assert load_tokenizer(two_files).endoftext == 41
-    path.write_text('{"<|endoftext|>": 41, "<pad>": 800}', "utf-8")
-    assert "names '<pad>', but" in refused(load_tokenizer, two_files, "added_tokens.json")
+    path.write_text('{"<|endoftext|>": 41, "<pad>": "x"}', "utf-8")
+    assert "gives '<pad>' the id 'x'" in refused(load_tokenizer, two_files, "added_tokens.json")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.evaluate.documents import encode_documents, split_documents
 from picogpt.train.data import batch, epoch_windows, hold_out
 
-BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+BYTES = ByteLevelBPE({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 
 
 @pytest.mark.parametrize(

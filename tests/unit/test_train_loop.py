@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from picogpt.backward import loss_and_gradients
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config, flatten
@@ -23,7 +23,7 @@ from picogpt.train.randomness import generator
 from picogpt.train.recipe import Recipe
 from picogpt.train.run_folder import State
 
-BYTES = Tokenizer({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
+BYTES = ByteLevelBPE({token: i for i, token in enumerate([*ALPHABET, ENDOFTEXT])}, [])
 CONFIG = Config(n_vocab=257, n_ctx=16, n_embd=16, n_head=2, n_layer=2)
 RECIPE = Recipe(
     steps=20,

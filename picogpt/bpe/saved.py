@@ -1,0 +1,88 @@
+"""A tokenizer written as Hugging Face's files (tokenizer_json.py reads them).
+
+tokenizer.json is all of it; vocab.json and merges.txt, or vocab.txt, are for older programs, and
+tokenizer_config.json for transformers' classes.
+"""
+
+import json
+from pathlib import Path
+
+from ..files import replacing, write_json
+from .byte_level import ByteLevelBPE
+from .openai_vocab import write_merges
+from .tokenizer import Tokenizer
+from .wordpiece import WordPiece
+
+
+def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -> None:
+    """Write the tokenizer's files into a folder.
+
+    n_ctx: the longest text, in tokens, that transformers shall accept without a warning.
+    """
+    encoder = dict(sorted(tokenizer.encoder.items(), key=lambda item: item[1]))
+    added = tokenizer.added
+    settings: dict = {"eos_token": added.eos, "bos_token": added.bos, "model_max_length": n_ctx}
+    if isinstance(tokenizer, ByteLevelBPE):
+        with replacing(folder / "vocab.json") as file:
+            file.write(json.dumps(encoder, ensure_ascii=False).encode("utf-8"))
+        write_merges(folder / "merges.txt", tokenizer)
+        described = describe_bpe(tokenizer)
+        # transformers' class for GPT-2 would forget the normal form.
+        name = "PreTrainedTokenizerFast" if tokenizer.form else "GPT2Tokenizer"
+        settings |= {"unk_token": added.eos, "add_prefix_space": tokenizer.add_prefix_space}
+    elif isinstance(tokenizer, WordPiece):
+        with replacing(folder / "vocab.txt") as file:
+            file.write("".join(f"{token}\n" for token in encoder).encode("utf-8"))
+        described = describe_wordpiece(tokenizer)
+        name = "BertTokenizer"
+        settings |= {"unk_token": tokenizer.unk, "do_lower_case": tokenizer.cleaning.lowercase}
+        settings |= {"tokenize_chinese_chars": tokenizer.cleaning.handle_chinese_chars}
+        settings |= {"strip_accents": tokenizer.cleaning.strip_accents}
+    described["model"]["vocab"] = encoder
+    described["added_tokens"] = [token._asdict() | {"special": True} for token in added.tokens]
+    write_json(folder / "tokenizer.json", HEAD | described)
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": name} | settings)
+
+
+HEAD = {"version": "1.0", "truncation": None, "padding": None, "post_processor": None}
+
+
+def describe_bpe(tokenizer: ByteLevelBPE) -> dict:
+    """A byte-level tokenizer as tokenizer.json describes it, but for its vocabulary."""
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": tokenizer.add_prefix_space,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
+    return {
+        "normalizer": {"type": tokenizer.form} if tokenizer.form else None,
+        "pre_tokenizer": byte_level,
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": False,
+            "merges": [" ".join(pair) for pair in tokenizer.ranks],
+        },
+    }
+
+
+def describe_wordpiece(tokenizer: WordPiece) -> dict:
+    """BERT's tokenizer likewise."""
+    return {
+        "normalizer": {"type": "BertNormalizer"} | tokenizer.cleaning._asdict(),
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "decoder": {"type": "WordPiece", "prefix": tokenizer.prefix, "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": tokenizer.unk,
+            "continuing_subword_prefix": tokenizer.prefix,
+            "max_input_chars_per_word": tokenizer.longest,
+        },
+    }
