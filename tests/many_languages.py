@@ -21,7 +21,7 @@ CHINESE = (
     "的一是不了在人有我他这中大来上国和说们为子年那你，。？！、：；「」《》國龍漢字㐀䶵𠀀豈ーカな한"
 )
 ENDS = [". ", ", ", "; ", "! ", "? ", ": ", "\n", "\n\n", " – ", "\u202f!", "\xa0; ", "... ", "\t"]
-SIZE = 150_000  # characters of each
+SIZE = 120_000  # characters of each; a megabyte in all
 
 
 def words(rng: random.Random, known: list[str]) -> str:
