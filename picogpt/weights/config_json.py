@@ -27,7 +27,8 @@ INT8 = {"quant_method": "picogpt_int8"}
 # What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
 # does, only how numbers of half precision are rounded.
 OPTIONS = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),  # the same formula
+    # One formula under three names.
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False, True),  # see with_scaled_queries

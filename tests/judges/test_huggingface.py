@@ -245,6 +245,7 @@ def test_options_that_picogpt_refuses_do_change_the_mathematics():
         assert differ(**refused) > 1e-5, refused
     for accepted in (
         {"activation_function": "gelu_pytorch_tanh"},
+        {"activation_function": "gelu_fast"},
         {"reorder_and_upcast_attn": True, "attn_implementation": "eager"},
         {"n_inner": 48},
     ):

@@ -198,6 +198,7 @@ def test_options_that_change_the_mathematics(bare, key, value):
     [
         ("model_type", ...),
         ("activation_function", "gelu_pytorch_tanh"),
+        ("activation_function", "gelu_fast"),
         ("activation_function", ...),
         ("n_inner", 32),
         ("n_inner", ...),
