@@ -3,32 +3,57 @@
 import argparse
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from .. import command
-from ..files import locked, replacing
+from ..files import locked, read_text, replacing
 from .assignment import Assignment
 from .assignments import ASSIGNMENTS
 from .grader.checking import STUDENT_SEED, assignment_named, check_file
-from .grader.grading import as_csv, claim, find_submissions, grade, left_out, seed_of
+from .grader.grading import (
+    Shown,
+    as_rows,
+    claim,
+    find_submissions,
+    grade,
+    handed_in_at,
+    left_out,
+    read_submission,
+    seed_of,
+)
+from .grader.show import printable
 from .handout.forms import write_assignment
+from .teacher.by_hand import changed, read_changes
+from .teacher.exports import anonymous, canvas, moodle
+from .teacher.roster import differences, hours_late, looks_like, read_roster
+from .teacher.similar import alike
+from .teacher.statistics import write_statistics
+from .teacher.tables import write_table
 
 DESCRIPTION = """\
 GPT-2 as a course.
 
   python -m picogpt.course assignments --out handouts
   python -m picogpt.course check a2.py
-  python -m picogpt.course grade a2 submissions --jobs 2 --out grades"""
+  python -m picogpt.course grade a2 submissions --jobs 2 --out grades
+  python -m picogpt.course similar a2 submissions
+  python -m picogpt.course export grades --for canvas --roster roster.csv --out canvas.csv"""
 
 GRADE = """\
-Grades every .py or .ipynb file in a folder, or in a folder for each student. Writes grades.csv and,
-for each student, students/NAME/feedback.md and results.json (for Gradescope). When it is called
-again, it grades only what has changed.
+Grades every .py or .ipynb file in a folder, or in a folder for each student. Writes grades.csv,
+statistics.csv and statistics.svg and, for each student, students/NAME/feedback.md, results.json (for
+Gradescope) and history.txt. When it is called again, it grades only what has changed. Points that you
+change by hand stand in by_hand.csv, beside grades.csv.
 
 Students' code runs in processes of its own with limits on time and memory. That keeps mistakes
 from doing harm, and not malice: it is no sandbox, and such a process can read the files that you
 can read. For the code of people you do not trust, use a container (see the teacher's guide,
 picogpt/course/README.md)."""
+
+
+VISIBILITY = ("hidden", "after_due_date", "after_published", "visible")
+FORMS = {"canvas": canvas, "moodle": moodle, "anonymous": anonymous}
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -56,12 +81,39 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     grade.add_argument("--out", type=Path, required=True, help="the folder for the grades")
     grade.add_argument("--jobs", type=int, default=1, help="at a time (default: 1)")
     grade.add_argument("--seed", type=int, help="(default: drawn, and kept in OUT/seed.txt)")
+    grade.add_argument(
+        "--roster", type=Path, help="a CSV file with a column `student`: who is missing"
+    )
+    grade.add_argument(
+        "--due", type=datetime.fromisoformat, metavar="TIME", help="such as 2026-12-01T23:59"
+    )
+    grade.add_argument("--points-only", action="store_true", help="feedback without what is wrong")
+    grade.add_argument("--visibility", choices=VISIBILITY, help="for Gradescope: when it is seen")
     grade.set_defaults(work=grade_class)
+    similar = commands.add_parser("similar", help="hand-ins that look alike")
+    similar.add_argument("name", help="the assignment, such as a2")
+    similar.add_argument("submissions", type=Path, help="the folder of what was handed in")
+    similar.add_argument(
+        "--least", type=float, default=0.6, metavar="X", help="from this share on (default: 0.6)"
+    )
+    similar.set_defaults(work=print_similar)
+    export = commands.add_parser("export", help="grades for other programs")
+    export.add_argument("grades", type=Path, help="the folder that `grade` has written")
+    export.add_argument("--for", choices=FORMS, required=True, dest="form", help="which table")
+    export.add_argument(
+        "--roster", type=Path, help="a CSV file: student,name,id,login,email,section"
+    )
+    export.add_argument("--out", type=Path, required=True, help="the CSV file to write")
+    export.set_defaults(work=export_grades)
     args = p.parse_args(argv)
     if (getattr(args, "seed", None) or 0) < 0:
         p.error(f"--seed is {args.seed}, expected a number of at least 0")
     if getattr(args, "jobs", 1) < 1:
         p.error(f"--jobs is {args.jobs}, expected at least 1")
+    if not 0 <= getattr(args, "least", 0) <= 1:
+        p.error(f"--least is {args.least}, expected 0 to 1")
+    if getattr(args, "form", "anonymous") != "anonymous" and args.roster is None:
+        p.error(f"--for {args.form} needs a --roster")
     return args
 
 
@@ -89,21 +141,52 @@ def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissi
     """What grade_class does while no other grader writes to the folder."""
     reasons = left_out(args.submissions)
     lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
+    if args.roster is not None:
+        lines += differences(read_roster(args.roster), submissions)
+    for student, path in submissions.items():
+        if other := looks_like(read_submission(path, assignment.name)[0], assignment.name):
+            lines.append(f"{student!r}: looks like {other}")
     for line in lines:
         say(line)
     with replacing(args.out / "not_graded.txt") as file:
         file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     claim(args.out, assignment.name)
     seed = seed_of(args.out) if args.seed is None else args.seed
+    changes = read_changes(args.out, assignment)
+    shown = Shown(args.points_only, args.visibility)
     results = {}
-    for student, result, is_new in grade(assignment, submissions, args.out, seed, args.jobs):
-        results[student] = result
+    for student, result, is_new in grade(
+        assignment, submissions, args.out, seed, args.jobs, shown=shown
+    ):
+        results[student] = result = changed(student, result, changes)
         points = f"{result['score']} of {assignment.points}"
         place = f"[{len(results)}/{len(submissions)}]"
         say(f"{place} {student}: {points}{'' if is_new else ', as before'}")
-    with replacing(args.out / "grades.csv") as file:
-        file.write(as_csv(assignment, results).encode("utf-8", "replace"))
+    late = {}
+    if args.due is not None:
+        late = {x: hours_late(handed_in_at(path), args.due) for x, path in submissions.items()}
+    write_table(args.out / "grades.csv", as_rows(assignment, results, late))
+    write_statistics(args.out, assignment, results.values())
     print(args.out / "grades.csv")
+
+
+def print_similar(args: argparse.Namespace) -> None:
+    """The pairs of hand-ins that have much in common, the most alike first."""
+    name = assignment_named(args.name).name
+    found = find_submissions(args.submissions)
+    submissions = {x: read_submission(path, name)[0] for x, path in found.items()}
+    for share, one, other in alike(submissions, args.least):
+        print(f"{share:4.0%}  {printable(one)}  {printable(other)}")
+
+
+def export_grades(args: argparse.Namespace) -> None:
+    """The table of grades.csv as another program reads it."""
+    title = read_text(args.grades / "assignment.txt").strip()
+    if args.form == "anonymous":
+        write_table(args.out, anonymous(args.grades))
+    else:
+        write_table(args.out, FORMS[args.form](args.grades, args.roster, title))
+    print(args.out)
 
 
 def say(line: str) -> None:

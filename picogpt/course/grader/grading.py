@@ -1,15 +1,15 @@
 """Grading a class: every submission contained, in parallel, and again only when it has changed."""
 
-import csv
 import hashlib
-import io
 import json
 import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,16 @@ from .starter import LIMITS, Limits
 SUFFIXES = (".py", ".ipynb")
 MOST_BYTES = 20_000_000  # of one submission; a notebook may hold pictures
 PACKAGE = Path(__file__).parents[2]
+
+
+class Shown(NamedTuple):
+    """What of the results students see: see report.as_results."""
+
+    points_only: bool = False
+    visibility: str | None = None
+
+
+ALL = Shown()
 
 
 def find_submissions(folder: Path) -> dict[str, Path]:
@@ -61,6 +71,12 @@ def left_out(folder: Path) -> dict[str, str]:
         else:
             found[path.name] = f"expected {' or '.join(SUFFIXES)}"
     return found
+
+
+def handed_in_at(path: Path) -> datetime:
+    """When the newest file of a hand-in was last changed, in local time."""
+    files = [p for p in path.iterdir() if p.is_file()] if path.is_dir() else []
+    return datetime.fromtimestamp(max(p.stat().st_mtime for p in [*files] or [path]))
 
 
 def read_submission(path: Path, assignment: str) -> tuple[Submission, list[str]]:
@@ -130,6 +146,7 @@ def grade(
     seed: int,
     jobs: int,
     limits: Limits = LIMITS,
+    shown: Shown = ALL,
 ) -> Iterator[tuple[str, dict, bool]]:
     """Grade what is not graded yet; yields (student, results, whether it was graded now).
 
@@ -142,17 +159,23 @@ def grade(
         submission, notes = read_submission(submissions[student], assignment.name)
         digest = digest_of_submission(submission)
         key = {"assignment": assignment.name, "seed": seed, "grader": version, "sha256": digest}
+        key |= {"shown": [*shown]}
         folder = out / "students" / student
         if results := earlier(folder, key):
             return student, results, False
         marks, more = grade_one(assignment, submission, seed, limits)
         ended = [f"{name(m)}: {m.problem.summary}" for m in marks if m.ended]
-        results = as_results(marks, notes + more, key | {"remarks": notes + more + ended})
+        remarks = {"remarks": notes + more + ended}
+        results = as_results(marks, notes + more, key | remarks, *shown)
         results["extra_data"]["digest"] = digest_of(results)
         folder.mkdir(parents=True, exist_ok=True)
+        feedback = as_markdown(assignment, marks, notes + more, shown.points_only)
         with replacing(folder / "feedback.md") as file:
-            file.write(as_markdown(assignment, marks, notes + more).encode("utf-8", "replace"))
+            file.write(feedback.encode("utf-8", "replace"))
         write_json(folder / "results.json", results)  # last: it says that all is done
+        with open(folder / "history.txt", "a", encoding="ascii") as file:
+            at = handed_in_at(submissions[student]).isoformat(" ", "seconds")
+            file.write(f"{at}  {digest[:12]}  {results['score']} of {assignment.points}\n")
         return student, results, True
 
     pool = ThreadPoolExecutor(jobs)
@@ -193,19 +216,15 @@ def grade_one(
         return mark(assignment, contained.student, seed), contained.notes
 
 
-def as_csv(assignment: Assignment, results: dict[str, dict]) -> str:
-    """One line for each student: total, points of each question, remarks."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+def as_rows(assignment: Assignment, results: dict[str, dict], late: dict[str, int]) -> Iterator:
+    """The table of a class. One line for each student: total, points of each question, remarks.
+
+    late: student -> hours after the deadline, if there is one.
+    """
     names = [f"{q.name}: {q.title} ({q.points})" for q in assignment.questions]
-    table.writerow(["student", f"total ({assignment.points})", *names, "remarks"])
+    hours = ["hours late"] if late else []
+    yield ["student", f"total ({assignment.points})", *names, *hours, "remarks"]
     for student in sorted(results):
         points = [test["score"] for test in results[student]["tests"]]
         remarks = "; ".join(results[student]["extra_data"]["remarks"])
-        table.writerow([plain(student), sum(points), *points, plain(remarks)])
-    return text.getvalue()
-
-
-def plain(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+        yield [student, sum(points), *points, *([late[student]] if late else []), remarks]

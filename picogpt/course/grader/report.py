@@ -68,8 +68,10 @@ def indent(text: str) -> str:
     return "\n".join(INDENT + line for line in text.splitlines())
 
 
-def as_markdown(assignment: Assignment, marks: list[Mark], notes: list[str]) -> str:
-    """The table of points, then every problem.
+def as_markdown(
+    assignment: Assignment, marks: list[Mark], notes: list[str], points_only: bool = False
+) -> str:
+    """The table of points, then every problem, unless points are all that is shown.
 
     Whatever may come from the student's code stands in a block of plain text, where it is not
     read as Markdown or HTML.
@@ -78,9 +80,10 @@ def as_markdown(assignment: Assignment, marks: list[Mark], notes: list[str]) -> 
     lines += ["| function | question | points | |", "|---|---|---|---|"]
     for m in marks:
         points = f"{m.points}/{m.question.points}"
-        lines.append(f"| {m.question.name} | {m.question.title} | {points} | {remark(m.problem)} |")
+        said = "" if points_only else remark(m.problem)
+        lines.append(f"| {m.question.name} | {m.question.title} | {points} | {said} |")
     for m in marks:
-        if has_details(m.problem):
+        if has_details(m.problem) and not points_only:
             lines += ["", f"## {name(m)}", "", block(details(m.problem))]
     if notes:
         lines += ["", "## About the file", "", block("\n".join(notes))]
@@ -94,12 +97,21 @@ def block(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def as_results(marks: list[Mark], notes: list[str], extra_data: dict) -> dict:
+def as_results(
+    marks: list[Mark],
+    notes: list[str],
+    extra_data: dict,
+    points_only: bool = False,
+    visibility: str | None = None,
+) -> dict:
     """What Gradescope reads.
+
+    points_only: without what was wrong; visibility: when students see it, in Gradescope's words.
 
     Source: Gradescope's documentation of autograders, "Output format".
     """
-    return {
+    seen = {} if visibility is None else {"visibility": visibility}
+    return seen | {
         "score": sum(mark.points for mark in marks),
         "output": "\n".join(notes),
         "output_format": "text",
@@ -110,9 +122,14 @@ def as_results(marks: list[Mark], notes: list[str], extra_data: dict) -> dict:
                 "score": mark.points,
                 "max_score": mark.question.points,
                 "status": "failed" if mark.problem else "passed",
-                "output": details(mark.problem) if mark.problem else "",
+                "output": details(mark.problem) if mark.problem and not points_only else "",
             }
             for mark in marks
         ],
-        "extra_data": extra_data,
+        "extra_data": extra_data | {"problems": [mark.problem and told(mark) for mark in marks]},
     }
+
+
+def told(mark: Mark) -> str:
+    """What statistics count: the hint, or in its place what came out wrong."""
+    return printable(mark.problem.hint or mark.problem.summary)
