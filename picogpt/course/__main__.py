@@ -139,6 +139,7 @@ def grade_class(args: argparse.Namespace) -> None:
 
 def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissions: dict) -> None:
     """What grade_class does while no other grader writes to the folder."""
+    claim(args.out, assignment.name)
     reasons = left_out(args.submissions)
     lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
     if args.roster is not None:
@@ -150,7 +151,6 @@ def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissi
         say(line)
     with replacing(args.out / "not_graded.txt") as file:
         file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
-    claim(args.out, assignment.name)
     seed = seed_of(args.out) if args.seed is None else args.seed
     changes = read_changes(args.out, assignment)
     shown = Shown(args.points_only, args.visibility)

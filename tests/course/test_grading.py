@@ -17,6 +17,7 @@ pytest.importorskip("resource", reason="grading needs POSIX")
 
 from picogpt.course.grader import grading
 from picogpt.course.handout import forms
+from picogpt.course.teacher.tables import write_table
 
 A2 = ASSIGNMENTS["a2"]
 RIGHT = SOLUTIONS["a2"]
@@ -218,9 +219,10 @@ def test_a_file_that_is_too_large(tmp_path, monkeypatch):
     assert (submission.data, notes) == (b"", ["x.py has 5 bytes, too many to be read"])
 
 
-def test_no_cell_is_a_formula():
+def test_no_cell_is_a_formula(tmp_path):
     marks = {"tests": [{"score": 1}], "extra_data": {"remarks": ["=1", "-1"]}}
-    (_, row) = grading.as_csv(A2, {"=HYPERLINK(1)": marks}).splitlines()
+    write_table(tmp_path / "grades.csv", grading.as_rows(A2, {"=HYPERLINK(1)": marks}, {}))
+    (_, row) = (tmp_path / "grades.csv").read_text().splitlines()
     assert row == "'=HYPERLINK(1),1,1,'=1; -1"
 
 

@@ -118,7 +118,7 @@ def test_what_is_written(tmp_path, capsys):
     names = [name for name, assignment in ASSIGNMENTS.items() if not assignment.variant_of]
     expected = [out / f"{name}{suffix}" for name in names for suffix in (".md", ".py", ".ipynb")]
     assert capsys.readouterr().out.splitlines() == [str(path) for path in expected]
-    assert sorted(out.iterdir()) == sorted(expected)
+    assert sorted(out.iterdir()) == sorted([*expected, out / "AGENTS.md"])
 
 
 def test_a_variant_by_name(tmp_path):
