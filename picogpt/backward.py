@@ -4,7 +4,9 @@ Everything here is one rule, the chain rule. If y = f(x) and dy says how the los
 each number of y, then d_f(dy, ...) returns how it changes with each number of f's arguments: dx
 has the shape of x. Above each gradient stands the line of the forward pass that it differentiates,
 in its shortest form: word for word as in plain.py (the loss: ops.py). What the derivatives need
-from the forward pass are the activations that a tap has recorded.
+from the forward pass are the activations that a tap has recorded. drop is the dropout mask as a
+tap (tap.dropout_tap): it multiplies the gradient as it multiplied the activation; without dropout
+it is no_tap.
 
     loss, grads = loss_and_gradients(ids, targets, params, n_head=12)
     grads["h"][3]["attn"]["c_attn"]["w"]       # the shape of that parameter
@@ -26,7 +28,7 @@ def rows(x: np.ndarray) -> np.ndarray:
 
 
 def sum_rows(x: np.ndarray) -> np.ndarray:
-    """What all rows share gets the sum of their gradients: [..., n] -> [n]."""
+    """The gradient of what all rows share, the sum over the rows: [..., n] -> [n]."""
     return rows(x).sum(axis=0)
 
 
@@ -34,6 +36,7 @@ def d_gelu(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     """dy, x: [...] -> dx [...]"""
     # forward: return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
     # that is y = x * p,  p = 0.5 * (1 + tanh(u)),  u = a * x + b * x^3
+    # dy/dx = p + x p' = p (1 + x (1 - p) (2 a + 6 b x^2))
     a = math.sqrt(2.0 / math.pi)
     b = 0.044715 * a
     p = (np.tanh((x * x * b + a) * x) + 1.0) * 0.5
@@ -105,7 +108,7 @@ def d_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """logits [..., n_seq, n_vocab], targets [..., n_seq] -> dlogits [..., n_seq, n_vocab].
 
     What the model said minus what is true: each row is its probabilities with 1 subtracted at
-    the target, and sums to 0.
+    the target, divided by the number of targets, since the loss is a mean. It sums to 0.
     """
     # forward: return -float(token_logprobs(logits, targets).mean())
     # that is loss = mean(log(sum_j exp(logits_j)) - logits_target)
@@ -188,7 +191,7 @@ def d_transformer_block(
     """dy, x: [..., n_seq, n_embd] -> dx of the same shape, and the gradients of the parameters.
 
     seen: the activations of the block. At each sum the gradient goes both ways: unchanged along
-    the residual stream, and through the branch, where it is added when the branch began.
+    the residual stream, and through the branch; the two are added where the branch left the stream.
     """
     # forward: x = x + multilayer_perceptron(layer_norm(x, **ln_2), **mlp)
     dnormed, dmlp = d_multilayer_perceptron(
@@ -248,8 +251,8 @@ def d_gpt2(
     return grads
 
 
-# What the derivatives need of the forward pass. The rest, above all the scores, is two fifths of
-# the memory, and its space can be used again at once.
+# What the derivatives need from the forward pass. The rest, above all the scores, is two fifths of
+# the memory, which can be reused at once.
 SAVED = (
     *("embed", "ln_1", "attn.q", "attn.k", "attn.v", "attn.weights", "attn.merged"),
     *("resid_mid", "ln_2", "mlp.c_fc", "mlp.gelu", "resid", "ln_f"),

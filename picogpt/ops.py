@@ -1,7 +1,7 @@
 """The mathematics of GPT-2, forward.
 
 Every function maps arrays to a new array and leaves its arguments alone. Shapes are written
-[..., n_seq, n_embd]: the dots stand for any leading dimensions, which are batch. float32 in
+[..., n_seq, n_embd]: the dots stand for any leading dimensions, the batch. float32 in
 gives float32 out (and float64 gives float64, which the gradient checks need): that is why all
 constants are Python floats, which take on the array's type, and not NumPy scalars, which
 would turn float32 into float64.
@@ -19,7 +19,7 @@ def gelu(x: np.ndarray) -> np.ndarray:
 
     GELU(x) = x P(X <= x) for a standard normal X: x where x is large, 0 where it is very
     negative, smooth in between. GPT-2 was trained with this tanh approximation of it, which
-    differs from the exact (erf) form by up to 5e-4: with that one the logits are slightly off.
+    differs from the exact (erf) form by up to 5e-4: the exact form gives slightly different logits.
 
     Source: Hendrycks & Gimpel 2016, section 2; openai/gpt-2 model.py, gelu.
     """
@@ -53,11 +53,11 @@ def layer_norm(x: np.ndarray, g: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Each vector to mean 0 and variance 1, then gain g and bias b: [..., n_embd] -> same.
 
     g, b: [n_embd]. The variance divides by n_embd, not n_embd - 1, and the small number that
-    guards against division by zero stands under the root.
+    guards against division by zero is inside the square root.
 
     Source: Ba et al. 2016, section 3; openai/gpt-2 model.py, norm.
     """
-    x = x - x.sum(axis=-1, keepdims=True) / x.shape[-1]  # np.mean does more around the sum
+    x = x - x.sum(axis=-1, keepdims=True) / x.shape[-1]  # faster than np.mean for small arrays
     variance = np.vecdot(x, x)[..., None] / x.shape[-1]
     x /= np.sqrt(variance + 1e-5)
     x *= g
@@ -86,14 +86,16 @@ def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
 def causal_mask(n_seq: int, n_past: int, dtype: np.dtype) -> np.ndarray:
     """What is added to the scores so that nobody sees the future: -> [n_seq, n_past + n_seq].
 
-    Row i is the query at position n_past + i. It is 0 for the keys up to that position, and
-    minus infinity for the later ones, whose exponential in the softmax is then exactly 0.
+    Row i is for the query at position n_past + i. The row is 0 for the keys up to that position,
+    and minus infinity for the later ones, whose exponential in the softmax is then exactly 0.
     """
     return np.triu(np.full((n_seq, n_past + n_seq), -np.inf, dtype), k=n_past + 1)
 
 
 def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_tap) -> np.ndarray:
-    """Each position's mean of the values up to it, weighted by how well its query fits their keys.
+    """For each position, the weighted mean of the values up to it.
+
+    The better its key matches the position's query, the greater is a value's weight.
 
     q: [..., n_seq, n_head_dim]; k, v: [..., n_past + n_seq, n_head_dim], where the queries are
     those of the last n_seq positions; returns [..., n_seq, n_head_dim].
@@ -107,8 +109,8 @@ def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_
     # A dot product of n_head_dim independent terms of size 1 has size sqrt(n_head_dim). Without
     # the scale the softmax would saturate: one weight near 1, and no gradient to learn from.
     scores = (q * (1.0 / math.sqrt(n_head_dim))) @ k.swapaxes(-1, -2)
-    # The mask comes before the softmax, so that the weights of what may be seen sum to 1. A query
-    # that is alone stands at the end, and may see everything.
+    # The mask comes before the softmax, so that the weights of what may be seen sum to 1. A single
+    # query is at the last position and sees every key, so it needs no mask.
     if n_seq > 1:
         scores += causal_mask(n_seq, n_past, scores.dtype)
     scores = tap("scores", scores)
@@ -126,7 +128,9 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def token_logprobs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """How likely the model held each target, log(softmax(logits)[target]) in nats: -> [..., n_seq].
+    """How likely the model considered each target: -> [..., n_seq].
+
+    That is log(softmax(logits)[target]), in nats.
 
     logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq].
     Raises ValueError if the targets have another shape or are not in the vocabulary.

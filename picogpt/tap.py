@@ -9,8 +9,9 @@ and goes on with what comes back, so one mechanism serves to watch and to change
 
     gpt2(ids, **params, n_head=12, tap=edit({"h.3.attn.heads": lambda heads: 0 * heads}))
 
-The names are listed in `config.activation_names`, the shapes in `config.activation_shapes`. Nothing writes into an array
-after a tap has seen it, so what was recorded stays true; an edit must return a new array.
+The names are listed in `config.activation_names`, the shapes in `config.activation_shapes`.
+Nothing writes into an array after a tap has seen it, so what was recorded stays true; an edit must
+return a new array.
 """
 
 from collections.abc import Callable, Iterable
@@ -83,9 +84,9 @@ DROPPED = ("embed", "attn.weights", "attn.c_proj", "mlp.c_proj")
 def dropout_tap(rate: float, rng: "np.random.Generator") -> Tap:  # quoted: loading it takes time
     """A tap that sets each number of the activations in DROPPED to 0 with probability rate.
 
-    The survivors grow by 1 / (1 - rate), so that the expected value stays. A name's mask is drawn
-    when it is first seen, and is the same from then on: the gradient of a product with a mask is
-    the product with that mask, so one tap serves the forward and the backward pass.
+    The survivors grow by 1 / (1 - rate), so that the expected value is unchanged. A name's mask is
+    drawn when it is first seen, and is the same from then on: the gradient of a product with a mask
+    is the product with that mask, so one tap serves the forward and the backward pass.
 
     Source: Srivastava et al. 2014, section 10, where the scaling is at test time instead.
     """

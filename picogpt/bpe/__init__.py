@@ -2,7 +2,7 @@
 
 To read in this order: pretokenize.py, merges.py, added_tokens.py, tokenizer.py, byte_level.py,
 openai_vocab.py; wordpiece.py, BERT's; special_tokens.py, tokenizer_json.py and saved.py, Hugging
-Face's files; vocabulary.py; and learn.py for where the merges come from.
+Face's files; vocabulary.py, a folder of any of these; and learn.py for where the merges come from.
 """
 
 from .byte_level import ByteLevelBPE

@@ -28,7 +28,7 @@ files of GPT-2's own.
   python -m picogpt.bpe learn tales.txt --n-vocab 4096 --out my-vocabulary
 
 The texts are UTF-8, with <|endoftext|> between documents. They are read whole, one after the
-other, and of each only its different words are kept: 13 MB take seconds."""
+other, and of each only its distinct words are kept: 13 MB take seconds."""
 
 EPILOG = """\
 The first 256 tokens are the bytes, so that every text can be written, and the last one is
@@ -103,7 +103,7 @@ def decode(args: argparse.Namespace) -> None:
 
 
 def read_texts(paths: list[Path]) -> Iterator[str]:
-    """The texts one by one, each said to be read."""
+    """The texts one by one, announcing each on stderr."""
     for path in paths:
         command.say(f"reading {path}")
         yield read_text(path)

@@ -3,7 +3,7 @@
 Count how often each pair of neighbouring symbols occurs in the words of the texts, join the most
 frequent pair to a new symbol everywhere, and begin again: "h e", "Ġ t", later whole words. Of
 equally frequent pairs the one with the older left symbol goes first, then the one with the older
-right symbol, as in Hugging Face's trainer, whose merges these are.
+right symbol, as in Hugging Face's trainer, which gives the same merges.
 
 Source: Sennrich et al. 2016, algorithm 1, on bytes as in Radford et al. 2019, section 2.2.
 """
@@ -29,11 +29,11 @@ def learn_bpe(
 ) -> ByteLevelBPE:
     """The tokenizer of a vocabulary of n_vocab tokens, learned from texts.
 
-    Ids 0 to 255 are the bytes, in GPT-2's order; then come the merges' results, and at last
+    Ids 0 to 255 are the bytes, in GPT-2's order; then come the merges' results, and finally
     <|endoftext|>, which in the texts stands between documents and is neither counted nor merged.
     log: is given a line about what was done, now and then.
 
-    Of the texts, which are taken one by one, only the different words are kept.
+    Of the texts, which are taken one by one, only the distinct words are kept.
     Raises ValueError if n_vocab is out of range, or larger than the texts can fill, if there is
     no text, or for surrogates in it.
     """
@@ -42,8 +42,9 @@ def learn_bpe(
     if not words:
         raise ValueError("there is no text to learn from")
     log(f"{words.total():,} words, {len(words):,} of them different")
-    # Every merge makes a new symbol, none a second time in another way: as long as no merge has
-    # crossed the border of a piece of a word, its surroundings have no part in what becomes of it.
+    # Every merge makes a symbol that did not exist before: no string is built by two different
+    # merges, because a piece of a word is merged the same way wherever it stands, until a merge
+    # crosses its border. So n_merges merges give exactly n_merges new tokens.
     n_merges = n_vocab - LEAST_VOCAB
     merges = []
     for pair in islice(learn_merges(words), n_merges):
@@ -69,7 +70,7 @@ def check_n_vocab(n_vocab: int) -> None:
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Word, in symbols -> how often it occurs: "a cat, a cow" -> a 1, Ġcat 1, "," 1, Ġa 1, Ġcow 1."""
+    """Word, in symbols -> how often it occurs: "a cat a cow" -> a 1, Ġcat 1, Ġa 1, Ġcow 1."""
     words = Counter()
     for text in texts:
         for document in text.split(ENDOFTEXT):
@@ -131,9 +132,9 @@ def learn_merges(words: dict[str, int]) -> Iterator[tuple[str, str]]:
                 # "x left right y" has become "x new y": the pair "x left" is gone and "x new" is
                 # there, "right y" is gone and "new y" is there. ("left right" is not asked for
                 # again: its count may stay.) Where two new ones meet, "right left" is gone.
-                before = right if new_pair[0] == new else new_pair[0]
-                after = left if new_pair[1] == new else new_pair[1]
-                counts[before + after] -= times[i]
+                old_left = right if new_pair[0] == new else new_pair[0]
+                old_right = left if new_pair[1] == new else new_pair[1]
+                counts[old_left + old_right] -= times[i]
                 counts[new_pair] += times[i]
                 where[new_pair].add(i)
                 new_pairs.add(new_pair)
@@ -161,6 +162,8 @@ def pairs_with(symbol: str, string: str) -> Iterator[str]:
     while at >= 0:
         if at > 0:
             yield string[at - 1 : at + 1]
-        if at + 1 < len(string) and string[at + 1] != symbol:  # that pair's turn comes
+        if (
+            at + 1 < len(string) and string[at + 1] != symbol
+        ):  # two in a row: yielded with the second
             yield string[at : at + 2]
         at = string.find(symbol, at + 1)

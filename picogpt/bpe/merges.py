@@ -44,7 +44,7 @@ def merge(symbols: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     so that no step looks at the whole word: a "word" can be 100,000 letters long.
     """
     n = len(symbols)
-    symbols = [*symbols, ""]  # the last one, at n, is neighbour to the end of the word
+    symbols = [*symbols, ""]  # a sentinel at n, after the last symbol
     left, right = list(range(-1, n)), list(range(1, n + 2))  # the neighbours of every symbol
     heap = []
 

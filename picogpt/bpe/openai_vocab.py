@@ -31,7 +31,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
     cannot hold a carriage return of its own, because byte 13 is written "č".
     """
     lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
-    if "#version" in lines[0][1:]:
+    if "#version" in lines[0][1:]:  # something stands before it, such as a byte order mark
         raise ValueError(f"{path}: line 1 is {lines[0]!r:.80}, expected '#version: 0.2'")
     first = 1 if lines[0].startswith("#version") else 0  # some writers leave the line out
     merges = []

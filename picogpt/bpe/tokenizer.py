@@ -3,7 +3,7 @@
 Encoding cuts a text into words, and each word into tokens, in the way of the vocabulary's kind
 (byte_level.py, which is GPT-2's, and wordpiece.py). Decoding writes the bytes of the tokens one
 after the other and reads them as UTF-8. A token can end inside a character, so that ids one by one,
-or ids that a model made up, may be no valid UTF-8: what is wrong becomes U+FFFD, the replacement
+or ids that a model made up, may not be valid UTF-8: what is wrong becomes U+FFFD, the replacement
 character.
 
 Source: OpenAI's encoder.py (class Encoder).
@@ -35,9 +35,9 @@ class Tokenizer:
     encoder: token -> id. The ids are 0 to n_vocab - 1, in whatever order.
     added: those of the tokens that are cut out of every text.
 
-    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, or whatever ends a text (in a text
-        it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of the
-        token that begins a text, in GPT-2 the same.
+    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, or whatever ends a text (in a
+        text it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of
+        the token that begins a text, in GPT-2 the same.
 
     A kind of tokenizer says how a text is normalized and split into words, and what a word's
     symbols, merges and ids are. Raises ValueError for an encoder that is none.

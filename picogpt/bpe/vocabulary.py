@@ -14,8 +14,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of the vocabulary in a folder.
 
     Its files are encoder.json and vocab.bpe (OpenAI's); or tokenizer.json, or vocab.json and
-    merges.txt, or vocab.txt (Hugging Face's). Where both are there, those of the model's own layout count:
-    Hugging Face's beside a config.json, else OpenAI's.
+    merges.txt, or vocab.txt (Hugging Face's). Where both are there, those of the model's own layout
+    count: Hugging Face's beside a config.json, else OpenAI's.
     Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
     of another kind.
     """

@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-PIECE = 32768  # numbers
+PIECE = 32768  # elements
 
 
 def is_matrix(path: str, x: np.ndarray) -> bool:
-    """Which parameters decay by default: matrices, embeddings included; no bias and no gain."""
+    """Whether it is a matrix; by default exactly these decay, embeddings included."""
     return x.ndim == 2
 
 
@@ -59,7 +59,7 @@ def adamw(
     zero_moments(params); step: 1 for the first. decays(path, x) says which parameters decay.
     """
     beta1, beta2 = betas
-    # The moments begin at zero, and until they have forgotten it they are too small by these.
+    # The moments begin at zero; until they have forgotten it, they are too small by these factors.
     bias1, bias2 = 1.0 - beta1**step, 1.0 - beta2**step
     for path, param in params.items():
         keep = 1.0 - lr * weight_decay if decays(path, param) else 1.0

@@ -14,7 +14,7 @@ from .randomness import generator
 
 
 def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str], list[str]]:
-    """The documents in two, those to learn from and those held out, both in their old order.
+    """Split the documents in two, those to learn from and those held out, both in their old order.
 
     A document is not divided, because its second half would be too easy for a reader of the first.
     Only where there is no more than one, its last part is held out, from the beginning of a line.
@@ -43,9 +43,9 @@ def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str
 def epoch_windows(n_tokens: int, n_ctx: int, seed: int, epoch: int) -> np.ndarray:
     """Where the windows of an epoch begin, in shuffled order: -> [n_tokens // n_ctx].
 
-    The tokens are laid in a ring and cut every n_ctx of them. In one epoch, so, every token is
-    predicted once (all but the fewer than n_ctx that are left over); drawing each window at
-    random would show a third of the text not at all, and some of it three times. The first cut
+    The tokens are laid in a ring and cut every n_ctx of them. So in one epoch every token is
+    predicted once (except the last few, fewer than n_ctx); windows drawn at random would leave out
+    about a third of the text and repeat other parts. The first cut
     is elsewhere in every epoch, which gives a token another context each time it comes back.
     """
     rng = generator(seed, "windows", epoch)

@@ -40,13 +40,17 @@ def loss_and_upper_gradients(
         return drop(name, x)
 
     logits = gpt2(ids, **params, n_head=n_head, tap=tap)
-    if freeze == 0:
+    if freeze == 0:  # block 0 saw the embeddings after dropout; the tap recorded them before
         activations["embed"] = drop("embed", activations["embed"])
     x = activations[stream(len(params["h"]))]
     dx, grads = d_head(d_cross_entropy(logits, targets), x, activations["ln_f"], params)
     for i in reversed(learning):
         own = f"h.{i}."
-        seen = {name.removeprefix(own): x for name, x in activations.items() if own in name}
+        seen = {
+            name.removeprefix(own): activation
+            for name, activation in activations.items()
+            if name.startswith(own)
+        }
         dx, dblock = d_transformer_block(
             dx, activations[stream(i)], unflatten(seen), **params["h"][i],
             n_head=n_head, drop=under(own, drop),
@@ -58,7 +62,7 @@ def loss_and_upper_gradients(
 def d_head(
     dlogits: np.ndarray, x: np.ndarray, normed: np.ndarray, params: dict
 ) -> tuple[np.ndarray, dict]:
-    """d_unembed without the gradient of a head that is the frozen wte: a product of its size."""
+    """d_unembed without the gradient of a head that is the frozen wte: one large product less."""
     if "lm_head" in params:
         dx, dhead, dln_f = d_unembed(dlogits, x, normed, params["lm_head"], params["ln_f"])
         return dx, flatten({"ln_f": dln_f, "lm_head": dhead})

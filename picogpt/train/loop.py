@@ -102,8 +102,8 @@ def take_step(run: Run, learning: dict, grads: dict, pool: Executor) -> None:
     if recipe.optimizer == "muon":
         matrices = {path: x for path, x in learning.items() if is_hidden_matrix(path, x)}
         learning = {path: x for path, x in learning.items() if path not in matrices}
-        decay = recipe.weight_decay
-        muon(matrices, grads, run.moments["m"], pool=pool, lr=rate, weight_decay=decay)
+        weight_decay = recipe.weight_decay
+        muon(matrices, grads, run.moments["m"], pool=pool, lr=rate, weight_decay=weight_decay)
     adamw(
         learning,
         grads,

@@ -1,9 +1,9 @@
-"""Muon: a step for a matrix, whose every direction is as long as any other.
+"""Muon: a step for a matrix that is equally long in every direction.
 
 The gradient of a matrix is dominated by a few directions (its singular vectors with large singular
-values), and so is a step against it. Muon replaces the averaged gradient U S V^T by about U V^T: the
-rare directions learn as fast as the common ones. It is for the matrices of the blocks; embeddings,
-gains and biases stay with AdamW.
+values), and so is a step against it. Muon replaces the averaged gradient U S V^T by about
+U V^T: the rare directions learn as fast as the common ones. It is for the matrices of the blocks;
+embeddings, gains and biases stay with AdamW.
 
 Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"; the length of
 a step from Liu et al. 2025, "Muon is scalable for LLM training", section 2.2.
@@ -50,8 +50,8 @@ def muon(
     """One step of the matrices in params, in place; their momentum is updated in place too.
 
     params, grads, momentum: path -> array [n_in, n_out]; the momentum is 0 before the first step.
-    The threads of the pool take a matrix at a time. A step changes a number by 0.2 lr on average,
-    about as much as AdamW does, so that both can share their rate and decay.
+    The threads of the pool take a matrix at a time. A step changes a number by 0.2 lr (root mean
+    square), about as much as AdamW does, so that both can share their rate and decay.
     """
 
     def step(path: str) -> None:

@@ -51,7 +51,8 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Recipe]:
         type=int,
         default=os.cpu_count(),
         metavar="N",
-        help="parts of a batch that are computed at a time; changes no number (default: the cores)",
+        help="parts of a batch that are computed at a time; does not change the result "
+        "(default: the cores)",
     )
     add_text_options(p.add_argument_group("texts"))
     add_model_options(p.add_argument_group("the model"))
@@ -114,7 +115,12 @@ def add_model_options(p) -> None:
         help="with --init: the embeddings (and with them the head, where it is tied to them) and "
         "the first K blocks stay as they are",
     )
-    meanings = ("blocks", "attention heads", "width, a multiple of --n-head", "tokens in its view")
+    meanings = (
+        "blocks",
+        "attention heads",
+        "width, a multiple of --n-head",
+        "context length in tokens",
+    )
     for (name, default), meaning in zip(NEW_MODEL.items(), meanings):
         option = "--" + name.replace("_", "-")
         p.add_argument(option, type=int, metavar="N", help=f"{meaning} (default: {default})")
@@ -159,15 +165,19 @@ def add_step_options(p) -> None:
 
 def add_evaluation_options(p) -> None:
     p.add_argument(
-        "--eval-every", type=int, default=100, metavar="N", help="steps between two (default: 100)"
+        "--eval-every",
+        type=int,
+        default=100,
+        metavar="N",
+        help="steps between evaluations (default: 100)",
     )
     p.add_argument(
         "--eval-windows",
         type=int,
         default=64,
         metavar="N",
-        help="how many windows of the held-out text each looks at; the last, of the best weights, "
-        "looks at all (default: 64)",
+        help="windows of the held-out text per evaluation; the final one, of the best weights, "
+        "uses all (default: 64)",
     )
     p.add_argument(
         "--patience",

@@ -46,7 +46,7 @@ class State:
 def find_run(out: Path, resume: bool) -> bool:
     """Whether the folder holds a run to go on with; False: it is free for a new one.
 
-    Raises ValueError where neither is so, or the user asked for the other.
+    Raises ValueError if it is neither, or not the one asked for.
     """
     run = out / "run"
     if (run / SETTINGS).is_file():
@@ -106,14 +106,17 @@ def with_hashes(run: Path, settings: dict) -> dict:
 
 
 def write_settings(run: Path, settings: dict) -> None:
-    """settings: name -> value, the names as a user would understand them. Tokens come first."""
+    """settings: name -> value, the names as a user would understand them.
+
+    The tokens must be written before this.
+    """
     write_json(run / SETTINGS, with_hashes(run, settings))
 
 
 def check_settings(run: Path, settings: dict) -> None:
     """Raise ValueError if the run was begun with other settings, or its tokens have changed.
 
-    Its length may be another one, and how long the rate falls at its end.
+    The length of the run and of its final decay may differ.
     """
     old, new = read_json(run / SETTINGS), with_hashes(run, settings)
     length = {"--steps", "--decay"}
@@ -128,7 +131,7 @@ def check_settings(run: Path, settings: dict) -> None:
 
 
 def write_checkpoint(path: Path, params: dict, moments: dict, state: State) -> None:
-    """params: path -> array; moments: as of adamw.zero_moments."""
+    """params: path -> array; moments: as made by adamw.zero_moments."""
     arrays = {f"params/{name}": x for name, x in params.items()}
     for kind, moment in moments.items():
         arrays |= {f"{kind}/{name}": x for name, x in moment.items()}

@@ -15,7 +15,7 @@ import numpy as np
 
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 BLOCK = 256 * 1024  # numbers that are widened at a time: as float32 1 MB, which caches hold
-LONG_BLOCK = 256  # rows at least where x has many: then each block's product must be worth adding
+LONG_BLOCK = 256  # rows at least when x has many: a block's product must outweigh adding its result
 
 _buffers = threading.local()  # one for each thread: a new one for each block would take longer
 
@@ -83,7 +83,7 @@ class CompactMatrix:
     def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
         """x @ self: [..., n_in] -> [..., n_out], with self of shape [n_in, n_out]."""
         scales = self.scales.T if self.transposed else self.scales
-        per_input = len(scales) > 1  # otherwise one for each output, which can wait to the end
+        per_input = len(scales) > 1  # otherwise one scale per output, applied once at the end
         if per_input:
             x = x * scales[:, 0]
         n_least = LONG_BLOCK if x.size > 16 * x.shape[-1] else 1
@@ -152,7 +152,7 @@ def compact(
     """A parameter as a model keeps it: in dtype if it is a matrix to multiply by, else in float32.
 
     path: its place in the tree (config.py); dtype: one of DTYPES, or None for x as it is.
-    Raises ValueError if x holds something that is no number, or is too large for float16.
+    Raises ValueError if x holds NaN or infinity, or is too large for float16.
     """
     is_int8 = isinstance(x, CompactMatrix) and x.stored.dtype == np.int8
     if dtype is None or (is_int8 and dtype == "int8"):
@@ -175,7 +175,7 @@ def compact(
             raise ValueError(f"the parameter {path} holds numbers too large for float16")
         return CompactMatrix(np.asarray(x, np.float16), one)
     scales = largest / 127.0
-    scales[scales == 0.0] = 1.0  # of a channel that is all zero
+    scales[scales == 0.0] = 1.0  # of a row or column that is all zero
     stored = np.empty(x.shape, np.int8)
     n = max(1, BLOCK // x.shape[1])
     for start in range(0, len(x), n):

@@ -1,6 +1,6 @@
 """The download of OpenAI's released models into the cache.
 
-A file arrives under a name like vocab.part.bpe, is judged there, and only then gets its own name:
+A file arrives under a name like vocab.part.bpe, is verified there, and only then gets its own name:
 a crash, a bad server or a second process never leaves a bad file under a good name. The parts of
 an interrupted download are kept, and the next one continues them.
 """

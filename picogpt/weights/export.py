@@ -35,8 +35,8 @@ def save_huggingface(
 
     dtype: that of the file, one of compact.DTYPES. Files of the same names are replaced, each at
     once, and config.json, without which the folder is none, comes last.
-    Raises ValueError, before any file is there, as write_safetensors does, and for weights that
-    are no numbers.
+    Raises ValueError, before any file is there, as write_safetensors does, and for NaN or
+    infinite weights.
     """
     folder = Path(folder)
     check_finite(folder, params)

@@ -2,7 +2,7 @@
 
 The Hub first says which commit a revision is, and of each file the size and a hash. Then the files
 are fetched by that commit, so that they belong together even if somebody changes the repository
-meanwhile, and judged by the hashes. config.json comes first: a model that is no GPT-2 is refused
+meanwhile, and verified by the hashes. config.json comes first: a model that is no GPT-2 is refused
 before its weights are asked for.
 
 HF_ENDPOINT is the address of the Hub, or of a mirror; HF_TOKEN is sent there and nowhere else.

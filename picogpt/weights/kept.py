@@ -1,4 +1,4 @@
-"""What lies on the disk: the models in picogpt's own cache and in that of Hugging Face's libraries."""
+"""What lies on the disk: models in picogpt's own cache and in that of Hugging Face's libraries."""
 
 import os
 import shutil

@@ -18,10 +18,10 @@ def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> t
     The layout is told by a file: hparams.json (OpenAI's), config.json (Hugging Face's), ckpt.pt
     (nanoGPT's).
 
-    verify: compare every checksum there is, and refuse weights that are no numbers.
+    verify: compare every checksum there is, and refuse NaN or infinite weights.
     dtype: how matrices are kept, see compact.py; None is float32, or int8 where the file has it.
-    Raises ValueError for another dtype; FileNotFoundError if none of these or another file is missing, CheckpointError if
-    several are there or a file is not what it should be.
+    Raises ValueError for another dtype; FileNotFoundError if none of the three is there, or a file
+    that its layout needs is missing; CheckpointError if several are there or one is damaged.
     """
     if dtype not in (None, *DTYPES):
         raise ValueError(f"dtype is {dtype!r:.80}, expected one of {', '.join(DTYPES)}")

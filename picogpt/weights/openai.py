@@ -1,4 +1,4 @@
-"""A folder as OpenAI released GPT-2 in: its sizes, its tensors' names, its parameters.
+"""The folder layout in which OpenAI released GPT-2: its sizes, its tensors' names, its parameters.
 
 `hparams.json` holds the five sizes, `checkpoint` the name of the newest checkpoint, and
 `model.ckpt.*` the tensors (tf_bundle.py). The names are those of the variable scopes in OpenAI's
@@ -20,7 +20,7 @@ from .tf_bundle import read_index, read_tensors
 
 FILE_NAME = r"(?!\.+$)[\w. -]{1,50}"
 
-# What a training program saves beside the weights: its optimizer's means, and where it stands.
+# What a training program saves beside the weights: its optimizer's moments, and where it stands.
 OPTIMIZER = re.compile(r"(.*/)?(Adam(_\d+)?|Momentum|Adafactor|global_step|beta[12]_power(_\d+)?)")
 
 
@@ -80,7 +80,7 @@ def openai_name(path: str) -> str:
 
 
 def openai_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor in OpenAI's checkpoint; a block's matrix is [1, n_in, n_out]."""
+    """Name -> shape of OpenAI's tensors; the matrices of the blocks are [1, n_in, n_out]."""
     return {
         openai_name(path): (1, *shape) if path.endswith(".w") else shape
         for path, shape in param_shapes(config).items()

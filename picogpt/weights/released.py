@@ -1,6 +1,6 @@
-"""OpenAI's released models: which files there are, where they are kept, how they are judged.
+"""OpenAI's released models: which files there are, where they are kept, how they are verified.
 
-A file gets its name in the cache only after its contents were judged: by the published size and
+A file gets its name in the cache only after its contents were verified: by the published size and
 SHA-256, or, where none is published, by checksums that OpenAI's server or the files themselves
 hold. So a file that is there under its name is good, and looking at sizes is enough to know
 that a model is complete.
@@ -43,7 +43,7 @@ VOCABULARY = {  # the same in every size
 }
 
 # The files of each size, in the order in which they are fetched: a wrong address shows before
-# the large file, and the index, which judges the data, comes before the data.
+# the large file, and the index, which verifies the data, comes before the data.
 RELEASED: dict[str, dict[str, Published]] = {
     "124M": {
         "checkpoint": Published(
@@ -93,7 +93,7 @@ def model_folder(size: str) -> Path:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file is on its way: model.ckpt.part.index, for example, for model.ckpt.index.
+    """Where a file is kept while it is downloaded: model.ckpt.part.index for model.ckpt.index.
 
     The ending stays, so that index and data can be read before they have their names.
     """

@@ -1,4 +1,4 @@
-"""The format safetensors, read and written without its library.
+"""The safetensors format, read and written without its library.
 
 A file is a header and the bytes of the tensors. The first eight bytes are the length of the
 header, a JSON object: tensor's name -> dtype, shape, and the two offsets between which its bytes
@@ -94,7 +94,7 @@ def is_list_of_sizes(value) -> bool:
 
 
 def check_layout(entries: dict[str, Entry], data: int, n_bytes: int) -> None:
-    """Raises CheckpointError unless the tensors fill the file from `data` on to its end."""
+    """Raise CheckpointError unless the tensors fill the file from `data` on to its end."""
     position = data
     for name, entry in sorted(entries.items(), key=lambda item: item[1][2:]):
         if entry.begin != position:
@@ -122,8 +122,8 @@ def read_tensors(path: Path, entries: dict[str, Entry]) -> dict[str, np.ndarray]
             stored = data[begin:end]
             x = stored.view(np.int8) if dtype == "I8" else as_float32(stored, NUMBERS[dtype])
             x = x.reshape(shape)
-            # Old files may begin a float32 in the middle of a word: better copied once here than
-            # by every matrix product.
+            # Old files may begin a float32 at an address that is not a multiple of 4: better
+            # copied once here than by every matrix product.
             tensors[name] = np.require(x, requirements=["ALIGNED"])
     return tensors
 
@@ -136,8 +136,8 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
     """Write tensors to a file that is complete before it gets its name.
 
-    dtype: that of all numbers which are not int8; float16 has half the size and three decimal
-    digits, bfloat16 two and the range of float32.
+    dtype: that of all numbers which are not int8; float16 halves the size and keeps three
+    decimal digits; bfloat16 also halves it, keeps two, and has float32's range.
     Raises ValueError for another dtype, or for a number that float16 cannot hold.
     """
     if dtype not in WRITTEN:

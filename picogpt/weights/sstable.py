@@ -75,7 +75,7 @@ def read_footer(file: bytes) -> tuple[Handle, Handle]:
 
 
 def read_block(file: bytes, handle: Handle) -> bytes:
-    """The contents of one block, after a look at its trailer.
+    """The contents of one block, after checking its trailer.
 
     "type: uint8, crc: uint32": the type says how the contents are compressed, the masked CRC-32C
     covers contents and type.
@@ -90,7 +90,8 @@ def read_block(file: bytes, handle: Handle) -> bytes:
     computed = crc32c(file[handle.offset : end + 1])
     if computed != stored:
         raise CheckpointError(
-            f"the block at byte {handle.offset} has CRC-32C {computed:#010x}, expected {stored:#010x}"
+            f"the block at byte {handle.offset} has CRC-32C {computed:#010x},"
+            f" expected {stored:#010x}"
         )
     if file[end] != 0:
         name = COMPRESSIONS.get(file[end], "unknown")
@@ -132,7 +133,7 @@ def block_entries(contents: bytes) -> list[tuple[bytes, bytes]]:
     """
     end, restarts = read_restarts(contents)
     body = contents[:end]
-    entries, unshared, at, key = [], {0}, 0, b""
+    entries, full_key_offsets, at, key = [], {0}, 0, b""
     while at < end:
         start = at
         n_shared, at = read_varint(body, at)
@@ -147,11 +148,11 @@ def block_entries(contents: bytes) -> list[tuple[bytes, bytes]]:
         if entries and key <= previous:
             raise CheckpointError(f"key {key!r} follows {previous!r}, expected ascending keys")
         if n_shared == 0:
-            unshared.add(start)
+            full_key_offsets.add(start)
         entries.append((key, body[at + n_rest : at + n_rest + n_value]))
         at += n_rest + n_value
     ascending = restarts[0] == 0 and all(a < b for a, b in pairwise(restarts))
-    if not ascending or not unshared.issuperset(restarts):
+    if not ascending or not full_key_offsets.issuperset(restarts):
         raise CheckpointError("a block's restart points do not name entries written in full")
     return entries
 
@@ -159,11 +160,12 @@ def block_entries(contents: bytes) -> list[tuple[bytes, bytes]]:
 def read_table(file: bytes) -> dict[bytes, bytes]:
     """All keys and values of the file, in ascending order of the keys.
 
-    The index block has one entry per data block: a key that is not before the block's last key
-    but before the next block's first one, and the block's handle.
+    The index block has one entry per data block: a key k with last key of this block <= k <
+    first key of the next, and the block's handle.
     """
     metaindex, index = read_footer(file)
-    block_entries(read_block(file, metaindex))  # names filters, which a checkpoint does not have
+    # only checked: it would name filters, which a checkpoint does not have
+    block_entries(read_block(file, metaindex))
     table: dict[bytes, bytes] = {}
     previous = None
     for separator, value in block_entries(read_block(file, index)):

@@ -196,7 +196,7 @@ def stored_bytes(entry: Entry, shard: np.ndarray) -> np.ndarray:
 
 
 def check_crc(entry: Entry, stored: np.ndarray) -> None:
-    """Raises CheckpointError if the bytes are not those whose CRC-32C is in the index."""
+    """Raise CheckpointError if the bytes are not those whose CRC-32C is in the index."""
     computed, expected = crc32c(stored), unmask(entry.crc32c)
     if computed != expected:
         raise CheckpointError(f"has CRC-32C {computed:#010x}, expected {expected:#010x}")
@@ -206,7 +206,7 @@ def as_float32(stored: np.ndarray, dtype: str) -> np.ndarray:
     """Stored bytes as float32 numbers [n]: float32 a view, other formats a new array."""
     if dtype == "float32":
         return stored.view("<f4")
-    if dtype == "float64":
+    if dtype == "float64":  # only in safetensors.py
         return stored.view("<f8").astype(np.float32)
     if dtype == "float16":
         return stored.view("<f2").astype(np.float32)
@@ -238,6 +238,7 @@ def read_tensors(
             if verify:
                 check_crc(entry, stored)
             tensors[name] = as_float32(stored, entry.dtype).reshape(entry.shape)
-        except ValueError as error:  # NumPy's own is for a shape with too many dimensions
+        # ValueError, not only CheckpointError: NumPy refuses a shape with too many dimensions
+        except ValueError as error:
             raise CheckpointError(f"{path}: tensor {name!r}: {error}") from None
     return tensors

@@ -3,7 +3,7 @@
 The bytes are appended to a file of their own, and when a connection is cut or falls silent, the
 next request asks for the rest of them (RFC 9110, section 14: Range). Nothing that a server says
 is believed: it may ignore the range, announce another length or send a page that excuses itself.
-Whether what arrives is the right file, the caller judges from its contents. So no other proof is
+The caller verifies from its contents that what arrives is the right file. So no other proof is
 needed that all pieces are of the same file.
 """
 

@@ -29,8 +29,8 @@ class Called:
 class Machine:
     """Runs the pickles in data, one after the other.
 
-    names: "module name" -> the function that stands for it; load: what makes a value of a
-    "persistent id", by which a pickle names something that lies outside of it.
+    names: "module name" -> the function that stands for it; load: turns a
+    "persistent id", by which a pickle names something that lies outside of it, into a value.
     """
 
     def __init__(self, data: bytes, names: dict[str, Callable], load: Callable):
