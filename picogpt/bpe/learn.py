@@ -162,8 +162,7 @@ def pairs_with(symbol: str, string: str) -> Iterator[str]:
     while at >= 0:
         if at > 0:
             yield string[at - 1 : at + 1]
-        if (
-            at + 1 < len(string) and string[at + 1] != symbol
-        ):  # two in a row: yielded with the second
+        # two in a row: yielded when the second one is reached
+        if at + 1 < len(string) and string[at + 1] != symbol:
             yield string[at : at + 2]
         at = string.find(symbol, at + 1)
