@@ -110,7 +110,7 @@ def add_output(group) -> None:
         "of several samples, each has a seed of its own, with which it can be written again",
     )
     group.add_argument(
-        "-v", "--verbose", action="store_true", help="say on stderr the seed and the speed"
+        "-v", "--verbose", action="store_true", help="print the seed and the speed on stderr"
     )
     group.add_argument(
         "--completion", action="store_true", help='for the shell: eval "$(picogpt --completion)"'

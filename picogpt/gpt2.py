@@ -434,22 +434,22 @@ def load(
     """A model by name, or from a folder laid out as OpenAI's or Hugging Face's.
 
     model: "124M", "355M", "774M" or "1558M", which are downloaded once and then found in the
-        cache; "fairytale", the small model that comes with picogpt; or a folder with
-        hparams.json, encoder.json, vocab.bpe and model.ckpt.*, or with config.json,
-        model.safetensors and tokenizer.json. None is "124M", or, where that cannot be had,
+        cache; "fairytale", the small model that comes with picogpt; "org/name", a model of the
+        Hugging Face Hub; or a folder with hparams.json, encoder.json, vocab.bpe and
+        model.ckpt.*, with config.json, model.safetensors and tokenizer.json, or nanoGPT's. None is "124M", or, where that cannot be had,
         "fairytale"; a warning says why.
     offline: never touch the network.
     verify: compare the checksums that a TensorFlow checkpoint holds, and refuse weights that are
-        no numbers. It reads the whole file, some gigabytes a second; without it, float32 weights
+        NaN or infinite. It reads the whole file, at a few gigabytes a second; without it, float32 weights
         are only mapped, and each part of the file is read when the mathematics first needs it.
     dtype: how matrices are kept: "float32"; "float16" or "bfloat16" for half the memory; "int8" for
-        a quarter (weights/compact.py). All is computed in float32. One matrix after the other is
-        made smaller, so that the float32 model is never in memory. None is float32, but int8 for a
-        folder that was saved so.
+        a quarter (weights/compact.py). All is computed in float32. Matrices are compressed
+        one at a time, so that the float32 model is never in memory. None is float32, but int8 for a
+        folder that was saved that way.
 
     A mapped file must not be changed while the model is in use.
     Raises FileNotFoundError if there is no such model, weights.DownloadError if it cannot be
-    had, weights.CheckpointError or ValueError if a file is not what it should be.
+    downloaded, weights.CheckpointError or ValueError if a file is not what it should be.
     """
     folder = find_model(model, offline)
     config, params = read_model(folder, verify, dtype)

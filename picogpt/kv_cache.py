@@ -43,20 +43,20 @@ class KVCache:
         return self.k[i, ..., :end, :], self.v[i, ..., :end, :]
 
     def advance(self, n_seq: int) -> None:
-        """The end of a forward pass: all blocks have written n_seq positions.
+        """End a forward pass: all blocks have written n_seq positions.
 
-        A pass that fails before has changed nothing: the next one writes to the same positions.
+        If a pass fails before this, n_past has not moved, and the next one overwrites what it wrote.
         """
         self.n_past += n_seq
 
     def rewind(self, n_past: int) -> None:
-        """Forget all but the first n_past positions. Raises ValueError if there are fewer."""
+        """Forget all but the first n_past positions. Raises ValueError if it holds fewer."""
         if not 0 <= n_past <= self.n_past:
             raise ValueError(f"cannot rewind to position {n_past}, expected 0 to {self.n_past}")
         self.n_past = n_past
 
     def copy(self) -> "KVCache":
-        """A cache that goes on from the same positions by itself."""
+        """An independent copy that can go on from the same positions."""
         other = copy.copy(self)
         other.k, other.v = np.empty_like(self.k), np.empty_like(self.v)
         other.k[..., : self.n_past, :] = self.k[..., : self.n_past, :]
@@ -93,7 +93,7 @@ class RowCaches:
 
 
 class BlockCache(NamedTuple):
-    """The part of a cache that belongs to one block, which need not know its number."""
+    """The part of a cache that belongs to one block, so that the block need not know its number."""
 
     cache: KVCache | RowCaches
     i: int
@@ -117,7 +117,7 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_tap) ->
 
 
 def attention_in_blocks(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """causal_attention, faster where nobody looks inside: same arguments, same result.
+    """causal_attention, faster where nobody looks inside: same result; no tap.
 
     A block of queries leaves out the keys that come later than all of them, and its scores are
     few enough to stay in the processor's cache.

@@ -13,7 +13,7 @@ from .ops import gelu, layer_norm, linear, project
 from .tap import Tap, check_names, no_tap, under
 from .threads import on_threads
 
-MANY = 256  # positions, from which on the cores share them: see block_on_threads
+MANY = 256  # from this many positions on the cores share them: see block_on_threads
 
 
 def embed(
@@ -94,8 +94,8 @@ def transformer_block(
 ) -> np.ndarray:
     """Attention, then the MLP, each adding to the residual stream: [..., n_seq, n_embd] -> same.
 
-    The norm comes first in each branch, so the stream itself passes from the first block to the
-    last untouched, and gradients pass back along it.
+    The norm comes first in each branch, so the stream itself is never normalized on its
+    way from the first block to the last, and gradients pass back along it.
     """
     normed = tap("ln_1", layer_norm(x, **ln_1))
     x = x + self_attention(normed, **attn, n_head=n_head, cache=cache, tap=under("attn.", tap))
@@ -115,9 +115,9 @@ def block_on_threads(
     n_head: int,
     cache: BlockCache | None = None,
 ) -> np.ndarray:
-    """transformer_block, faster where nobody looks inside: same arguments, same result.
+    """transformer_block, faster where nobody looks inside: same result; no tap.
 
-    The cores share the positions, and in attention the heads (of a batch: its members).
+    The cores share the positions, and in attention the heads. A batch is shared out by its members.
     """
 
     def qkv(x):
@@ -169,7 +169,8 @@ def gpt2(
     One function for a whole prompt (no cache, or an empty one), for a chunk of it, and for a
     single token: with a cache, the ids follow the positions that it holds, and join them.
 
-    at: the positions whose logits are wanted, as an index of [..., n_seq]: `at=-1` is the last.
+    at: the positions whose logits are wanted, as an index of [..., n_seq]: for one text `at=-1` is the last, for a batch
+        `at=np.s_[..., -1, :]`.
         The product with wte, which `at` can spare, is a third of the parameters of the 124M model.
     Raises ValueError for an id outside the vocabulary or more positions than n_ctx. A tap that
     edits an activation which the model does not have is a ValueError too.
@@ -191,7 +192,7 @@ def gpt2(
 
 
 def check_ids(ids, n_vocab: int) -> np.ndarray:
-    """The ids as an array. Raises ValueError if they are no ids of this vocabulary."""
+    """The ids as an array. Raises ValueError if they are not ids of this vocabulary."""
     ids = np.asarray(ids)
     if ids.ndim == 0 or ids.size == 0 or ids.dtype.kind not in "iu":
         raise ValueError(f"ids are {ids.dtype} {list(ids.shape)}, expected integers [..., n_seq]")

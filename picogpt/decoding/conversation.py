@@ -32,7 +32,7 @@ class Chat:
         return "".join(self.stream(text))
 
     def stream(self, text: str) -> Iterator[str]:
-        """Yield the model's answer piece by piece. What there is of it becomes a turn at the end,
+        """Yield the model's answer piece by piece. Whatever was written becomes a turn at the end,
         also where the iterator is closed before.
 
         Raises ValueError if the turn is empty, or too long for the context.

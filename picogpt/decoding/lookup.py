@@ -3,7 +3,7 @@
 Names, phrases and quotations come back. If the last three tokens occurred in the text before, the
 next ones may well be those that followed them then. The model reads such a guess in one pass, as
 if it were a prompt, and its logits show how much of the guess is right. That much is kept, and it
-is exactly what the model would have written token by token.
+is what the model would have written token by token, but for rounding.
 
 A pass over sixteen tokens costs more than a pass over one, so guesses must pay for themselves.
 
@@ -12,10 +12,10 @@ Source: Leviathan et al. 2023 (speculative decoding); Saxena 2023 (prompt lookup
 
 from collections.abc import Sequence
 
-N_GRAM = 3  # that many tokens must be the same for a guess
-N_GUESS = 15  # with the last token 16 rows, up to which OpenBLAS takes about the same time
-COST = 2.0  # what a pass with a guess costs over one without, in passes without
-EARNED = 0.03  # for each token, so that guesses that are all wrong cost 3 % more time
+N_GRAM = 3  # how many tokens must match before a guess is made
+N_GUESS = 15  # with the last token 16 rows: up to that many a pass costs about as much as with 2
+COST = 2.0  # the extra cost of a pass with a guess, counted in ordinary passes
+EARNED = 0.03  # for each pass, so that guesses that are all wrong cost 3 % more time
 
 
 class Lookup:

@@ -1,7 +1,7 @@
-"""Writing: one token after the other, each chosen from the logits for the next.
+"""Writing: one token after another, each chosen from the model's logits.
 
-`token_steps` is the loop, for one text or for several at once. Everything else that writes
-(GPT2.generate, stream, generate_batch, steps) maps over what it yields.
+`token_steps` is the loop, for one text or for several at once: GPT2.generate, stream, steps and
+generate_batch map over what it yields. Beam search has a loop of its own (beam.py).
 """
 
 import warnings
@@ -170,7 +170,7 @@ def token_steps(
     rounding: where two tokens are equally likely to the last digits, a product with several rows
     may prefer another than a product with one.
 
-    draft(ids) guesses how a text goes on that is written alone. The model reads the guess with
+    draft(ids) guesses how a text that is written alone goes on. The model reads the guess with
     the last token, in one pass, and as much of it is kept as `choose` agrees with: lookup.py.
     """
     read_prompts(texts, params, config, max((text.end for text in texts), default=1))

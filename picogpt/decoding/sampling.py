@@ -38,17 +38,17 @@ def whole_number(name: str, value, least: int) -> int:
 class Sampling:
     """How to choose a token. The default is greedy: always the likeliest.
 
-    temperature: 0 takes the likeliest token; 1 draws from the model's own distribution; in
-        between, likely tokens are favoured more than the model does; above 1 less.
+    temperature: 0 takes the likeliest token; 1 draws from the model's own distribution;
+        between 0 and 1 favours likely tokens more than the model does, above 1 less.
     top_k: draw from the k likeliest tokens only.
-    top_p: draw from the fewest likeliest tokens that together have this probability.
-    min_p: draw from the tokens that are at least this many times as likely as the likeliest.
-    repetition_penalty: above 1 makes tokens less likely that are in the text already.
+    top_p: draw from the smallest set of likeliest tokens that together have this probability.
+    min_p: draw from the tokens whose probability is at least min_p times that of the likeliest.
+    repetition_penalty: above 1 makes tokens that are already in the text less likely.
     logit_bias: token id -> number to be added to its logit.
     banned: ids of tokens that are never chosen.
 
-    Raises ValueError if a setting is out of range, TypeError if it is no number. A setting that
-    has no effect at temperature 0 is warned of.
+    Raises ValueError if a setting is out of range, TypeError if it is not a number. Warns about a
+    setting that has no effect at temperature 0.
     """
 
     temperature: float = 0.0
@@ -164,7 +164,7 @@ def keep_top_p(logits: np.ndarray, top_p: float) -> np.ndarray:
 def keep_min_p(logits: np.ndarray, min_p: float) -> np.ndarray:
     """Forbid tokens less likely than min_p times the likeliest: [n_vocab].
 
-    Where the model is sure few tokens are left, where it is not many.
+    Where the model is sure, few tokens are left; where it is not, many.
     Source: Nguyen et al. 2024, section 3.
     """
     probabilities = softmax(logits)
