@@ -12,7 +12,7 @@
 #   make notebooks                                   run the notebooks, write them with their outputs
 #   make lab                                         open copies of the notebooks in JupyterLab
 #   make assignments OUT=folder                      what a class is handed out
-#   make fairytale CORPUS=tales.txt HELDOUT=book.txt OUT=folder
+#   make fairytale SIMPLE=simple.txt TALES=tales.txt BOOKS=books.txt HELDOUT=held-out.txt OUT=folder
 #                                                    train the bundled model anew (hours)
 #   make heldout HELDOUT=book.txt                    its bits per byte of a text
 #   make lint                                        ruff and mypy
@@ -100,17 +100,21 @@ assignments: .venv/made
 	@$(BIN)/python -m picogpt.course assignments --out "$(OUT)"
 
 # The recipe of the bundled model. Interrupted, it goes on where it stopped when it is called again.
-FAIRYTALE = --n-layer 6 --n-head 8 --n-embd 256 --n-ctx 256 --batch 16 --accumulate 4 \
-	--steps 4500 --lr 2e-3 --min-lr 2e-5 --warmup 200 --weight-decay 0.1 --beta2 0.99 \
-	--eval-every 250 --eval-windows 64 --sample "Once upon a time" --seed 1
+# A text that is named several times counts several times.
+FAIRYTALE = --n-layer 5 --n-head 8 --n-embd 256 --n-ctx 256 --batch 16 --accumulate 4 \
+	--optimizer muon --lr 4e-3 --min-lr 4e-5 --warmup 100 --steps 2113 --decay 300 \
+	--weight-decay 0.1 --beta2 0.99 --average 0.99 --eval-every 100 --eval-windows 48 \
+	--sample "Once upon a time" --seed 1
 
 needs = $(if $($(1)),,$(error $(1)= is missing, see the top of the Makefile))
 
 fairytale: .venv/made
-	$(call needs,CORPUS)$(call needs,HELDOUT)$(call needs,OUT)
+	$(call needs,SIMPLE)$(call needs,TALES)$(call needs,BOOKS)$(call needs,HELDOUT)$(call needs,OUT)
 	test -e "$(OUT)/vocabulary/vocab.bpe" || \
-	    $(BIN)/python -m picogpt.bpe learn "$(CORPUS)" --n-vocab 4096 --out "$(OUT)/vocabulary"
-	$(BIN)/python -m picogpt.train "$(CORPUS)" --valid "$(HELDOUT)" --resume $(FAIRYTALE) \
+	    $(BIN)/python -m picogpt.bpe learn "$(SIMPLE)" "$(SIMPLE)" "$(SIMPLE)" "$(TALES)" "$(BOOKS)" \
+	    --n-vocab 8192 --out "$(OUT)/vocabulary"
+	$(BIN)/python -m picogpt.train "$(SIMPLE)" "$(SIMPLE)" "$(SIMPLE)" "$(SIMPLE)" "$(TALES)" "$(BOOKS)" \
+	    --valid "$(HELDOUT)" --resume $(FAIRYTALE) \
 	    --tokenizer "$(OUT)/vocabulary" --out "$(OUT)/training"
 	test -e "$(OUT)/fairytale/config.json" || \
 	    $(BIN)/python -m picogpt.weights export "$(OUT)/training" --dtype float16 \

@@ -21,9 +21,7 @@ def gelu(x):
 
 
 def softmax(x):
-    exp = np.exp(
-        x - x.max(axis=-1, keepdims=True)
-    )  # without subtracting the maximum, exp would overflow
+    exp = np.exp(x - x.max(axis=-1, keepdims=True))  # minus the maximum, or exp would overflow
     return exp / exp.sum(axis=-1, keepdims=True)
 
 

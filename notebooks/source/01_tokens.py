@@ -260,7 +260,7 @@ for text in (" princess", " princesses", " prinecss"):
 
 # %% [markdown]
 # **Numbers** are cut where the merges happen to leave off: digit by digit in a vocabulary that was
-# learned from fairy tales, which have few of them, and into groups of one to four digits, rarely
+# learned from stories, which have few of them, and into groups of one to four digits, rarely
 # more, in GPT-2's. Nothing in it knows of tens and thousands, which makes arithmetic harder than it
 # needs to be.
 

@@ -84,7 +84,7 @@ def show(text):
 # What a model makes of a beginning depends on what it has read. Here are three beginnings, one of
 # them from the fairy-tale model's own world:
 #
-# **Guess first.** What will a model that has read only fairy tales write about a minister of
+# **Guess first.** What will a model that has read only stories write about a minister of
 # finance, and about softmax?
 
 # %%
@@ -625,8 +625,8 @@ plt.show()
 # %% [markdown]
 # That a king is a he and a queen a she is in the meaning of the words; such words show that the
 # measurement works. A baker, a thief or a doctor can be either, and what the model says of them is
-# what its books say. For the fairy tales that means the nineteenth century, where women are queens,
-# stepmothers, witches and nurses. Mind the scale: 3 nats are odds of 20 to 1. And it is not only
+# what its texts say: half of them new stories for small children, half of them books of a hundred
+# years ago and more, where women are mothers, queens, stepmothers and nurses. Mind the scale: 3 nats are odds of 20 to 1. And it is not only
 # pronouns. Who is beautiful, who is wicked, who does what to whom, all of it is learned in the same
 # way, most of it is harder to measure, and none of it is taken out by anybody.
 #
@@ -660,7 +660,7 @@ def recited(text):
 
 stretches, shares = {}, {}
 for name, texts in {
-    "Aesop, one of the 28 books": fables[:60],
+    "Aesop, which it has read": fables[:60],
     "Shakespeare": sonnets,
     "TALE": [TALE],
 }.items():
@@ -678,7 +678,7 @@ for (name, share), style, colour in zip(
 ax.set(xlabel="tokens in a row, at least", ylabel="stretches per 1000 tokens")
 ax.legend()
 plt.show()
-for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], reverse=True)[:5]:
+for n, before, follows in sorted(stretches["Aesop, which it has read"], reverse=True)[:5]:
     print(f"{n} tokens: {before!r} goes on {follows!r}")
 
 # %% [markdown]
@@ -688,25 +688,25 @@ for n, before, follows in sorted(stretches["Aesop, one of the 28 books"], revers
 # to compare with, nobody can tell memory from good guessing.
 #
 # A model as small as `fairytale` has little room for a sentence that it has seen once. The axis
-# says how often each of twelve sayings occurs in 28 books of fairy tales that it has read; the
-# height is the surprise of its second half after the first.
+# says how often each of twelve sayings occurs in what it was given to read; the height is the
+# surprise of its second half after the first.
 #
 # **Guess first.** From how many times on will a saying be recited?
 
 # %% alt="Points for twelve sayings: the surprise of the ending against how often the saying stands in the books, with those marked that are recited."
-SAYINGS = [  # beginning, ending, how often the two stand together in the 28 books
-    ("Once upon", " a time", 244),
-    ("the Emerald", " City", 51),
-    ("the Wicked Witch", " of the West", 12),
+SAYINGS = [  # beginning, ending, how often the two stand together in the training text
+    ("loved to", " play", 2941),
+    ("said Uncle", " Wiggily", 539),
+    ("the Emerald", " City", 159),
+    ("Old Mother", " West Wind", 104),
+    ("They lived happily", " ever after", 30),
+    ("the Wicked Witch", " of the West", 14),
     ("said the March", " Hare", 8),
     ("Who is the fairest of", " us all?", 7),
     ("Off with", " his head!", 4),
-    ("I'll huff, and I'll puff, and I'll blow", " your house in", 2),
     ("Curiouser and", " curiouser!", 1),
-    ("Slow and steady", " wins the race", 1),
     ("Dorothy lived in the midst of the great Kansas prairies,", " with Uncle Henry,", 1),
     ("Alice was beginning to get very tired of sitting by her sister", " on the bank,", 1),
-    ("High above the city, on a tall column, stood the statue", " of the Happy Prince.", 1),
 ]
 fig, ax = plt.subplots(figsize=(7, 3))
 places = Counter()
@@ -725,9 +725,9 @@ for beginning, ending, times in SAYINGS:
 ax.plot([], [], "o", color=BLUE, label="recited word for word")
 ax.plot([], [], "x", color=RED, label="not recited")
 ax.set(
-    xscale="log", xlabel="times in the 28 books", ylabel="surprise of the ending, nats per token"
+    xscale="log", xlabel="times in its texts", ylabel="surprise of the ending, nats per token"
 )
-ax.set_xticks([1, 10, 100], ["1", "10", "100"])
+ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
 ax.legend()
 plt.show()
 

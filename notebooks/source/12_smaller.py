@@ -170,8 +170,8 @@ for n_bits in (8, 6, 4):
 
 # %% [markdown]
 # With 8 bits the model hardly notices. Each bit less doubles the step, and so the error; with 4 bits
-# there are only 15 numbers, many weights lie within a step or two of zero, and the loss is
-# plain to see, even with a scale for each channel. Why does it fail here, when the large models of
+# there are only 15 numbers, many weights lie within a step or two of zero, and the model
+# is worse, with one scale for a matrix by far. Why does it cost so much here, when the large models of
 # today are run with 4 bits? Their sums are longer, so that errors average out; their scales stand
 # for groups of 32 or 64 weights, so that an outlier spoils fewer others; and the rounding is chosen
 # so that the *outputs* stay right, by methods such as GPTQ. Exercise 2 tries the groups.
