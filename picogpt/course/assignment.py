@@ -54,6 +54,7 @@ class Assignment:
     """
 
     name: str  # "a2"
+    hours: int  # of work, for students who have programmed with NumPy before
     title: str
     folder: Path
     functions: tuple[Callable, ...]

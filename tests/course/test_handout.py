@@ -41,7 +41,8 @@ def test_every_form_holds_every_stub(assignment):
         assert code in code_of(notebook)
         assert f"check({function.__name__})" in code_of(notebook)
         assert re.search(rf"^### {function.__name__} \(\d+ points?\)$", text, re.MULTILINE)
-    assert f"## The functions\n\n{assignment.points} points in all:\n\n| function |" in text
+    assert f"## The functions\n\nAbout {assignment.hours} hours, " in text
+    assert f" {assignment.points} points in all:\n\n| function |" in text
 
 
 def call_with_anything(function):
@@ -172,3 +173,11 @@ def test_the_guides_question():
         assert problem is None if hint is None else problem.hint.startswith(hint)
     x = np.eye(2)
     assert np.array_equal(names["weighted"](x, x), names["softmax"](x))
+
+
+@pytest.mark.parametrize("name", ["a1", "a2", "a3", "a4", "a5", "a6"])
+def test_hours_and_points_are_those_of_the_teachers_page(name):
+    assignment = ASSIGNMENTS[name]
+    (line,) = (line for line in GUIDE.splitlines() if line.startswith(f"| {name} |"))
+    assert line.split(" | ")[2:4] == [str(assignment.hours), str(assignment.points)]
+    assert f"About {assignment.hours} hours" in as_markdown(assignment)

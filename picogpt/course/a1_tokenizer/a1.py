@@ -128,6 +128,7 @@ def whole_tokenizer(ask, rng):
 
 A1 = Assignment(
     name="a1",
+    hours=5,
     folder=Path(__file__).parent,
     title="byte-level BPE",
     functions=(byte_alphabet, to_symbols, to_bytes, merge_word, encode, decode, learn),

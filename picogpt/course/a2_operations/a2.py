@@ -43,6 +43,7 @@ def all_operations(ask, rng):
 
 A2 = Assignment(
     name="a2",
+    hours=3,
     folder=Path(__file__).parent,
     title="the operations",
     functions=(gelu, softmax, layer_norm, linear, cross_entropy),

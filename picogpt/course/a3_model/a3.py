@@ -236,6 +236,7 @@ def whole_model(ask, rng):
 
 A3 = Assignment(
     name="a3",
+    hours=6,
     folder=Path(__file__).parent,
     title="attention and GPT-2",
     functions=(

@@ -214,6 +214,7 @@ def whole_conversation(ask, rng):
 
 A4 = Assignment(
     name="a4",
+    hours=5,
     folder=Path(__file__).parent,
     title="the KV cache and decoding",
     functions=(

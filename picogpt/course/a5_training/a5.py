@@ -221,6 +221,7 @@ def whole_training(ask, rng):
 
 A5 = Assignment(
     name="a5",
+    hours=9,
     folder=Path(__file__).parent,
     title="the backward pass and AdamW",
     functions=(

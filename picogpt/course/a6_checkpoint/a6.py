@@ -173,6 +173,7 @@ def whole_checkpoint(ask, rng):
 
 A6 = Assignment(
     name="a6",
+    hours=7,
     folder=Path(__file__).parent,
     title="reading the TensorFlow checkpoint",
     functions=(

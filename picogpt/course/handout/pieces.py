@@ -82,7 +82,8 @@ def read_sections(path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
 def points_table(assignment: Assignment) -> str:
     rows = [f"| `{q.name}` | {q.title} | {q.points} |" for q in assignment.questions]
     table = ["| function | question | points |", "|---|---|---|", *rows]
-    return "\n".join([f"{assignment.points} points in all:", "", *table])
+    hours = f"About {assignment.hours} hours, if you have programmed with NumPy before."
+    return "\n".join([f"{hours} {assignment.points} points in all:", "", *table])
 
 
 def header(assignment: Assignment) -> str:
