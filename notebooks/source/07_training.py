@@ -857,13 +857,13 @@ loss_bars(losses, config.n_vocab)
 # Dropout left on: the weights of the run that learned with it, on the fables that it learned.
 
 # %%
-ids, targets = few_windows.ids, few_windows.targets
-scored = targets >= 0
+few_ids, few_targets = few_windows.ids, few_windows.targets
+scored = few_targets >= 0
 taps = {"off": lambda name, x: x, "on": dropout_tap(0.3, np.random.default_rng(0))}
 for what, tap in taps.items():
     weights = runs["25 fables, dropout 0.3"].params
-    logits = gpt2(ids, **weights, n_head=config.n_head, tap=tap)
-    print(f"dropout {what:3}: loss {cross_entropy(logits[scored], targets[scored]):.2f}")
+    logits = gpt2(few_ids, **weights, n_head=config.n_head, tap=tap)
+    print(f"dropout {what:3}: loss {cross_entropy(logits[scored], few_targets[scored]):.2f}")
 
 # %% [markdown]
 # ## Five quick questions

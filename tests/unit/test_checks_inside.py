@@ -211,6 +211,7 @@ TABLE = {
             (float(GONE.mean()), "ours is another number"),
             ("most", "expected numbers"),
             (200 + 100 * SHARE, "ours is another number"),
+            (100 * SHARE, "a share, not a percentage"),
         ],
         MODEL,
         PAIRS,

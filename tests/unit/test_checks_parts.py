@@ -198,6 +198,7 @@ TABLE = {
             ),
             (lambda x, g, b: list((np.array(x) - np.mean(x)) / np.var(x) * g + b), "the root"),
             (lambda x, g, b: sum(x), "the shape is []"),
+            (lambda x, g, b: norm(x, g, b, inside=1.0), "expected ["),
         ],
     ),
     parts.check_2_2: (

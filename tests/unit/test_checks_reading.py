@@ -197,6 +197,7 @@ TABLE = {
             (the_one_before, "is not what surprised most"),
             (as_an_id, "expected a string"),
             (lambda model, text: None, "expected a string"),
+            (lambda model, text: " " + by_argmin(model, text) + " ", "the space belongs"),
             (lambda model, text: "☺" + by_argmin(model, text), "is not what surprised most"),
             (lambda model, text: 1 / 0, "ZeroDivisionError"),
         ],

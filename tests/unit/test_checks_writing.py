@@ -172,6 +172,12 @@ def one_too_many(ids, cache, n_back, n_new):
     return new
 
 
+def forgotten(ids, cache, n_back, n_new):
+    new = rewound(ids, cache, n_back, n_new)
+    cache.rewind(10)
+    return new
+
+
 def not_rewound(ids, cache, n_back, n_new):
     return rewound(ids, cache, 1, n_new)
 
@@ -310,6 +316,7 @@ TABLE = {
             (lambda *_: None, "no answer yet"),
             (not_rewound, "token 0 is not what greedy decoding writes there"),
             (read_again, "right, but 37 tokens were read"),
+            (forgotten, "10 positions are filled at the end, not 37"),
             (one_too_many, "right, but 9 tokens were read"),
             (without_the_cache, "right, but 0 tokens were read"),
             (lambda ids, cache, back, n: rewound(ids, cache, back, n - 1), "7 tokens, expected 8"),
