@@ -282,6 +282,7 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 
 # %% alt="Two falling curves over the number of branches: with pre-norm a good share of the embeddings is left, with post-norm nearly nothing."
 width, n_branches = 512, 48
+rng = np.random.default_rng(1)
 start = rng.standard_normal((64, width), np.float32)
 g, b = np.ones(width, np.float32), np.zeros(width, np.float32)
 

@@ -273,6 +273,7 @@ son set out, and when he came to the well there sat a toad, who said: 'Give me a
 bread, and I will show you the way to the castle.' And he gave the toad all that he had."""
 brothers = tokenizer.encode(BROTHERS)[: config.n_ctx]
 
+rng = np.random.default_rng(1)
 texts = {
     "greedy": passes_of(START, lambda logits, ids: int(logits.argmax()), N),
     "drawn at random": passes_of(START, lambda logits, ids: draw(logits, rng), N),
