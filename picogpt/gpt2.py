@@ -436,12 +436,12 @@ def load(
     model: "124M", "355M", "774M" or "1558M", which are downloaded once and then found in the
         cache; "fairytale", the small model that comes with picogpt; "org/name", a model of the
         Hugging Face Hub; or a folder with hparams.json, encoder.json, vocab.bpe and
-        model.ckpt.*, with config.json, model.safetensors and tokenizer.json, or nanoGPT's. None is "124M", or, where that cannot be had,
-        "fairytale"; a warning says why.
+        model.ckpt.*, with config.json, model.safetensors and tokenizer.json, or nanoGPT's. None
+        is "124M", or, where that cannot be had, "fairytale"; a warning says why.
     offline: never touch the network.
     verify: compare the checksums that a TensorFlow checkpoint holds, and refuse weights that are
-        NaN or infinite. It reads the whole file, at a few gigabytes a second; without it, float32 weights
-        are only mapped, and each part of the file is read when the mathematics first needs it.
+        NaN or infinite. It reads the whole file, at a few gigabytes a second; without it, float32
+        weights are only mapped, and each part of the file is read when it is first needed.
     dtype: how matrices are kept: "float32"; "float16" or "bfloat16" for half the memory; "int8" for
         a quarter (weights/compact.py). All is computed in float32. Matrices are compressed
         one at a time, so that the float32 model is never in memory. None is float32, but int8 for a

@@ -45,7 +45,7 @@ class KVCache:
     def advance(self, n_seq: int) -> None:
         """End a forward pass: all blocks have written n_seq positions.
 
-        If a pass fails before this, n_past has not moved, and the next one overwrites what it wrote.
+        If a pass fails before this, n_past has not moved, and the next one overwrites its work.
         """
         self.n_past += n_seq
 
@@ -93,7 +93,7 @@ class RowCaches:
 
 
 class BlockCache(NamedTuple):
-    """The part of a cache that belongs to one block, so that the block need not know its number."""
+    """The part of a cache that belongs to one block, which so need not know its number."""
 
     cache: KVCache | RowCaches
     i: int

@@ -169,11 +169,11 @@ def gpt2(
     One function for a whole prompt (no cache, or an empty one), for a chunk of it, and for a
     single token: with a cache, the ids follow the positions that it holds, and join them.
 
-    at: the positions whose logits are wanted, as an index of [..., n_seq]: for one text `at=-1` is the last, for a batch
-        `at=np.s_[..., -1, :]`.
-        The product with wte, which `at` can spare, is a third of the parameters of the 124M model.
+    at: the positions whose logits are wanted, as an index of [..., n_seq]: for one text `at=-1` is
+        the last, for a batch `at=np.s_[..., -1, :]`. wte, whose product `at` can save, holds a
+        third of the parameters of the 124M model.
     Raises ValueError for an id outside the vocabulary or more positions than n_ctx. A tap that
-    edits an activation which the model does not have is a ValueError too.
+    edits an activation which the model does not have raises ValueError too.
     """
     check_names(tap, lambda: activation_names(len(h)))
     x = embed(ids, wte, wpe, 0 if cache is None else cache.n_past, tap)  # [..., n_seq, n_embd]

@@ -99,7 +99,7 @@ def candidates(beams: list[Beam], n: int) -> list[tuple[Beam, int, float]]:
 
 
 def extend(chosen: list[tuple[Beam, int, float]]) -> list[Beam]:
-    """The beams that the chosen candidates are."""
+    """The chosen candidates as beams."""
     beams, taken = [], set()
     for beam, token, total in chosen:
         old = beam.text

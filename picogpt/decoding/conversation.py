@@ -28,7 +28,7 @@ class Chat:
         self.max_new_tokens, self.options = max_new_tokens, options
 
     def say(self, text: str) -> str:
-        """The model's answer to a turn. Raises as `stream` does."""
+        """The model's answer to a turn. Raises what `stream` raises."""
         return "".join(self.stream(text))
 
     def stream(self, text: str) -> Iterator[str]:

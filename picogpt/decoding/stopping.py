@@ -20,7 +20,7 @@ def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
 
 
 class TextWriter:
-    """The text of tokens that come one by one, up to the stop string that is first complete.
+    """The text of tokens that come one by one, up to the first stop string to be completed.
 
     What might be the beginning of a stop string is held back until it is known not to be one.
     stopped: a stop string is complete, and nothing more will be given out.
