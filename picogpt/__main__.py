@@ -203,7 +203,8 @@ def write(args: argparse.Namespace) -> None:
 def continue_text(model: GPT2, prompt: str, args: argparse.Namespace, sampling: Sampling) -> str:
     """Print the prompt and its continuation. Messages go to stderr.
 
-    Returns the prompt with the text that was written, where only one was.
+    Returns the prompt with the text that was written, where it was one, and printed as it is: after
+    several, a table, or JSON, the prompt alone.
     """
     seed = secrets.randbits(32) if args.seed is None else args.seed
     options = asdict(sampling) | {"seed": seed}
