@@ -65,7 +65,7 @@ function fillScores() {
   const masked = scaled.map((x, i) => i % n > Math.floor(i / n) ? -Infinity : x);
   const weights = row(data.maps[state.block], state.head).values;
   fill("scores", element("div", { class: "matrices" },
-    square("q times k", products), square("divided by the root", scaled, products),
+    square("q times k", products), square(`divided by √${config.n_head_dim} = ${show(Math.sqrt(config.n_head_dim))}, same scale`, scaled, products),
     square("scores, with the mask", masked), square("weights, after the softmax", weights)));
 }
 
@@ -87,7 +87,7 @@ const mainPattern = patterns => Object.entries(patterns).find(([, share]) => sha
 // For each pattern the head that gives it most: [pattern, head, share].
 function champions() {
   const all = data.patterns.flatMap((heads, block) => heads.flatMap((patterns, head) =>
-    Object.entries(patterns).map(([pattern, share]) => [pattern, `${block}.${head}`, share])));
+    Object.entries(patterns).map(([pattern, share]) => [pattern, `block ${block}, head ${head}`, share])));
   return [...new Set(all.map(([pattern]) => pattern))].map(pattern =>
     all.filter(x => x[0] === pattern).reduce((best, x) => x[2] > best[2] ? x : best));
 }
@@ -103,7 +103,7 @@ function fillAttention() {
     grid.append(element("button", { "aria-label": label, title: label, "data-head": `${block}.${head}`, onclick: () => choose({ block, head }) },
       canvas, text));
   }));
-  fill("attention", grid, table("Patterns", ["pattern", "the head that gives it most", "of its attention"],
+  fill("attention", grid, table("Patterns", ["pattern", "the head that gives it most", "share of its attention"],
     champions().map(([pattern, head, share]) => [pattern, head, percent(share)])), element("div", { id: "large" }));
 }
 
@@ -280,6 +280,7 @@ say("#model", `The model of this page is a GPT-2 of ${config.n_layer} blocks wit
 say(".width", config.n_embd);
 say(".head-width", config.n_head_dim);
 say(".hidden-width", 4 * config.n_embd);
+say(".drawn", data.drawn ? "Each was drawn by chance, with just this probability, so unlikely ones come too." : "Each time the likeliest was taken.");
 say("#about", "Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. " +
   `Attention weights and products are stored in 16 bits, and all other numbers in ${data.bits} bits, with a scale for each row. ` +
   `Beyond the ${unpack(data.likeliest.ids).shape[1]} likeliest tokens, logits are kept in ${unpack(data.likeliest.bin_counts).shape[0]} groups.`);

@@ -91,6 +91,7 @@ def trace(
         "config": vars(config) | {"n_head_dim": config.n_head_dim, "tied": "lm_head" not in params},
         "ids": ids,
         "n_prompt": len(prompt_ids),
+        "drawn": seed is not None,  # else the likeliest token is taken each time
         "endoftext": tokenizer.endoftext,
         "texts": {i: tokenizer.decode([i]) for i in sorted(shown)},
         "words": words(tokenizer.decode(prompt_ids), tokenizer),

@@ -128,6 +128,9 @@ def test_every_token_head_and_source(visit, king):
     best = int(shares.argmax())
     said = f"looks most at: {best} {MODEL.tokenizer.decode([ids[best]]).replace(' ', '␣')} "
     assert f"{said}{100 * shares[best]:.2f} %" in large.locator(".most").inner_text()
+    page.locator("#tokens button").first.click()
+    assert page.locator("#large svg").bounding_box()["height"] < 150  # one token is no giant
+    assert "likeliest was taken" in page.locator("#written").inner_text()
     page.locator("#written button").nth(2).click()
     first = len(MODEL.prompt_ids(PROMPT))
     assert page.locator("#chosen").inner_text().startswith(f"Token {first + 1} ")
