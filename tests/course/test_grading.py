@@ -219,6 +219,23 @@ def test_a_file_that_is_too_large(tmp_path, monkeypatch):
     assert (submission.data, notes) == (b"", ["x.py has 5 bytes, too many to be read"])
 
 
+def test_a_failure_of_the_grader_costs_one_student(submissions, grade, monkeypatch):
+    (submissions / "alice.py").write_text(RIGHT)
+    (submissions / "mallory.py").write_text(WRONG)
+    mark = grading.mark
+
+    def fails_once(assignment, student, seed):
+        monkeypatch.setattr(grading, "mark", mark)
+        raise ZeroDivisionError("a mistake in a question")
+
+    monkeypatch.setattr(grading, "mark", fails_once)
+    status, rows, _ = grade()
+    assert status == 0
+    assert (rows["alice"]["total (20)"], rows["mallory"]["total (20)"]) == ("0", "18")
+    assert "the grader failed" in rows["alice"]["remarks"]
+    assert "ZeroDivisionError: a mistake in a question" in rows["alice"]["remarks"]
+
+
 def test_no_cell_is_a_formula(tmp_path):
     marks = {"tests": [{"score": 1}], "extra_data": {"remarks": ["=1", "-1"]}}
     write_table(tmp_path / "grades.csv", grading.as_rows(A2, {"=HYPERLINK(1)": marks}, {}))

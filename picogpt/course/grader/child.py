@@ -4,9 +4,10 @@ Starting Python and NumPy takes longer than most questions. So one process does 
 waits: for each question it makes a copy of itself (os.fork), which takes a millisecond. The
 copy limits what it may use, runs what was handed in, and answers questions.
 
-This process knows nothing: it is not started by importing picogpt, holds no solution and no
-expected result. It is told the inputs and gives the outputs, and whether they are right is decided
-elsewhere. So there is no verdict in it that could be forged.
+This process is given nothing to forge: it does not import picogpt, and holds no expected result and
+no solution but those of the functions before the one in question. It is told the inputs and gives the
+outputs, and whether they are right is decided elsewhere. But it runs as the user who grades, and can
+find whatever that user can read: see "The code of strangers" in picogpt/course/README.md.
 """
 
 import importlib.abc

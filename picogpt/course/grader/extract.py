@@ -60,11 +60,11 @@ def extract(name: str, data: bytes) -> tuple[list[Statement], list[str]]:
 
 def take(node: ast.stmt, place: str, future: list, statements: list, notes: list) -> None:
     """Add a statement to the statements, or a note to the notes, or neither."""
-    if not is_taken(node):
-        if not is_silent(node):
-            notes.append(f"{place}, line {node.lineno}: left out, since it is no {TAKEN}")
-        return
     try:
+        if not is_taken(node):
+            if not is_silent(node):
+                notes.append(f"{place}, line {node.lineno}: left out, since it is no {TAKEN}")
+            return
         code = compile(ast.Module([*future, node], type_ignores=[]), place, "exec")
         statements.append(Statement(place, node, code))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

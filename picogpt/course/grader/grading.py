@@ -15,6 +15,7 @@ import numpy as np
 
 from ...files import read_json, read_text, replacing, write_json
 from ..assignment import Assignment
+from .asking import Problem
 from .marking import Mark, mark
 from .process import Contained, Submission
 from .report import as_markdown, as_results, name
@@ -211,9 +212,17 @@ def digest_of(results: dict) -> str:
 def grade_one(
     assignment: Assignment, submission: Submission, seed: int, limits: Limits
 ) -> tuple[list[Mark], list[str]]:
-    """The marks of a submission, and notes on what of it was left out."""
-    with Contained(submission, assignment.given, limits) as contained:
-        return mark(assignment, contained.student, seed), contained.notes
+    """The marks of a submission, and notes on what of it was left out.
+
+    Where the grader itself fails, that costs this student, with a note, and not the class.
+    """
+    try:
+        with Contained(submission, assignment.given, limits) as contained:
+            return mark(assignment, contained.student, seed), contained.notes
+    except Exception as error:
+        note = f"the grader failed, please tell its authors: {type(error).__name__}: {error}"
+        unmarked = Problem("it could not be marked, see the remarks")
+        return [Mark(q, 0, unmarked) for q in assignment.questions], [printable(f"{note:.200}")]
 
 
 def as_rows(assignment: Assignment, results: dict[str, dict], late: dict[str, int]) -> Iterator:

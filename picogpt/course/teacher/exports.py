@@ -47,7 +47,9 @@ def anonymous(out: Path) -> Iterator[tuple]:
     rows = read_table(out / "grades.csv", "student")
     random.SystemRandom().shuffle(rows)
     columns = (
-        [name for name in rows[0] if name not in ("student", "remarks", "late")] if rows else []
+        [name for name in rows[0] if name not in ("student", "remarks", "hours late")]
+        if rows
+        else []
     )
     yield "student", *columns
     for i, row in enumerate(rows, 1):

@@ -11,6 +11,7 @@ import builtins
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 
 from ..grader.extract import extract
@@ -45,10 +46,14 @@ def parts(submission: Submission) -> Counter[str]:
     except ValueError:
         return Counter()
     definitions = ast.FunctionDef | ast.ClassDef
-    trees = [Shape().visit(s.node) for s in statements if isinstance(s.node, definitions)]
-    nodes = (node for tree in trees for node in ast.walk(tree))
-    found = (ast.dump(x, False) for x in nodes if isinstance(x, ast.expr | ast.stmt))
-    return Counter(text for text in found if size(text) >= LEAST)
+    found: Counter[str] = Counter()
+    for statement in statements:
+        if isinstance(statement.node, definitions):
+            with suppress(RecursionError):  # nested too deeply to be compared
+                nodes = ast.walk(Shape().visit(statement.node))
+                texts = (ast.dump(x, False) for x in nodes if isinstance(x, ast.expr | ast.stmt))
+                found.update(text for text in texts if size(text) >= LEAST)
+    return found
 
 
 def size(text: str) -> int:
