@@ -7,14 +7,14 @@ import torch
 from support import bits_per_byte, random_params
 from torch_gpt2 import torch_gpt2
 
-from picogpt.bpe import Tokenizer
+from picogpt.bpe import ByteLevelBPE
 from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.tokenizer import ENDOFTEXT
 from picogpt.config import Config
 
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("i", "n")]
 ENCODER = {t: i for i, t in enumerate([*ALPHABET, *map("".join, MERGES), ENDOFTEXT])}
-TOKENIZER = Tokenizer(ENCODER, MERGES)
+TOKENIZER = ByteLevelBPE(ENCODER, MERGES)
 TALES = ["the fox in the wood " * 9, "é", "ox", "In the end the thing was hidden in thin ink. " * 3]
 
 
