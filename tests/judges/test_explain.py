@@ -50,7 +50,7 @@ def test_the_numbers_are_those_of_pytorch(visit, large):  # noqa: F811
         page.select_option("#block", str(block))
         stream = out.hidden_states[block + 1][0, 11].numpy()
         resolution = np.abs(stream).max() / 127  # eight bits
-        shown = read(page, "resid.", 60)
+        shown = read(page, "resid:", 60)
         np.testing.assert_allclose(shown, stream[:60], atol=0.51 * resolution)
         weights = out.attentions[block][0, 7, -1].numpy()
         close(read(page, "weights, after", 20), weights)
