@@ -85,7 +85,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         "--roster", type=Path, help="a CSV file with a column `student`: who is missing"
     )
     grade.add_argument(
-        "--due", type=datetime.fromisoformat, metavar="TIME", help="such as 2026-12-01T23:59"
+        "--due", type=local_time, metavar="TIME", help="such as 2026-12-01T23:59, or with a zone"
     )
     grade.add_argument("--points-only", action="store_true", help="feedback without what is wrong")
     grade.add_argument("--visibility", choices=VISIBILITY, help="for Gradescope: when it is seen")
@@ -115,6 +115,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     if getattr(args, "form", "anonymous") != "anonymous" and args.roster is None:
         p.error(f"--for {args.form} needs a --roster")
     return args
+
+
+def local_time(text: str) -> datetime:
+    """A time in ISO 8601, in local time. Raises ValueError, as argparse expects."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is None else time.astimezone().replace(tzinfo=None)
 
 
 def write_assignments(args: argparse.Namespace) -> None:
@@ -152,7 +158,7 @@ def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissi
     with replacing(args.out / "not_graded.txt") as file:
         file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     seed = seed_of(args.out) if args.seed is None else args.seed
-    changes = read_changes(args.out, assignment)
+    changes = read_changes(args.out, assignment, submissions)
     shown = Shown(args.points_only, args.visibility)
     results = {}
     for student, result, is_new in grade(

@@ -15,6 +15,7 @@ from picogpt.course.assignments import ASSIGNMENTS
 
 pytest.importorskip("resource", reason="grading needs POSIX")
 
+from picogpt.course.grader.grading import handed_in_at
 from picogpt.course.grader.process import Submission
 from picogpt.course.handout.forms import as_script
 from picogpt.course.teacher.roster import hours_late, looks_like
@@ -72,6 +73,49 @@ def test_history_has_a_line_for_each_hand_in(folder):
     assert lines[1].startswith(datetime.fromtimestamp(2_000_000).isoformat(" ", "seconds"))
 
 
+def test_history_does_not_say_the_same_twice(folder):
+    run(folder)
+    run(folder, "--points-only")
+    history = folder / "grades" / "students" / "bob" / "history.txt"
+    assert len(history.read_text().splitlines()) == 1
+
+
+def test_a_deadline_in_another_zone(folder):
+    """Half past one, an hour east of Greenwich, is half past midnight there."""
+    os.utime(folder / "in" / "bob.py", (7200, 7200))
+    table = run(folder, "--due", "1970-01-01T01:30+01:00")
+    assert table["bob"]["hours late"] == "2"
+    with pytest.raises(SystemExit, match="2"):
+        run(folder, "--due", "tomorrow")
+
+
+def test_a_folder_that_cannot_be_read_has_the_time_of_the_folder(tmp_path, monkeypatch):
+    os.utime(tmp_path, (5, 5))
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    assert handed_in_at(tmp_path) == datetime.fromtimestamp(5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is no CSV file with a first line"),
+        ("name\nalice\n", "has no column 'student'"),
+        ("student\nalice,1\n", "'alice' has more cells than there are columns"),
+        ("student\na\na\n", "names 'a' twice"),
+        (f"student\n{'a' * 200_000}\n", "is no CSV file"),
+    ],
+)
+def test_rosters_that_are_none(folder, capsys, text, message):
+    (folder / "roster.csv").write_text(text)
+    command = ["grade", "a2", str(folder / "in"), "--out", str(folder / "grades")]
+    assert main([*command, "--roster", str(folder / "roster.csv")]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_statistics(folder):
     run(folder)
     found = {row["question"]: row for row in rows(folder / "grades" / "statistics.csv")}
@@ -81,7 +125,7 @@ def test_statistics(folder):
     assert picture.count("<rect") == 1 + len(ASSIGNMENTS["a2"].questions) and ">33 %<" in picture
 
 
-def test_points_by_hand_stay(folder):
+def test_points_by_hand_stay(folder, capsys):
     run(folder)
     by_hand = folder / "grades" / "by_hand.csv"
     by_hand.write_text(
@@ -91,14 +135,17 @@ def test_points_by_hand_stay(folder):
         bob = run(folder)["bob"]
         assert bob["total (20)"] == "19" and "at the blackboard" in bob["remarks"]
     assert by_hand.read_text().count("\n") == 2
+    capsys.readouterr()
     for line, message in {
+        "nobody,linear: x @ w + b,1,": "nothing was handed in under this name",
         "bob,linear,1,": "there is no question 'linear'",
         "bob,linear: x @ w + b,3,": "points are '3', expected 0 to 2",
         "bob,linear: x @ w + b,½,": "points are '½'",
     }.items():
         by_hand.write_text(f"student,question,points,reason\n{line}\n", "utf-8")
         command = ["grade", "a2", str(folder / "in"), "--out", str(folder / "grades")]
-        assert main(command) == 1, message
+        assert main(command) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_points_only_and_visibility(folder):

@@ -76,8 +76,23 @@ def left_out(folder: Path) -> dict[str, str]:
 
 def handed_in_at(path: Path) -> datetime:
     """When the newest file of a hand-in was last changed, in local time."""
-    files = [p for p in path.iterdir() if p.is_file()] if path.is_dir() else []
-    return datetime.fromtimestamp(max(p.stat().st_mtime for p in [*files] or [path]))
+    times = [path.stat().st_mtime]
+    if path.is_dir():
+        try:
+            # of a folder the files count, and not when it was copied
+            times = [p.stat().st_mtime for p in path.iterdir() if p.is_file()] or times
+        except OSError:  # a folder that cannot be read costs one student, and not the class
+            pass
+    return datetime.fromtimestamp(max(times))
+
+
+def note_in_history(path: Path, at: datetime, digest: str, points: str) -> None:
+    """Add a line for a hand-in, unless there is one already: it may only be shown otherwise."""
+    line = f"{at.isoformat(' ', 'seconds')}  {digest[:12]}  {points}\n"
+    before = path.read_text("ascii") if path.exists() else ""
+    if not before.endswith(line):
+        with replacing(path) as file:
+            file.write((before + line).encode("ascii"))
 
 
 def read_submission(path: Path, assignment: str) -> tuple[Submission, list[str]]:
@@ -173,10 +188,9 @@ def grade(
         feedback = as_markdown(assignment, marks, notes + more, shown.points_only)
         with replacing(folder / "feedback.md") as file:
             file.write(feedback.encode("utf-8", "replace"))
+        points = f"{results['score']} of {assignment.points}"
+        note_in_history(folder / "history.txt", handed_in_at(submissions[student]), digest, points)
         write_json(folder / "results.json", results)  # last: it says that all is done
-        with open(folder / "history.txt", "a", encoding="ascii") as file:
-            at = handed_in_at(submissions[student]).isoformat(" ", "seconds")
-            file.write(f"{at}  {digest[:12]}  {results['score']} of {assignment.points}\n")
         return student, results, True
 
     pool = ThreadPoolExecutor(jobs)

@@ -6,6 +6,7 @@ They stand in `by_hand.csv` in the folder of the grades, which the grader reads 
     alice,softmax: Large numbers do not overflow,2,shown at the blackboard
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..assignment import Assignment
@@ -14,11 +15,13 @@ from .tables import read_table
 FILE = "by_hand.csv"
 
 
-def read_changes(out: Path, assignment: Assignment) -> dict[tuple[str, str], tuple[int, str]]:
+def read_changes(
+    out: Path, assignment: Assignment, students: Iterable[str]
+) -> dict[tuple[str, str], tuple[int, str]]:
     """(student, question) -> (points, reason). Nothing where the file does not exist.
 
-    Raises ValueError for a question that the assignment does not have, or points that it cannot be
-    worth.
+    Raises ValueError for a student who has handed in nothing, a question that the assignment does
+    not have, or points that it cannot be worth.
     """
     if not (out / FILE).exists():
         return {}
@@ -26,6 +29,8 @@ def read_changes(out: Path, assignment: Assignment) -> dict[tuple[str, str], tup
     changes = {}
     for row in read_table(out / FILE, "student", "question", "points", "reason"):
         where = f"{out / FILE}, {row['student']!r:.40}"
+        if row["student"] not in students:
+            raise ValueError(f"{where}: nothing was handed in under this name")
         most = worth.get(row["question"])
         if most is None:
             raise ValueError(f"{where}: there is no question {row['question']!r:.80}")

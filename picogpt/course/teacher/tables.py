@@ -13,16 +13,19 @@ def read_table(path: Path, *needed: str) -> list[dict[str, str]]:
 
     Raises FileNotFoundError; ValueError if a needed column is missing or a row has too many cells.
     """
-    rows = csv.DictReader(io.StringIO(read_text(path).removeprefix("\ufeff")))
-    names = [(name or "").strip() for name in rows.fieldnames or []]
-    rows.fieldnames = names
+    try:
+        names, *rows = csv.reader(io.StringIO(read_text(path).removeprefix("\ufeff")))
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path} is no CSV file with a first line of names: {error}") from None
+    names = [name.strip() for name in names]
     if missing := [name for name in needed if name not in names]:
         raise ValueError(f"{path} has no column {missing[0]!r}, only {', '.join(names)[:80]!r}")
     table = []
-    for row in rows:
-        if None in row:
-            raise ValueError(f"{path}, line {rows.line_num}: more cells than columns")
-        table.append({name: (cell or "").strip() for name, cell in row.items()})
+    for row in filter(None, rows):
+        if len(row) > len(names):
+            raise ValueError(f"{path}: {row[0]!r:.40} has more cells than there are columns")
+        cells = [cell.strip() for cell in row] + [""] * (len(names) - len(row))
+        table.append(dict(zip(names, cells)))
     return table
 
 
