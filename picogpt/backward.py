@@ -13,12 +13,13 @@ it is no_tap.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from .config import unflatten
 from .model import gpt2, merge_heads, split_heads
-from .ops import cross_entropy, project, softmax
+from .ops import cross_entropy, gelu, project, softmax
 from .tap import Tap, dropout_tap, no_tap, under
 
 
@@ -161,12 +162,21 @@ def d_self_attention(
 
 
 def d_multilayer_perceptron(
-    dy: np.ndarray, x: np.ndarray, seen: dict, c_fc: dict, c_proj: dict, *, drop: Tap = no_tap
+    dy: np.ndarray,
+    x: np.ndarray,
+    seen: dict,
+    c_fc: dict,
+    c_proj: dict,
+    act: Callable = gelu,
+    *,
+    drop: Tap = no_tap,
 ) -> tuple[np.ndarray, dict]:
     """dy, x: [..., n_embd] -> dx [..., n_embd], and the gradients of the parameters.
 
-    seen: the activations under "mlp.".
+    seen: the activations under "mlp.". Raises ValueError for another function than GPT-2's.
     """
+    if act is not gelu:
+        raise ValueError(f"there is no gradient of {act.__name__} here, only of GPT-2's own gelu")
     # forward: return linear(hidden, **c_proj)
     dhidden, dw, db = d_linear(drop("c_proj", dy), seen["gelu"], c_proj["w"])
     dc_proj = {"w": dw, "b": db}

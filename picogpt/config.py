@@ -46,7 +46,10 @@ SIZES = {
 
 
 def param_shapes(config: Config) -> dict[str, tuple[int, ...]]:
-    """Path -> shape of every parameter. Matrices are stored [n_in, n_out]."""
+    """Path -> shape of every parameter. Matrices are stored [n_in, n_out].
+
+    The MLP has 4 n_embd neurons, as all of OpenAI's models have; in others' see the weights.
+    """
     n_embd = config.n_embd
     block = {
         "ln_1.g": (n_embd,),
@@ -111,7 +114,12 @@ def activation_names(n_layer: int) -> list[str]:
 
 
 def flatten(params, path: str = "") -> dict:
-    """The tree of parameters as one dict, path -> array."""
+    """The tree of parameters as one dict, path -> array.
+
+    An activation function in it (see model.multilayer_perceptron) is no parameter, and left out.
+    """
+    if callable(params):
+        return {}
     if not isinstance(params, (dict, list)):
         return {path: params}
     branches = params.items() if isinstance(params, dict) else enumerate(params)

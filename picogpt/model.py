@@ -5,6 +5,8 @@ parameters can be handed over whole: `layer_norm(x, **ln_1)`, `gpt2(ids, **param
 Source of the architecture: Radford et al. 2019, section 2.3; openai/gpt-2 model.py.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .config import activation_names
@@ -73,11 +75,14 @@ def self_attention(
 
 
 def multilayer_perceptron(
-    x: np.ndarray, c_fc: dict, c_proj: dict, *, tap: Tap = no_tap
+    x: np.ndarray, c_fc: dict, c_proj: dict, act: Callable = gelu, *, tap: Tap = no_tap
 ) -> np.ndarray:
-    """The MLP: two linear layers on each position alone, [..., n_seq, n_embd] -> same."""
+    """The MLP: two linear layers on each position alone, [..., n_seq, n_embd] -> same.
+
+    act: the function between them; some GPT-2s of others have another in their tree of parameters.
+    """
     hidden = tap("c_fc", linear(x, **c_fc))  # [..., n_seq, 4 * n_embd]
-    hidden = tap("gelu", gelu(hidden))
+    hidden = tap("gelu", act(hidden))
     return tap("c_proj", linear(hidden, **c_proj))  # [..., n_seq, n_embd]
 
 

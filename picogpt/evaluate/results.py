@@ -13,12 +13,13 @@ import numpy as np
 
 from ..config import flatten
 from ..files import parse_json
+from ..weights.activation_functions import function_name
 from .request import TOKENS_AT_ONCE, Request, reply
 
 
 def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], banned) -> str:
     """A hash of everything that the results depend on."""
-    hashed = hashlib.sha256(repr((n_head, sorted(banned))).encode())
+    hashed = hashlib.sha256(repr((n_head, function_name(params), sorted(banned))).encode())
     for name, array in sorted(flatten(params).items()):
         hashed.update(name.encode() + memoryview(np.ascontiguousarray(array)).cast("B"))
     for requests in items:

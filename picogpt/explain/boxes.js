@@ -279,7 +279,7 @@ say("#model", `The model of this page is a GPT-2 of ${config.n_layer} blocks wit
   `${config.n_embd} numbers, and it knows ${config.n_vocab} tokens.`);
 say(".width", config.n_embd);
 say(".head-width", config.n_head_dim);
-say(".hidden-width", 4 * config.n_embd);
+say(".hidden-width", data.shapes["h.0.mlp.c_fc"].at(-1));
 say(".drawn", data.drawn ? "Each was drawn by chance, with just this probability, so unlikely ones come too." : "Each time the likeliest was taken.");
 say("#about", "Exact to float32: probabilities, logits, mean, deviation and length of the stream, and the lens. " +
   `Attention weights and products are stored in 16 bits, and all other numbers in ${data.bits} bits, with a scale for each row. ` +

@@ -18,7 +18,7 @@ function drawMap() {
     wire(`M40 ${y + 33}H75V${y + 46}H110M110 ${y + 60}H40`);
     rows.push(element("text", { x: 2, y: y + 32 }, String(block)));
     box(`attention, ${config.n_head} heads of ${config.n_head_dim}`, "ln_1", y, { block }, 90, 220);
-    box(`MLP, ${4 * config.n_embd} neurons`, "mlp", y + 34, { block }, 90, 220);
+    box(`MLP, ${data.shapes["h.0.mlp.c_fc"].at(-1)} neurons`, "mlp", y + 34, { block }, 90, 220);
   }
   wire(`M40 70V${y + 72}`, "stream");
   box("all heads", "attention", y, {}, 90, 220);

@@ -15,13 +15,14 @@ from .. import model as composed
 from .. import ops
 from ..bpe import Tokenizer
 from ..bpe.pretokenize import to_symbols
-from ..config import Config, activation_shapes
+from ..config import Config
 from ..decoding import sampling as choosing
 from ..decoding.sampling import Sampling, check_logits, choose_token, whole_number
 from ..lens.reading import attention_maps, lookback
 from ..model import gpt2, unembed
 from ..ops import softmax
 from ..tap import Tap, no_tap, record
+from ..weights.activation_functions import function_name
 
 LARGEST_TEXT = 64  # tokens on a page
 LARGEST_PAGE = 3_500_000  # bytes of packed activations
@@ -76,8 +77,11 @@ def trace(
 ) -> dict:
     """Everything that the page shows. seed: None takes the likeliest tokens, else they are drawn.
 
-    Raises ValueError as continue_ids and what_fits do, and if the model's logits are no numbers.
+    Raises ValueError as continue_ids and what_fits do, if the model's logits are no numbers, and
+    for another activation function than GPT-2's, which the page computes and explains.
     """
+    if (name := function_name(params)) != "gelu_new":
+        raise ValueError(f"the page explains gelu_new, but this model's activation is {name}")
     sampling, rng = Sampling(0.0 if seed is None else 1.0), np.random.default_rng([seed or 0, 0])
     choose = partial(choose_token, sampling=sampling, rng=rng)
     ids = continue_ids(prompt_ids, params, config, max_new_tokens, choose, tokenizer.endoftext, tap)
@@ -95,9 +99,7 @@ def trace(
         "endoftext": tokenizer.endoftext,
         "texts": {i: tokenizer.decode([i]) for i in sorted(shown)},
         "words": words(tokenizer.decode(prompt_ids), tokenizer),
-        "shapes": {
-            name: list(shape) for name, shape in activation_shapes(config, len(ids)).items()
-        },
+        "shapes": {name: list(x.shape) for name, x in activations.items()},
         "bits": bits,
         "blocks": blocks,
         "arrays": arrays(activations, config, blocks, bits),

@@ -16,6 +16,7 @@ from ..config import Config, flatten, unflatten
 from ..evaluate.score import score, token_lengths
 from ..files import read_text
 from ..gpt2 import load
+from ..weights.activation_functions import function_name
 from ..weights.find import find_model
 from . import run_folder
 from .init import initial_params
@@ -30,6 +31,11 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
     """The model's sizes, its tokenizer and the weights that it begins with."""
     if args.init is not None:
         model = load(args.init)
+        if (name := function_name(model.params)) != "gelu_new":
+            raise ValueError(
+                f"--init {args.init}: its activation_function is {name}, and picogpt trains models "
+                "with gelu_new alone: train it with transformers"
+            )
         # copies: released weights are mapped from their file, and cannot be written to
         params = {path: np.array(x) for path, x in flatten(model.params).items()}
         return model.config, model.tokenizer, unflatten(params)

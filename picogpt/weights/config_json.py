@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..config import Config
 from ..files import brief, parse_json, require
+from .activation_functions import FUNCTIONS
 from .errors import CheckpointError, about
 
 # The name of each size in config.json, and a second name that transformers also understands.
@@ -27,8 +28,7 @@ INT8 = {"quant_method": "picogpt_int8"}
 # What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
 # does, only how numbers of half precision are rounded.
 OPTIONS = {
-    # One formula under three names.
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"),
+    "activation_function": tuple(FUNCTIONS),
     "layer_norm_epsilon": (1e-5,),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False, True),  # see with_scaled_queries
@@ -48,6 +48,7 @@ class Options(NamedTuple):
     by_block: bool  # the scores of block i are divided by i + 1
     int8: bool  # the matrices are int8
     n_inner: int  # neurons of the MLP
+    activation_function: str
 
 
 def read_config(folder: Path) -> tuple[Config, Options]:
@@ -67,11 +68,9 @@ def read_config(folder: Path) -> tuple[Config, Options]:
             if (value := options.get(name, values[0])) not in values:
                 expected = " or ".join(map(repr, values))
                 raise CheckpointError(f"{name} is {brief(value)}, but picogpt computes {expected}")
-        most = 4 * config.n_embd
-        n_inner = most if options.get("n_inner") is None else options["n_inner"]
-        least = 1 if options.get("quantization_config") is None else most
-        if type(n_inner) is not int or not least <= n_inner <= most:
-            raise CheckpointError(f"n_inner is {brief(n_inner)}, expected {least} to {most}")
+        n_inner = 4 * config.n_embd if options.get("n_inner") is None else options["n_inner"]
+        if type(n_inner) is not int or n_inner < 1:
+            raise CheckpointError(f"n_inner is {brief(n_inner)}, expected a positive integer")
     if options.get("auto_map"):
         warnings.warn(
             f"{path}: auto_map names code of the model's own, which is not run: "
@@ -83,6 +82,7 @@ def read_config(folder: Path) -> tuple[Config, Options]:
         by_block=bool(options.get("scale_attn_by_inverse_layer_idx")),
         int8=options.get("quantization_config") is not None,
         n_inner=n_inner,
+        activation_function=options.get("activation_function", "gelu_new"),
     )
 
 

@@ -8,6 +8,7 @@ from ..bpe import Tokenizer
 from ..bpe.saved import save_huggingface_tokenizer
 from ..config import Config, flatten
 from ..files import write_json
+from .activation_functions import function_name
 from .compact import CompactMatrix, compact
 from .config_json import INT8
 from .huggingface import FILES, INT8_FILE, SCALE, huggingface_name
@@ -49,6 +50,7 @@ def save_huggingface(
             folder.rmdir()
         raise
     save_huggingface_tokenizer(folder, tokenizer, config.n_ctx)
+    n_inner = params["h"][0]["mlp"]["c_fc"]["b"].size
     options = {
         "architectures": ["GPT2LMHeadModel"],
         "model_type": "gpt2",
@@ -58,8 +60,8 @@ def save_huggingface(
         "n_embd": config.n_embd,
         "n_head": config.n_head,
         "n_layer": config.n_layer,
-        "n_inner": None,
-        "activation_function": "gelu_new",
+        "n_inner": None if n_inner == 4 * config.n_embd else n_inner,
+        "activation_function": function_name(params),
         "layer_norm_epsilon": 1e-5,
         "scale_attn_weights": True,
         "scale_attn_by_inverse_layer_idx": False,

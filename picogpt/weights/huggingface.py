@@ -19,6 +19,7 @@ import numpy as np
 
 from ..config import Config, param_shapes, unflatten
 from ..files import brief, parse_json, require
+from .activation_functions import with_function
 from .compact import CompactMatrix, compact, groups, is_multiplied, scales_shape
 from .config_json import Options, read_config
 from .errors import CheckpointError, about
@@ -51,14 +52,6 @@ def with_scaled_queries(path: str, x: np.ndarray) -> np.ndarray:
     scaled = np.array(x)
     scaled[..., : x.shape[-1] // 3] /= int(path.split(".")[1]) + 1
     return scaled
-
-
-def with_all_neurons(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A part of an MLP with fewer neurons than 4 n_embd, with zeros up to the full shape.
-
-    A neuron whose weights and bias are 0 is 0 after GELU, and adds nothing.
-    """
-    return np.pad(x, [(0, full - n) for full, n in zip(shape, x.shape)])
 
 
 def huggingface_name(path: str, prefix: str = "transformer.") -> str:
@@ -173,13 +166,13 @@ def huggingface_shapes(
 
 
 def read_params(
-    parts: list[Part], names: dict[str, str], config: Config, options: Options, dtype: str | None
+    parts: list[Part], names: dict[str, str], options: Options, dtype: str | None
 ) -> dict:
     """The tree of parameters; names: path -> name; dtype: see read_huggingface.
 
     Raises CheckpointError for int8 where it is not expected, ValueError as `compact` does.
     """
-    flat, shapes, int8 = {}, param_shapes(config), options.int8
+    flat, int8 = {}, options.int8
     for paths in groups(names, None if int8 and dtype == "int8" else dtype):
         wanted = {name for path in paths for name in (names[path], names[path] + SCALE)}
         tensors = {}
@@ -194,10 +187,8 @@ def read_params(
                 x = restored(x, tensors[names[path] + SCALE], names[path] + SCALE)
             if options.by_block:
                 x = with_scaled_queries(path, x)
-            if ".mlp." in path and x.shape != shapes[path]:
-                x = with_all_neurons(x, shapes[path])
             flat[path] = compact(path, x, dtype)
-    return unflatten(flat)
+    return with_function(unflatten(flat), options.activation_function)
 
 
 def restored(stored: np.ndarray, scales: np.ndarray, name: str) -> CompactMatrix:
@@ -240,7 +231,7 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
     paths = [*param_shapes(config), *(["lm_head"] if head else [])]
     names = {path: huggingface_name(path, prefix) for path in paths} | {"wte": wte}
     with about(folder):
-        params = read_params(parts, names, config, options, dtype)
+        params = read_params(parts, names, options, dtype)
     if tied and head:  # some writers keep both names of one matrix
         lm_head = params.pop("lm_head")
         if not np.array_equal(lm_head, params["wte"]):

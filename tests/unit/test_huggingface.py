@@ -171,11 +171,10 @@ def test_examples():
     ("key", "value"),
     [
         ("model_type", "gpt_neo"),
-        ("activation_function", "gelu"),
-        ("activation_function", "relu"),
+        ("activation_function", "swish"),
         ("activation_function", None),
         ("activation_function", ["gelu_new"]),
-        ("n_inner", 33),
+        ("n_inner", 32.0),
         ("n_inner", 0),
         ("layer_norm_epsilon", 1e-6),
         ("layer_norm_epsilon", "1e-5"),
