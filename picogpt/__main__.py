@@ -113,7 +113,9 @@ def add_output(group) -> None:
         "-v", "--verbose", action="store_true", help="print the seed and the speed on stderr"
     )
     group.add_argument(
-        "--completion", action="store_true", help='for the shell: eval "$(picogpt --completion)"'
+        "--shell-completion",
+        action="store_true",
+        help='for bash or zsh: eval "$(picogpt --shell-completion)"',
     )
     group.add_argument("--version", action="version", version=f"picogpt {__version__}")
 
@@ -122,8 +124,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     """The arguments of the command, checked. Exits with status 2 if they are wrong."""
     p = parser()
     args = p.parse_args(argv)
-    if args.completion:
-        print(p.completion())
+    if args.shell_completion:
+        print(p.shell_completion())
         p.exit()
     try:
         args.sampling = sampling_of(args)

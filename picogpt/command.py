@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str):
         self.exit(2, f"picogpt: {message} (see {self.prog} --help)\n")
 
-    def completion(self) -> str:
+    def shell_completion(self) -> str:
         """A line for bash or zsh, after which Tab completes the options, and else file names."""
         options = [option for action in self._actions for option in action.option_strings]
         return f'complete -o default -W "{" ".join(options)}" {self.prog}'

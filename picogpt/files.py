@@ -22,7 +22,7 @@ else:
     import fcntl
 
 LFS_POINTER = b"version https://git-lfs"
-LARGEST_JSON = 100_000_000  # bytes; the largest tokenizers have 20 million
+MAX_JSON = 100_000_000  # bytes; the largest tokenizers have 20 million
 _numbers = count()  # of the files that this process has written
 POLL = 0.2  # seconds between two looks at a lock that another process holds
 
@@ -53,8 +53,8 @@ def require(path: Path) -> Path:
 
 def read_json(path: Path) -> dict:
     """The JSON object in a file. Raises as read_text does, and ValueError as parse_json does."""
-    if require(path).stat().st_size > LARGEST_JSON:
-        raise ValueError(f"{path}: has more than {LARGEST_JSON} bytes, too many for a JSON file")
+    if require(path).stat().st_size > MAX_JSON:
+        raise ValueError(f"{path}: has more than {MAX_JSON} bytes, too many for a JSON file")
     text = read_text(path)
     try:
         return parse_json(text)

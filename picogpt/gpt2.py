@@ -19,7 +19,7 @@ from .config import Config, activation_names, flatten
 from .decoding.beam import beam_search
 from .decoding.conversation import Chat
 from .decoding.lookup import Lookup
-from .decoding.loop import Sample, Step, no_draft, token_steps
+from .decoding.loop import GrowingText, Step, no_guess, token_steps
 from .decoding.sampling import Sampling, choose_token, whole_number
 from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
@@ -214,7 +214,7 @@ class GPT2:
             self.params,
             self.config,
             endoftext=self.tokenizer.endoftext,
-            draft=Lookup() if lookup else no_draft,
+            make_guess=Lookup() if lookup else no_guess,
             decode=self.tokenizer.decode,
         )
         return (step for _, step in steps)
@@ -267,7 +267,7 @@ class GPT2:
         max_new_tokens: int,
         seed: int | None,
         sampling: Sampling,
-    ) -> list[Sample]:
+    ) -> list[GrowingText]:
         """What token_steps is to write. The i-th sample of each prompt draws by (seed, i)."""
         max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
         if seed is not None:
@@ -280,7 +280,7 @@ class GPT2:
             for i in range(num_samples):
                 rng = np.random.default_rng([entropy, i])
                 choose = partial(choose_token, sampling=sampling, rng=rng)
-                samples.append(Sample([*ids], choose=choose, end=len(ids) + max_new_tokens))
+                samples.append(GrowingText([*ids], choose=choose, end=len(ids) + max_new_tokens))
         return samples
 
     @hint_arguments
@@ -425,7 +425,7 @@ class GPT2:
 
 
 def load(
-    model: str | Path | None = None,
+    name_or_folder: str | Path | None = None,
     *,
     offline: bool = False,
     verify: bool = True,
@@ -433,9 +433,9 @@ def load(
 ) -> GPT2:
     """A model by name, or from a folder laid out as OpenAI's or Hugging Face's.
 
-    model: "124M", "355M", "774M" or "1558M", which are downloaded once and then found in the
-        cache; "fairytale", the small model that comes with picogpt; "org/name", a model of the
-        Hugging Face Hub; or a folder with hparams.json, encoder.json, vocab.bpe and
+    name_or_folder: "124M", "355M", "774M" or "1558M", which are downloaded once and then found in
+        the cache; "fairytale", the small model that comes with picogpt; "org/name", a model of
+        the Hugging Face Hub; or a folder with hparams.json, encoder.json, vocab.bpe and
         model.ckpt.*, with config.json, model.safetensors and tokenizer.json, or nanoGPT's. None
         is "124M", or, where that cannot be had, "fairytale"; a warning says why.
     offline: never touch the network.
@@ -451,7 +451,7 @@ def load(
     Raises FileNotFoundError if there is no such model, weights.DownloadError if it cannot be
     downloaded, weights.CheckpointError or ValueError if a file is not what it should be.
     """
-    folder = find_model(model, offline)
+    folder = find_model(name_or_folder, offline)
     config, params = read_model(folder, verify, dtype)
     tokenizer = load_tokenizer(folder)
     if tokenizer.n_vocab < config.n_vocab:

@@ -15,7 +15,7 @@ from .ops import gelu, layer_norm, linear, project
 from .tap import Tap, check_names, no_tap, under
 from .threads import on_threads
 
-MANY = 256  # from this many positions on the cores share them: see block_on_threads
+MANY_POSITIONS = 256  # from this many positions on the cores share them: see threaded_block
 
 
 def embed(
@@ -110,7 +110,7 @@ def transformer_block(
     return tap("resid", x)
 
 
-def block_on_threads(
+def threaded_block(
     x: np.ndarray,
     ln_1: dict,
     attn: dict,
@@ -182,11 +182,11 @@ def gpt2(
     """
     check_names(tap, lambda: activation_names(len(h)))
     x = embed(ids, wte, wpe, 0 if cache is None else cache.n_past, tap)  # [..., n_seq, n_embd]
-    on_cores = tap is no_tap and x.shape[-2] >= MANY
+    on_cores = tap is no_tap and x.shape[-2] >= MANY_POSITIONS
     for i, block in enumerate(h):
         block_cache = None if cache is None else BlockCache(cache, i)
         if on_cores:
-            x = block_on_threads(x, **block, n_head=n_head, cache=block_cache)
+            x = threaded_block(x, **block, n_head=n_head, cache=block_cache)
         else:
             x = transformer_block(
                 x, **block, n_head=n_head, cache=block_cache, tap=under(f"h.{i}.", tap)

@@ -8,7 +8,7 @@ from support import random_params
 
 from picogpt.config import Config, flatten, unflatten
 from picogpt.decoding import loop
-from picogpt.decoding.loop import Sample
+from picogpt.decoding.loop import GrowingText
 from picogpt.decoding.sampling import Sampling, choose_token
 from picogpt.model import gpt2
 
@@ -32,16 +32,16 @@ def with_bias(params: dict, token: int, bias: float) -> dict:
 
 
 def choice(sampling: Sampling, seed: int | list[int] = 0) -> Callable:
-    """A Sample's choose, with a generator of its own."""
+    """A GrowingText's choose, with a generator of its own."""
     return partial(choose_token, sampling=sampling, rng=np.random.default_rng(seed))
 
 
 GREEDY = choice(Sampling())
 
 
-def sample(ids: Sequence[int], n_new: int, choose: Callable = GREEDY) -> Sample:
+def growing_text(ids: Sequence[int], n_new: int, choose: Callable = GREEDY) -> GrowingText:
     """A text for token_steps, to be continued by n_new tokens."""
-    return Sample([*ids], choose=choose, end=len(ids) + n_new)
+    return GrowingText([*ids], choose=choose, end=len(ids) + n_new)
 
 
 def plain_steps(

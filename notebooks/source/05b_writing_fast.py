@@ -32,7 +32,7 @@ from picogpt.classroom.checks.writing import check_5_3
 from picogpt.classroom.plots import BLUE, ORANGE, SKY, loss_bars
 from picogpt.classroom.texts import TALE
 from picogpt.decoding.lookup import Lookup
-from picogpt.decoding.loop import Sample, token_steps
+from picogpt.decoding.loop import GrowingText, token_steps
 from picogpt.decoding.sampling import draw, keep_top_k
 from picogpt.kv_cache import KVCache
 from picogpt.model import gpt2
@@ -179,7 +179,7 @@ plt.show()
 # computes the rest again, and then has room for half a context in which the cache works.
 
 # %% alt="Left, the number of tokens that the model sees, a saw-tooth where half is dropped at once. Right, the tokens to compute for each new one, high only where half was dropped."
-sample = Sample(
+growing = GrowingText(
     (tokenizer.encode(TALE) * 9)[: config.n_ctx - 20],  # a long prompt
     choose=lambda logits, ids: draw(keep_top_k(logits, 40), rng),
     end=config.n_ctx - 20 + config.n_ctx // 2 + 60,
@@ -187,9 +187,9 @@ sample = Sample(
 n_text, n_seen = [], []
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    for _ in token_steps([sample], params, config, endoftext=-1):  # no token ends it
-        n_text.append(len(sample.ids) - 1)  # without the token that was just chosen
-        n_seen.append(len(sample.ids) - 1 - sample.start)
+    for _ in token_steps([growing], params, config, endoftext=-1):  # no token ends it
+        n_text.append(len(growing.ids) - 1)  # without the token that was just chosen
+        n_seen.append(len(growing.ids) - 1 - growing.start)
 print(caught[0].message)
 
 n_text, n_seen = np.array(n_text), np.array(n_seen)
@@ -242,16 +242,19 @@ def passes_of(prompt, choose, n):
     """How many tokens each pass through the model writes, in a text of n tokens."""
     lookup, lengths = Lookup(), []
 
-    def draft(ids):
+    def make_guess(ids):
         lengths.append(len(ids))
         return lookup(ids)
 
     ids = tokenizer.encode(prompt)
     n_prompt = len(ids)
-    sample = Sample(ids, choose=choose, end=n_prompt + n)
-    for _ in token_steps([sample], params, config, endoftext=tokenizer.endoftext, draft=draft):
+    growing = GrowingText(ids, choose=choose, end=n_prompt + n)
+    steps = token_steps(
+        [growing], params, config, endoftext=tokenizer.endoftext, make_guess=make_guess
+    )
+    for _ in steps:
         pass
-    return np.diff([n_prompt, *lengths, len(sample.ids)])
+    return np.diff([n_prompt, *lengths, len(growing.ids)])
 
 
 assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in greedy]

@@ -39,7 +39,7 @@ from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten
 from picogpt.weights import CheckpointError
 from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
-from picogpt.weights.released import model_folder
+from picogpt.weights.released import released_folder
 from picogpt.weights.sstable import (
     block_entries,
     read_block,
@@ -51,7 +51,7 @@ from picogpt.weights.sstable import (
 )
 from picogpt.weights.tf_bundle import read_entry, read_index
 
-folder = model_folder(FOLDER) if FOLDER in SIZES else DATA / FOLDER
+folder = released_folder(FOLDER) if FOLDER in SIZES else DATA / FOLDER
 
 # %% [markdown]
 # ## 6.1 The files

@@ -63,7 +63,7 @@ from picogpt.train.adamw import adamw, clip_gradients, zero_moments
 from picogpt.train.data import batch, hold_out
 from picogpt.train.init import initial_params
 from picogpt.train.log_line import write_sample
-from picogpt.train.loop import Run, threads, update
+from picogpt.train.loop import Run, thread_pool, update
 from picogpt.train.recipe import Recipe
 from picogpt.train.run_folder import State
 from picogpt.train.schedule import learning_rate
@@ -557,7 +557,7 @@ rate = learning_rate(
 betas = (0.9, recipe.beta2)
 adamw(flatten(mine), grads, moments, 1, lr=rate, betas=betas, weight_decay=recipe.weight_decay)
 
-pool = threads(os.cpu_count())
+pool = thread_pool(os.cpu_count())
 in_one_part = replace(recipe, accumulate=1)
 run = new_run(in_one_part, start, tokens, windows, config, small_tokenizer)
 update(run, pool)

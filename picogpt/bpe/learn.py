@@ -19,8 +19,8 @@ from .pretokenize import ALPHABET, split, to_symbols
 from .tokenizer import ENDOFTEXT
 
 FIRST_SYMBOLS = sorted(ALPHABET)  # GPT-2's ids 0 to 255: printable characters come first
-LEAST_VOCAB = len(FIRST_SYMBOLS) + 1  # with <|endoftext|>
-MOST_VOCAB = 1_000_000  # learn_merges writes a symbol as one of Unicode's 1.1 million characters
+MIN_VOCAB = len(FIRST_SYMBOLS) + 1  # with <|endoftext|>
+MAX_VOCAB = 1_000_000  # learn_merges writes a symbol as one of Unicode's 1.1 million characters
 LOG_EVERY = 500  # merges
 
 
@@ -45,7 +45,7 @@ def learn_bpe(
     # Every merge makes a symbol that did not exist before: no string is built by two different
     # merges, because a piece of a word is merged the same way wherever it stands, until a merge
     # crosses its border. So n_merges merges give exactly n_merges new tokens.
-    n_merges = n_vocab - LEAST_VOCAB
+    n_merges = n_vocab - MIN_VOCAB
     merges = []
     for pair in islice(learn_merges(words), n_merges):
         merges.append(pair)
@@ -54,7 +54,7 @@ def learn_bpe(
     if len(merges) < n_merges:
         raise ValueError(
             f"a vocabulary of {n_vocab} tokens is larger than the text can fill, "
-            f"which is {LEAST_VOCAB + len(merges)}"
+            f"which is {MIN_VOCAB + len(merges)}"
         )
     tokens = [*FIRST_SYMBOLS, *map("".join, merges), ENDOFTEXT]
     return ByteLevelBPE({token: i for i, token in enumerate(tokens)}, merges)
@@ -62,10 +62,9 @@ def learn_bpe(
 
 def check_n_vocab(n_vocab: int) -> None:
     """Raise ValueError for a size that no vocabulary can have."""
-    if not LEAST_VOCAB <= n_vocab <= MOST_VOCAB:
+    if not MIN_VOCAB <= n_vocab <= MAX_VOCAB:
         raise ValueError(
-            f"n_vocab is {n_vocab}, expected {LEAST_VOCAB} (256 bytes and {ENDOFTEXT}) "
-            f"to {MOST_VOCAB}"
+            f"n_vocab is {n_vocab}, expected {MIN_VOCAB} (256 bytes and {ENDOFTEXT}) to {MAX_VOCAB}"
         )
 
 

@@ -45,7 +45,7 @@ def read_settings(folder: Path, kind: str) -> Settings:
         if (folder / name).is_file():
             found = {k: x for k, x in read_json(folder / name).items() if x is not None}
             try:
-                check_settings(found, kind)
+                check_tokenizer_config(found, kind)
                 settings.added.extend(tokens_with_ids(found.get("added_tokens_decoder", {})))
                 settings.named.extend(named_tokens(found))
             except ValueError as error:
@@ -60,7 +60,7 @@ def read_settings(folder: Path, kind: str) -> Settings:
     return settings
 
 
-def check_settings(settings: dict, kind: str) -> None:
+def check_tokenizer_config(settings: dict, kind: str) -> None:
     """Raise ValueError if a setting asks for other ids than picogpt gives."""
     expected = CLASSES[kind]
     if (found := settings.get("tokenizer_class")) not in (*expected, *ANY_CLASS):

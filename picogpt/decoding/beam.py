@@ -15,16 +15,16 @@ import numpy as np
 
 from ..config import Config
 from ..ops import log_softmax
-from .loop import Text, read_last, read_prompts
+from .loop import CachedText, read_last, read_prompts
 from .sampling import check_logits
 
-LARGEST_PENALTY = 10.0  # a length to a higher power is no number any more
+MAX_PENALTY = 10.0  # a length to a higher power is no number any more
 
 
 class Beam(NamedTuple):
     """A beginning that is still alive, and the sum of its tokens' log-probabilities."""
 
-    text: Text
+    text: CachedText
     total: float
 
 
@@ -58,9 +58,9 @@ def beam_search(
     early_stopping: stop as soon as n_beams texts have ended. Otherwise, when the best beam, if it
         ended now, would not be among the n_beams best ended texts.
     """
-    if not -LARGEST_PENALTY <= length_penalty <= LARGEST_PENALTY:
+    if not -MAX_PENALTY <= length_penalty <= MAX_PENALTY:
         raise ValueError(f"length_penalty is {length_penalty}, expected -10 to 10")
-    beams = [Beam(Text(list(ids)), 0.0)]
+    beams = [Beam(CachedText(list(ids)), 0.0)]
     read_prompts([beams[0].text], params, config, end=len(ids) + max_new_tokens)
     ended: list[Hypothesis] = []
     for length in range(1, max_new_tokens + 1):
@@ -106,5 +106,5 @@ def extend(chosen: list[tuple[Beam, int, float]]) -> list[Beam]:
         # the first to go on from a beam takes its cache along, the others copy it
         cache = old.cache.copy() if old in taken else old.cache
         taken.add(old)
-        beams.append(Beam(Text([*old.ids, token], old.start, cache), total))
+        beams.append(Beam(CachedText([*old.ids, token], old.start, cache), total))
     return beams

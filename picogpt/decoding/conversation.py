@@ -61,12 +61,12 @@ class Chat:
         Where they are too many for the context, the oldest turns are left out, two at a time.
         Raises ValueError if the last turn alone is too long.
         """
-        room = self.model.config.n_ctx - self.max_new_tokens
+        n_free = self.model.config.n_ctx - self.max_new_tokens
         for start in range(0, len(turns), 2):
             ids = self._ids(turns[start:])
-            if len(ids) <= room:
+            if len(ids) <= n_free:
                 return ids
-        raise ValueError(f"the turn takes {len(ids)} tokens, and there is room for {max(room, 0)}")
+        raise ValueError(f"the turn takes {len(ids)} tokens, expected at most {max(n_free, 0)}")
 
     def _ids(self, turns: list[str]) -> list[int]:
         tokenizer = self.model.tokenizer

@@ -19,7 +19,7 @@ EARNED = 0.03  # for each pass, so that guesses that are all wrong cost 3 % more
 
 
 class Lookup:
-    """Guesses how a text goes on: a `draft` for loop.token_steps, to be used for one text.
+    """Guesses how a text goes on: the `make_guess` of loop.token_steps, to be used for one text.
 
     It keeps an account, in forward passes: a guess costs COST, each token of it that was right
     saves one pass, and nothing is guessed while the account holds less than COST. It starts with

@@ -62,8 +62,8 @@ class Step:
 
 
 @dataclass(eq=False)
-class Text:
-    """A text that grows.
+class CachedText:
+    """A text, and what the model has read of it.
 
     ids: all its tokens so far, prompt included.
     cache: keys and values of ids[start : start + cache.n_past]; start moves on when the text
@@ -82,8 +82,8 @@ class Text:
 
 
 @dataclass(eq=False, kw_only=True)
-class Sample(Text):
-    """A text that token_steps writes.
+class GrowingText(CachedText):
+    """A text that token_steps continues, until it is done.
 
     choose(logits [n_vocab], ids) picks the next token; end: how many tokens the text may have.
     done: nothing more is to be written. Whoever reads the steps may set it, too.
@@ -94,12 +94,14 @@ class Sample(Text):
     done: bool = False
 
 
-def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) -> None:
-    """Compute text.logits from the ids that the cache does not hold yet, and from a draft.
+def read(text: CachedText, params: dict, config: Config, guess: Sequence[int] = ()) -> None:
+    """Compute text.logits from the ids that the cache does not hold yet.
+
+    guess: tokens that may follow them (lookup.py), which are read in the same pass.
 
     The window: when a text outgrows n_ctx, its older part is dropped, all but the last n_ctx / 2
     tokens (rounded up). Their keys and values are computed again, since each token has moved to
-    another position, and there is room for the next n_ctx / 2.
+    another position. Then the next n_ctx / 2 fit.
     """
     if text.outgrew(config):
         n_kept = (config.n_ctx + 1) // 2
@@ -112,28 +114,28 @@ def read(text: Text, params: dict, config: Config, draft: Sequence[int] = ()) ->
         text.start = len(text.ids) - n_kept
         text.cache.rewind(0)
     unread = text.ids[text.start + text.cache.n_past :]
-    last = np.s_[-1 - len(draft) :]
-    text.logits = gpt2([*unread, *draft], **params, n_head=config.n_head, cache=text.cache, at=last)
+    last = np.s_[-1 - len(guess) :]
+    text.logits = gpt2([*unread, *guess], **params, n_head=config.n_head, cache=text.cache, at=last)
 
 
-def read_prompts(texts: Sequence[Text], params: dict, config: Config, end: int) -> None:
+def read_prompts(texts: Sequence[CachedText], params: dict, config: Config, end: int) -> None:
     """Read all texts for the first time. Of equal ones only the first is computed.
 
     end: how many tokens each will have at most.
     """
     # Memory that a text will never need costs time as well: the system clears it on first touch.
-    room = replace(config, n_ctx=min(end, config.n_ctx))
+    sizes = replace(config, n_ctx=min(end, config.n_ctx))
     first = {}
     for text in texts:
         twin = first.setdefault(tuple(text.ids), text)
         if twin is text:
-            text.cache = KVCache(room, dtype=params["wte"].dtype)
+            text.cache = KVCache(sizes, dtype=params["wte"].dtype)
             read(text, params, config)
         else:
             text.start, text.cache, text.logits = twin.start, twin.cache.copy(), twin.logits
 
 
-def read_last(texts: Sequence[Text], params: dict, config: Config) -> None:
+def read_last(texts: Sequence[CachedText], params: dict, config: Config) -> None:
     """Read the last token of each text, in one pass, so that the weights are read once for all."""
     for text in texts:
         if text.outgrew(config):
@@ -149,20 +151,20 @@ def read_last(texts: Sequence[Text], params: dict, config: Config) -> None:
             text.logits = row
 
 
-def no_draft(ids: Sequence[int]) -> list[int]:
+def no_guess(ids: Sequence[int]) -> list[int]:
     """For token_steps: guess nothing."""
     return []
 
 
 def token_steps(
-    texts: Sequence[Sample],
+    texts: Sequence[GrowingText],
     params: dict,
     config: Config,
     *,
     endoftext: int,
-    draft: Callable[[Sequence[int]], list[int]] = no_draft,
+    make_guess: Callable[[Sequence[int]], list[int]] = no_guess,
     decode: Callable[[Sequence[int]], str] = no_text,
-) -> Iterator[tuple[Sample, Step]]:
+) -> Iterator[tuple[GrowingText, Step]]:
     """Write the texts, all at the same time, and yield each token as it is chosen.
 
     A text ends when it has text.end tokens, before endoftext, or when text.done is set; those
@@ -170,7 +172,7 @@ def token_steps(
     rounding: where two tokens are equally likely to the last digits, a product with several rows
     may prefer another than a product with one.
 
-    draft(ids) guesses how a text that is written alone goes on. The model reads the guess with
+    make_guess(ids) guesses how a text that is written alone goes on. The model reads the guess with
     the last token, in one pass, and as much of it is kept as `choose` agrees with: lookup.py.
     """
     read_prompts(texts, params, config, max((text.end for text in texts), default=1))
@@ -196,8 +198,8 @@ def token_steps(
             read_last(texts, params, config)
         elif texts:
             (text,) = texts
-            room = min(text.end - 1, text.start + config.n_ctx) - len(text.ids)
-            guess = draft(text.ids)[: max(room, 0)]
+            n_left = min(text.end - 1, text.start + config.n_ctx) - len(text.ids)
+            guess = make_guess(text.ids)[: max(n_left, 0)]
             read(text, params, config, guess)
         else:
             return

@@ -17,7 +17,7 @@ import numpy as np
 from ..ops import softmax
 
 DRAWING = ("top_k", "top_p", "min_p")  # settings that matter only where a token is drawn
-LARGEST = 1e6  # factors and biases up to here keep logits within the range of float32
+MAX_FACTOR = 1e6  # factors and biases up to here keep logits within the range of float32
 
 
 def whole_number(name: str, value, least: int) -> int:
@@ -64,7 +64,7 @@ class Sampling:
             value = getattr(self, name)
             if not isinstance(value, Real) and (value is not None or name not in DRAWING):
                 raise TypeError(f"{name} is {value!r:.80}, expected a number")
-        if not (self.temperature == 0 or 1 / LARGEST <= self.temperature <= LARGEST):
+        if not (self.temperature == 0 or 1 / MAX_FACTOR <= self.temperature <= MAX_FACTOR):
             raise ValueError(
                 f"temperature is {self.temperature}, expected 0 (greedy), or 1e-6 to 1e6"
             )
@@ -74,7 +74,7 @@ class Sampling:
             raise ValueError(f"top_p is {self.top_p}, expected more than 0 and at most 1")
         if self.min_p is not None and not 0 <= self.min_p <= 1:
             raise ValueError(f"min_p is {self.min_p}, expected 0 to 1")
-        if not 1 / LARGEST <= self.repetition_penalty <= LARGEST:
+        if not 1 / MAX_FACTOR <= self.repetition_penalty <= MAX_FACTOR:
             raise ValueError(
                 f"repetition_penalty is {self.repetition_penalty}, expected 1e-6 to 1e6"
             )
@@ -83,7 +83,7 @@ class Sampling:
         object.__setattr__(self, "logit_bias", bias)
         object.__setattr__(self, "banned", tuple(index(i) for i in self.banned))
         for i, bias in self.logit_bias.items():
-            if not (abs(bias) <= LARGEST or bias == -math.inf):
+            if not (abs(bias) <= MAX_FACTOR or bias == -math.inf):
                 raise ValueError(
                     f"logit_bias of token {i} is {bias}, expected -1e6 to 1e6, or -inf to ban it"
                 )

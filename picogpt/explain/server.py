@@ -13,7 +13,7 @@ from ..command import say
 from ..lens.editing import ablate_heads
 from ..tap import edit, no_tap
 from .assembly import assemble
-from .trace import LARGEST_TEXT, trace
+from .trace import MAX_TOKENS, trace
 
 LONGEST_PROMPT = 2000  # characters
 
@@ -77,7 +77,7 @@ def asked(query: str, prompt: str, max_new_tokens: int) -> tuple[str, int, str]:
         raise ValueError(f"the prompt has {len(prompt)} characters, at most {LONGEST_PROMPT}")
     n = fields.get("n", [str(max_new_tokens)])[0]
     if not (n.isascii() and n.isdecimal() and len(n) < 4):
-        raise ValueError(f"the number of tokens is {n!r:.80}, expected 0 to {LARGEST_TEXT}")
+        raise ValueError(f"the number of tokens is {n!r:.80}, expected 0 to {MAX_TOKENS}")
     return prompt, int(n), fields.get("silence", [""])[0]
 
 
@@ -105,7 +105,7 @@ def form(prompt: str, n: int, silence: str, error: str = "") -> str:
     return f"""{said}<form action="/">
 <label>Prompt<br><textarea name="prompt" rows="2" maxlength="{LONGEST_PROMPT}">
 {html.escape(prompt)}</textarea></label>
-<label>Tokens to write<br><input name="n" type="number" min="0" max="{LARGEST_TEXT}" value="{n}"></label>
+<label>Tokens to write<br><input name="n" type="number" min="0" max="{MAX_TOKENS}" value="{n}"></label>
 <label>Heads to silence, such as 3.7<br><input name="silence" value="{html.escape(silence)}"></label>
 <button>Compute</button></form>"""
 

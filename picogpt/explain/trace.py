@@ -24,8 +24,8 @@ from ..ops import softmax
 from ..tap import Tap, no_tap, record
 from ..weights.activation_functions import function_name
 
-LARGEST_TEXT = 64  # tokens on a page
-LARGEST_PAGE = 3_500_000  # bytes of packed activations
+MAX_TOKENS = 64  # tokens on a page
+MAX_PAGE = 3_500_000  # bytes of packed activations
 N_TOP = 1000  # tokens whose logits are kept at each position
 N_BINS = 64  # for the logits of all others
 # What is kept of a block; q, k and v are parts of c_attn, and the rest is a sum or a GELU of these.
@@ -50,7 +50,7 @@ def continue_ids(
 
     Raises ValueError if they are more than the page or the model can hold.
     """
-    ids, largest = [*ids], min(LARGEST_TEXT, config.n_ctx)
+    ids, largest = [*ids], min(MAX_TOKENS, config.n_ctx)
     if len(ids) + max_new_tokens > largest:
         raise ValueError(
             f"the prompt has {len(ids)} tokens, and {max_new_tokens} are to follow; "
@@ -132,7 +132,7 @@ def what_fits(
     Raises ValueError for a block that the model does not have, and for more than fit.
     """
     block = n_seq * 14 * config.n_embd  # numbers: what KEPT names
-    n_fit = max(2, LARGEST_PAGE // block)
+    n_fit = max(2, MAX_PAGE // block)
     if blocks is None:
         n = min(config.n_layer, n_fit)
         blocks = sorted({round(i) for i in np.linspace(0, config.n_layer - 1, n)})
@@ -141,7 +141,7 @@ def what_fits(
         raise ValueError(f"blocks are {blocks!r:.80}, expected numbers up to {config.n_layer - 1}")
     if len(blocks) > n_fit:
         raise ValueError(f"{len(blocks)} blocks are wanted, but the page holds at most {n_fit}")
-    return blocks, 16 if 2 * block * len(blocks) <= LARGEST_PAGE else 8
+    return blocks, 16 if 2 * block * len(blocks) <= MAX_PAGE else 8
 
 
 def arrays(activations: dict, config: Config, blocks: Sequence[int], bits: int) -> dict:

@@ -20,7 +20,7 @@ from ..weights.activation_functions import function_name
 from ..weights.find import find_model
 from . import run_folder
 from .init import initial_params
-from .loop import Run, threads, train
+from .loop import Run, thread_pool, train
 from .options import NEW_MODEL, parse
 from .prepare import Texts, all_settings, open_run
 from .randomness import generator
@@ -54,12 +54,12 @@ def run_training(args: argparse.Namespace, recipe: Recipe) -> None:
     texts = Texts(
         learn=[read_text(path) for path in args.texts],
         valid=None if args.valid is None else read_text(args.valid),
-        held_out=args.held_out,
+        held_out_fraction=args.held_out,
     )
     config, tokenizer, params = starting_point(args)
     settings = all_settings(texts, recipe, config, tokenizer, args.init)
     opened = open_run(args.out, resume, settings, texts, recipe, config, tokenizer, params)
-    with opened as run, threads(args.threads) as pool:
+    with opened as run, thread_pool(args.threads) as pool:
         print(overview(run), flush=True)
         try:
             with ctrl_c() as asked:

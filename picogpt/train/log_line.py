@@ -10,7 +10,7 @@ import numpy as np
 from ..bpe import Tokenizer
 from ..command import say
 from ..config import Config
-from ..decoding.loop import Sample, token_steps
+from ..decoding.loop import GrowingText, token_steps
 from ..decoding.sampling import Sampling, choose_token
 
 ESTIMATE_AFTER = 5  # steps
@@ -85,6 +85,6 @@ def write_sample(
     ids = [tokenizer.endoftext, *tokenizer.encode(prompt)]
     end = min(len(ids) + 60, config.n_ctx)
     choose = partial(choose_token, sampling=Sampling(temperature=0.8, top_k=40), rng=rng)
-    sample = Sample(ids, choose=choose, end=end)
-    steps = token_steps([sample], params, config, endoftext=tokenizer.endoftext)
+    text = GrowingText(ids, choose=choose, end=end)
+    steps = token_steps([text], params, config, endoftext=tokenizer.endoftext)
     return prompt + tokenizer.decode(step.id for _, step in steps)

@@ -52,7 +52,7 @@ def trainable(params: dict, freeze: int | None) -> dict:
     return {path: x for path, x in flatten(params).items() if not path.startswith(frozen)}
 
 
-def threads(n: int) -> Executor:
+def thread_pool(n: int) -> Executor:
     """n threads to compute with. NumPy's warnings of overflow are off, because `update` and
     `evaluate` check that their results are finite."""
     return ThreadPoolExecutor(n, initializer=np.seterr, initargs=("ignore",))
@@ -115,7 +115,7 @@ def take_step(run: Run, learning: dict, grads: dict, pool: Executor) -> None:
     )
 
 
-@np.errstate(all="ignore")  # see threads
+@np.errstate(all="ignore")  # see thread_pool
 def train(run: Run, pool: Executor, stop_asked: Callable[[], bool] = lambda: False) -> None:
     """Take steps until all are done, or patience is at an end; run goes along, in place.
 

@@ -25,7 +25,7 @@ class Texts:
 
     learn: list[str]  # the files' contents
     valid: str | None  # a file's contents; None: a fraction of the documents is held out
-    held_out: float  # that fraction
+    held_out_fraction: float
 
 
 def token_arrays(
@@ -39,7 +39,7 @@ def token_arrays(
     if not learn:
         raise ValueError("there is nothing in the texts to learn from")
     if texts.valid is None:
-        learn, valid = hold_out(learn, texts.held_out, seed)
+        learn, valid = hold_out(learn, texts.held_out_fraction, seed)
     else:
         valid = split_documents(texts.valid)
         if not valid:
@@ -68,7 +68,7 @@ def all_settings(
         "SHA-256 of the texts": digest(*texts.learn),
         "SHA-256 of --valid": None if texts.valid is None else digest(texts.valid),
         "SHA-256 of the vocabulary": digest(*vocabulary, *merges),
-        "--held-out": texts.held_out,
+        "--held-out": texts.held_out_fraction,
         "--init": init,
         **asdict(config),
         **{f"--{name.replace('_', '-')}": value for name, value in asdict(recipe).items()},
@@ -112,20 +112,20 @@ def open_run(
     arrays = None if resume else token_arrays(texts, config, tokenizer, recipe.seed)
     state, weights = run_folder.State(), flatten(params)
     moments = first_moments(trainable(params, recipe.freeze), recipe)
-    place = out / "run"
+    folder = out / "run"
     with run_folder.alone(out):
         run_folder.find_run(out, resume)  # once more: another process may have begun one meanwhile
         if resume:
-            run_folder.check_settings(place, settings)
-            state = run_folder.read_checkpoint(place / run_folder.CHECKPOINT, weights, moments)
+            run_folder.check_settings(folder, settings)
+            state = run_folder.read_checkpoint(folder / run_folder.CHECKPOINT, weights, moments)
             if recipe.steps < state.step:
                 raise ValueError(f"--steps is {recipe.steps}, and {state.step} are done already")
-            run_folder.write_settings(place, settings)
-            run_folder.cut_log(place / run_folder.LOG, state.log_bytes)
+            run_folder.write_settings(folder, settings)
+            run_folder.cut_log(folder / run_folder.LOG, state.log_bytes)
         else:
-            run_folder.write_tokens(place, *arrays)
-            run_folder.write_checkpoint(place / run_folder.CHECKPOINT, weights, moments, state)
-            run_folder.write_settings(place, settings)
-        tokens, valid = run_folder.read_tokens(place)
+            run_folder.write_tokens(folder, *arrays)
+            run_folder.write_checkpoint(folder / run_folder.CHECKPOINT, weights, moments, state)
+            run_folder.write_settings(folder, settings)
+        tokens, valid = run_folder.read_tokens(folder)
         held_out = cut_documents(valid, config.n_ctx, tokenizer.endoftext)
         yield Run(out, recipe, config, tokenizer, tokens, held_out, params, moments, state)

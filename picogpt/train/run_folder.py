@@ -12,6 +12,8 @@
 
 All files but the log are written whole, under another name, and renamed: a process that is killed
 leaves either the old file or the new one. Nothing is pickled.
+
+In the functions, `out` is my-model and `folder` is my-model/run.
 """
 
 import hashlib
@@ -48,21 +50,21 @@ def find_run(out: Path, resume: bool) -> bool:
 
     Raises ValueError if it is neither, or not the one asked for.
     """
-    run = out / "run"
-    if (run / SETTINGS).is_file():
+    folder = out / "run"
+    if (folder / SETTINGS).is_file():
         if not resume:
             raise ValueError(f"{out} holds a run already: add --resume to go on with it")
-        if not (run / CHECKPOINT).is_file():
-            raise ValueError(f"{run} has no {CHECKPOINT}, so the run in it cannot be resumed")
+        if not (folder / CHECKPOINT).is_file():
+            raise ValueError(f"{folder} has no {CHECKPOINT}, so the run in it cannot be resumed")
         return True
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file, expected a folder that does not exist yet")
     # A process that was killed while it prepared a run may have left these, with no SETTINGS.
     unfinished = {LOCK, CHECKPOINT, SETTINGS, *TOKENS}
-    others = [path for path in out.glob("*") if path != run]
+    others = [path for path in out.glob("*") if path != folder]
     others += [
         path
-        for path in run.glob("*")
+        for path in folder.glob("*")
         if re.sub(r"(\.\d+)*\.part$", "", path.name) not in unfinished
     ]
     if others:
@@ -85,47 +87,47 @@ def alone(out: Path) -> Iterator[None]:
         yield
 
 
-def write_tokens(run: Path, train: np.ndarray, valid: np.ndarray) -> None:
+def write_tokens(folder: Path, train: np.ndarray, valid: np.ndarray) -> None:
     for name, tokens in zip(TOKENS, (train, valid)):
-        with replacing(run / name) as file:
+        with replacing(folder / name) as file:
             np.save(file, tokens)
 
 
-def read_tokens(run: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_tokens(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """The tokens to learn from, and those held out, mapped into memory: [n_tokens] each."""
-    return tuple(np.load(run / name, mmap_mode="r", allow_pickle=False) for name in TOKENS)
+    return tuple(np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in TOKENS)
 
 
-def with_hashes(run: Path, settings: dict) -> dict:
+def with_hashes(folder: Path, settings: dict) -> dict:
     """The settings, and the SHA-256 of the tokens that were made by them."""
     hashes = {}
     for name in TOKENS:
-        with open(run / name, "rb") as file:
+        with open(folder / name, "rb") as file:
             hashes[f"SHA-256 of {name}"] = hashlib.file_digest(file, "sha256").hexdigest()
     return settings | hashes
 
 
-def write_settings(run: Path, settings: dict) -> None:
+def write_settings(folder: Path, settings: dict) -> None:
     """settings: name -> value, the names as a user would understand them.
 
     The tokens must be written before this.
     """
-    write_json(run / SETTINGS, with_hashes(run, settings))
+    write_json(folder / SETTINGS, with_hashes(folder, settings))
 
 
-def check_settings(run: Path, settings: dict) -> None:
+def check_settings(folder: Path, settings: dict) -> None:
     """Raise ValueError if the run was begun with other settings, or its tokens have changed.
 
     The length of the run and of its final decay may differ.
     """
-    old, new = read_json(run / SETTINGS), with_hashes(run, settings)
+    old, new = read_json(folder / SETTINGS), with_hashes(folder, settings)
     length = {"--steps", "--decay"}
     if old.get("--steps") != new.get("--steps"):
         length.add("--warmup")  # which follows from the steps, if nothing is said
     for name in new | old:
         if name not in length and old.get(name) != new.get(name):
             raise ValueError(
-                f"the run in {run} was begun with other settings: {name} was "
+                f"the run in {folder} was begun with other settings: {name} was "
                 f"{old.get(name)!r}, now it is {new.get(name)!r}"
             )
 

@@ -20,8 +20,8 @@ from .released import (
     find_fault,
     is_complete,
     missing_files,
-    model_folder,
     part_of,
+    released_folder,
 )
 from .transfer import DownloadError, Unreachable, knock, transfer
 
@@ -43,7 +43,7 @@ def download(size: str, *, recheck: bool = False) -> Path:
     Raises ValueError if there is no such size, Unreachable if nobody answers, DownloadError if
     the model cannot be had for another reason: no mirror has the right file, the disk is full.
     """
-    folder = model_folder(size)
+    folder = released_folder(size)
     if is_complete(size) and not recheck:
         return folder
     progress = Progress(sys.stderr)

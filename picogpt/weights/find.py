@@ -7,7 +7,7 @@ from pathlib import Path
 from ..config import SIZES
 from .download import download
 from .hub_cache import HubName, find_snapshot, hub_name, own_cache, shared_cache
-from .released import is_complete, model_folder
+from .released import is_complete, released_folder
 from .transfer import DownloadError, Unreachable
 
 DEFAULT = "124M"  # what is preferred where no model is named
@@ -32,36 +32,42 @@ HUB_NAMES = {
 }
 
 
-def find_model(model: str | Path | None, offline: bool) -> Path:
+def find_model(name_or_folder: str | Path | None, offline: bool) -> Path:
     """The folder of a model, downloaded if need be. Raises as `picogpt.load` does."""
-    if model is None:
+    if name_or_folder is None:
         return find_default(offline)
-    if isinstance(model, str):
-        model = OTHER_NAMES.get(model.lower().removeprefix("openai-community/"), model)
-    if model == BUNDLED:
+    if isinstance(name_or_folder, str):
+        name = name_or_folder.lower().removeprefix("openai-community/")
+        name_or_folder = OTHER_NAMES.get(name, name_or_folder)
+    if name_or_folder == BUNDLED:
         return Path(__file__).parents[1] / "bundled" / BUNDLED
-    if model in SIZES:
-        if folder := cached_release(model):
-            return folder
-        if offline:
-            raise FileNotFoundError(
-                f"{model} is not in the cache ({model_folder(model)}), and offline was asked for"
-            )
-        return download_release(model)
-    folder = Path(model)
+    if name_or_folder in SIZES:
+        return find_release(name_or_folder, offline)
+    folder = Path(name_or_folder)
     if folder.is_dir():
         return folder
-    if isinstance(model, str) and (name := hub_name(model)):
-        return find_on_hub(name, offline)
+    if isinstance(name_or_folder, str) and (on_hub := hub_name(name_or_folder)):
+        return find_on_hub(on_hub, offline)
     raise FileNotFoundError(
-        f"no model {str(model)!r:.200}: neither a folder, nor org/name on the Hub, "
+        f"no model {str(name_or_folder)!r:.200}: neither a folder, nor org/name on the Hub, "
         f"nor one of {', '.join(NAMES)}"
     )
 
 
+def find_release(size: str, offline: bool) -> Path:
+    """The folder of a released model: on the disk already, or downloaded."""
+    if folder := cached_release(size):
+        return folder
+    if offline:
+        raise FileNotFoundError(
+            f"{size} is not in the cache ({released_folder(size)}), and offline was asked for"
+        )
+    return download_release(size)
+
+
 def cached_release(size: str) -> Path | None:
     """A released model that is on the disk: OpenAI's files, or those of the Hub; else None."""
-    return model_folder(size) if is_complete(size) else find_snapshot(HubName(HUB_NAMES[size]))
+    return released_folder(size) if is_complete(size) else find_snapshot(HubName(HUB_NAMES[size]))
 
 
 def download_release(size: str) -> Path:
@@ -104,7 +110,7 @@ def find_default(offline: bool) -> Path:
             return folder
         if not offline:
             return download_release(DEFAULT)
-    except (OSError, ValueError) as error:  # no network, no room, no home: whatever it is
+    except (OSError, ValueError) as error:  # no network, no space, no home: whatever it is
         problem = str(error)
     warnings.warn(f"{problem.rstrip('.')}; the small {BUNDLED} writes", stacklevel=4)
     return find_model(BUNDLED, offline)

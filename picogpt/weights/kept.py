@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..files import locked
 from .hub_cache import find_snapshot, hub_name, own_cache, shared_cache
-from .released import RELEASED, is_complete, model_folder
+from .released import RELEASED, is_complete, released_folder
 
 
 class Kept(NamedTuple):
@@ -29,8 +29,8 @@ class Kept(NamedTuple):
 def kept() -> Iterator[Kept]:
     """All models on the disk. Of the shared cache only those that picogpt may be able to read."""
     for size in RELEASED:
-        if model_folder(size).is_dir():
-            yield Kept(size, model_folder(size), True, is_complete(size))
+        if released_folder(size).is_dir():
+            yield Kept(size, released_folder(size), True, is_complete(size))
     for cache in (own_cache(), shared_cache()):
         for folder in sorted(cache.glob("models--*--*")):
             name = hub_name(folder.name.removeprefix("models--").replace("--", "/", 1))

@@ -87,9 +87,7 @@ def openai_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     }
 
 
-def read_openai(
-    folder: Path, verify: bool = False, dtype: str | None = None
-) -> tuple[Config, dict]:
+def read_openai(folder: Path, verify: bool = True, dtype: str | None = None) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a folder laid out as OpenAI's.
 
     float32 parameters are read-only views of the memory-mapped file. verify: compare every
@@ -109,8 +107,8 @@ def read_openai(
     with about(index):
         found = {name: entry.shape for name, entry in entries.items()}
         check_shapes(found, config, openai_shapes, "hparams.json")
-    for shard in sorted(set().union(*(entry.shards for entry in entries.values()))):
-        require(Path(f"{prefix}.{shard}"))
+    for entry in entries.values():
+        require(Path(f"{prefix}.{entry.shard}"))
     shapes, flat = param_shapes(config), {}
     for paths in groups(shapes, dtype):
         names = {path: openai_name(path) for path in paths}

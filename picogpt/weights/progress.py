@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TextIO
 
 REDRAW = 0.1  # seconds
-LEAST_STEP = 10_000_000  # bytes between two plain lines
+MIN_STEP = 10_000_000  # bytes between two plain lines
 
 
 def in_units(n_bytes: int) -> str:
@@ -57,7 +57,7 @@ class Progress:
                 print(f"\r{line}", end="", file=self.out, flush=True)
                 self.drawn_at, self.unfinished_line = now, True
         else:
-            step = max((self.total or 0) // 10, LEAST_STEP)
+            step = max((self.total or 0) // 10, MIN_STEP)
             if done or position // step > self.drawn_position // step:
                 self.say(self._line(position))
                 self.drawn_position = position

@@ -20,7 +20,7 @@ import numpy as np
 from ..files import require
 from .errors import CheckpointError, about
 from .tf_bundle import as_float32, map_shard
-from .unpickle import Machine, brief
+from .unpickle import Machine, describe
 
 # The name of a storage in the pickle -> the type of its numbers, as tf_bundle.as_float32 knows it.
 STORAGES = {
@@ -36,7 +36,7 @@ STORAGES = {
 ITEM_SIZES = {"bfloat16": 2} | {x: np.dtype(x).itemsize for x in STORAGES.values() if x[0] != "b"}
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-MOST_PICKLE = 10_000_000  # bytes; that of the largest GPT-2 has 100,000
+MAX_PICKLE = 10_000_000  # bytes; that of the largest GPT-2 has 100,000
 
 
 class Storage(NamedTuple):
@@ -93,10 +93,10 @@ class Storages:
     def __call__(self, name) -> Storage:
         """name: ("storage", its class, key, device, how many numbers, ...)."""
         if type(name) is not tuple or len(name) < 5 or name[0] != "storage":
-            raise CheckpointError(f"the pickle names {brief(name)} as a storage")
-        kind, key, n = brief(name[1]).removeprefix("torch "), name[2], name[4]
+            raise CheckpointError(f"the pickle names {describe(name)} as a storage")
+        kind, key, n = describe(name[1]).removeprefix("torch "), name[2], name[4]
         if kind not in STORAGES or type(key) is not str or type(n) is not int or n < 0:
-            raise CheckpointError(f"the pickle names a storage {brief(key)} of {kind:.80}")
+            raise CheckpointError(f"the pickle names a storage {describe(key)} of {kind:.80}")
         return self.found.setdefault(key, Storage(key, STORAGES[kind], n))
 
 
@@ -185,13 +185,13 @@ def read_legacy(data: np.ndarray) -> tuple[object, Reader]:
         raise CheckpointError("it does not begin as a file of torch.save does")
     protocol, system, made, keys = (machine.run() for _ in range(4))
     if protocol != LEGACY_PROTOCOL or type(system) is not dict or type(keys) is not list:
-        raise CheckpointError(f"it is of version {brief(protocol)}, expected {LEGACY_PROTOCOL}")
+        raise CheckpointError(f"it is of version {describe(protocol)}, expected {LEGACY_PROTOCOL}")
     if system.get("little_endian") is not True:
         raise CheckpointError("its numbers have their highest byte first")
     parts, at = {}, machine.at
     for key in keys:
         if type(key) is not str or key not in storages.found:
-            raise CheckpointError(f"it lists a storage {brief(key)} that no tensor has")
+            raise CheckpointError(f"it lists a storage {describe(key)} that no tensor has")
         n = int.from_bytes(bytes(data[at : at + 8]), "little")
         begin, at = at + 8, at + 8 + n * ITEM_SIZES[storages.found[key].dtype]
         if n != storages.found[key].n or at > len(data):
@@ -215,4 +215,4 @@ def state_dict(found) -> dict[str, TorchTensor]:
 
 def beginning(data: np.ndarray) -> bytes:
     """The bytes in which a pickle must end; the numbers may follow it."""
-    return data[:MOST_PICKLE].tobytes()
+    return data[:MAX_PICKLE].tobytes()

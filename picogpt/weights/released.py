@@ -82,7 +82,7 @@ RELEASED: dict[str, dict[str, Published]] = {
 }
 
 
-def model_folder(size: str) -> Path:
+def released_folder(size: str) -> Path:
     """Where a released model is kept, whether it is there or not.
 
     Raises ValueError if there is no such size.
@@ -102,7 +102,7 @@ def part_of(path: Path) -> Path:
 
 def missing_files(size: str) -> list[str]:
     """The names of the files that are not in the cache, or not of their published length."""
-    folder = model_folder(size)
+    folder = released_folder(size)
 
     def is_there(name: str, n_bytes: int | None) -> bool:
         path = folder / name

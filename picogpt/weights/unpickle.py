@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from .errors import CheckpointError
 
-MOST_INSTRUCTIONS = 1_000_000  # of one pickle; the largest GPT-2 with its optimizer has 100,000
+MAX_INSTRUCTIONS = 1_000_000  # of one pickle; the largest GPT-2 with its optimizer has 100,000
 KEYS = (str, int, float, bool, type(None))  # what can be looked up in a dict without surprises
 
 
@@ -43,7 +43,7 @@ class Machine:
         Raises CheckpointError for whatever is not allowed or makes no sense.
         """
         self.stack, self.marks, self.memo = [], [], {}
-        for _ in range(MOST_INSTRUCTIONS):
+        for _ in range(MAX_INSTRUCTIONS):
             opcode = self.take(1)[0]
             if opcode == ord("."):
                 return self.pop()
@@ -53,7 +53,7 @@ class Machine:
                     "which no file of weights needs"
                 )
             INSTRUCTIONS[opcode](self)
-        raise CheckpointError(f"the pickle has more than {MOST_INSTRUCTIONS:,} instructions")
+        raise CheckpointError(f"the pickle has more than {MAX_INSTRUCTIONS:,} instructions")
 
     def take(self, n: int) -> bytes:
         if n > len(self.data) - self.at:
@@ -90,7 +90,7 @@ class Machine:
     def top(self, kind: type):
         value = self.pop()
         if type(value) is not kind:
-            raise CheckpointError(f"the pickle expects a {kind.__name__}, found {brief(value)}")
+            raise CheckpointError(f"the pickle expects a {kind.__name__}, found {describe(value)}")
         self.push(value)
         return value
 
@@ -104,10 +104,10 @@ class Machine:
             raise CheckpointError(f"the pickle recalls value {i}, which it never kept")
         self.push(self.memo[i])
 
-    def text(self, n: int) -> None:
+    def push_text(self, n: int) -> None:
         self.push(self.take(n).decode("utf-8"))
 
-    def tuple_of(self, n: int) -> None:
+    def push_tuple(self, n: int) -> None:
         self.push(tuple([self.pop() for _ in range(n)][::-1]))
 
     def add_to_list(self, values: list) -> None:
@@ -119,10 +119,10 @@ class Machine:
         target = self.top(dict)
         for key, value in zip(values[::2], values[1::2]):
             if type(key) not in KEYS:
-                raise CheckpointError(f"the pickle has {brief(key)} as a key")
+                raise CheckpointError(f"the pickle has {describe(key)} as a key")
             target[key] = value
 
-    def find(self, name: str) -> None:
+    def push_name(self, name: str) -> None:
         if name not in self.names:
             raise CheckpointError(f"the pickle asks for {name!r:.80}, which is not run")
         self.push(Called(name, self.names[name]))
@@ -130,7 +130,7 @@ class Machine:
     def call(self) -> None:
         args, function = self.pop(), self.pop()
         if type(function) is not Called or type(args) is not tuple:
-            raise CheckpointError(f"the pickle calls {brief(function)}")
+            raise CheckpointError(f"the pickle calls {describe(function)}")
         try:
             self.push(function.call(*args))
         except (TypeError, ValueError) as error:
@@ -143,14 +143,14 @@ class Machine:
         self.pop()
         self.top(dict)
 
-    def find_on_stack(self) -> None:
+    def push_name_from_stack(self) -> None:
         name, module = self.pop(), self.pop()
         if type(name) is not str or type(module) is not str:
             raise CheckpointError("the pickle asks for a name that is no text")
-        self.find(f"{module} {name}")
+        self.push_name(f"{module} {name}")
 
 
-def brief(value) -> str:
+def describe(value) -> str:
     """A value in a message: never all of it, since it may hold itself."""
     if type(value) in KEYS:
         return f"{value!r:.80}"
@@ -177,16 +177,16 @@ INSTRUCTIONS: dict[int, Callable[[Machine], object]] = {
         "M": lambda m: m.push(m.number("<H")),  # BININT2
         "\x8a": lambda m: m.push(_signed(m.take(m.number("<B")))),  # LONG1
         "G": lambda m: m.push(m.number(">d")),  # BINFLOAT
-        "X": lambda m: m.text(m.number("<I")),  # BINUNICODE
-        "\x8c": lambda m: m.text(m.number("<B")),  # SHORT_BINUNICODE
-        "U": lambda m: m.text(m.number("<B")),  # SHORT_BINSTRING, of Python 2
-        "T": lambda m: m.text(m.number("<I")),  # BINSTRING, of Python 2
+        "X": lambda m: m.push_text(m.number("<I")),  # BINUNICODE
+        "\x8c": lambda m: m.push_text(m.number("<B")),  # SHORT_BINUNICODE
+        "U": lambda m: m.push_text(m.number("<B")),  # SHORT_BINSTRING, of Python 2
+        "T": lambda m: m.push_text(m.number("<I")),  # BINSTRING, of Python 2
         "]": lambda m: m.push([]),  # EMPTY_LIST
         "}": lambda m: m.push({}),  # EMPTY_DICT
         ")": lambda m: m.push(()),  # EMPTY_TUPLE
-        "\x85": lambda m: m.tuple_of(1),  # TUPLE1
-        "\x86": lambda m: m.tuple_of(2),  # TUPLE2
-        "\x87": lambda m: m.tuple_of(3),  # TUPLE3
+        "\x85": lambda m: m.push_tuple(1),  # TUPLE1
+        "\x86": lambda m: m.push_tuple(2),  # TUPLE2
+        "\x87": lambda m: m.push_tuple(3),  # TUPLE3
         "t": lambda m: m.push(tuple(m.pop_to_mark())),  # TUPLE
         "l": lambda m: m.push(m.pop_to_mark()),  # LIST
         "a": lambda m: m.add_to_list([m.pop()]),  # APPEND
@@ -198,8 +198,8 @@ INSTRUCTIONS: dict[int, Callable[[Machine], object]] = {
         "\x94": lambda m: m.remember(len(m.memo)),  # MEMOIZE
         "h": lambda m: m.recall(m.number("<B")),  # BINGET
         "j": lambda m: m.recall(m.number("<I")),  # LONG_BINGET
-        "c": lambda m: m.find(f"{m.line()} {m.line()}"),  # GLOBAL
-        "\x93": lambda m: m.find_on_stack(),  # STACK_GLOBAL
+        "c": lambda m: m.push_name(f"{m.line()} {m.line()}"),  # GLOBAL
+        "\x93": lambda m: m.push_name_from_stack(),  # STACK_GLOBAL
         "R": lambda m: m.call(),  # REDUCE
         "b": lambda m: m.set_state(),  # BUILD
         "Q": lambda m: m.push(m.load(m.pop())),  # BINPERSID

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from picogpt.bpe.learn import LEAST_VOCAB, count_words, learn_merges
+from picogpt.bpe.learn import MIN_VOCAB, count_words, learn_merges
 from picogpt.bpe.tokenizer import ENDOFTEXT
 
 N_VOCAB = 4096
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 
 def ours(text: str, n_vocab: int) -> list[tuple[str, str]]:
-    return list(islice(learn_merges(count_words([text])), n_vocab - LEAST_VOCAB))
+    return list(islice(learn_merges(count_words([text])), n_vocab - MIN_VOCAB))
 
 
 def theirs(text: str, n_vocab: int) -> Tokenizer:

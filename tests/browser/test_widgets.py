@@ -7,7 +7,7 @@ import numpy as np
 
 from picogpt import Config
 from picogpt.classroom.widgets import cache_slider, patch_chooser
-from picogpt.decoding.loop import Sample, token_steps
+from picogpt.decoding.loop import GrowingText, token_steps
 from picogpt.train.init import initial_params
 
 N_CTX, N_PROMPT = 9, 4
@@ -17,12 +17,12 @@ def reads_of_the_loop(end: int) -> list[int]:
     """How many tokens the library has read in all, when the text has N_PROMPT, ..., end tokens."""
     config = Config(n_vocab=5, n_ctx=N_CTX, n_embd=8, n_head=2, n_layer=1)
     params = initial_params(config, np.random.default_rng(0))
-    sample = Sample([1] * N_PROMPT, choose=lambda logits, ids: 1, end=end + 1)
+    text = GrowingText([1] * N_PROMPT, choose=lambda logits, ids: 1, end=end + 1)
     read, seen = [], 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for _ in token_steps([sample], params, config, endoftext=-1):
-            now = len(sample.ids) - 1 - sample.start  # without the token that was just chosen
+        for _ in token_steps([text], params, config, endoftext=-1):
+            now = len(text.ids) - 1 - text.start  # without the token that was just chosen
             read.append(1 if seen and now > seen else now)
             seen = now
     return np.cumsum(read).tolist()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picogpt.course.grader.channel import MOST_BYTES, Other, decode, encode, receive, send
+from picogpt.course.grader.channel import MAX_BYTES, Other, decode, encode, receive, send
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 HASHABLE = SCALARS | st.binary() | st.tuples(st.text(), st.text())
@@ -115,7 +115,7 @@ def test_a_closed_end(ends):
 
 def test_a_message_that_is_too_long(ends):
     ours, theirs = ends
-    ours.sendall(struct.pack(">Q", MOST_BYTES + 1))
+    ours.sendall(struct.pack(">Q", MAX_BYTES + 1))
     with pytest.raises(ValueError, match="expected 64000000 at most"):
         receive(theirs)
 

@@ -213,7 +213,7 @@ def test_which_file_counts(tmp_path, files, counts):
 
 
 def test_a_file_that_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(grading, "MOST_BYTES", 4)
+    monkeypatch.setattr(grading, "MAX_BYTES", 4)
     (tmp_path / "x.py").write_text("x = 1")
     submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
     assert (submission.data, notes) == (b"", ["x.py has 5 bytes, too many to be read"])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from generation import NO_END, sample, with_bias
+from generation import NO_END, growing_text, with_bias
 from support import error, random_params
 from torch_gpt2 import torch_beams, torch_gpt2, torch_logits
 from transformers import (
@@ -150,7 +150,7 @@ def test_beam_search(n_beams, length_penalty, early_stopping):
 
 
 def written(prompts, params, config, n, endoftext=NO_END, **options) -> list[list[int]]:
-    texts = [sample(ids, n) for ids in prompts]
+    texts = [growing_text(ids, n) for ids in prompts]
     for _ in token_steps(texts, params, config, endoftext=endoftext, **options):
         pass
     return [text.ids[len(ids) :] for text, ids in zip(texts, prompts, strict=True)]
@@ -196,7 +196,7 @@ def test_some_rows_of_these_batches_end_before_others():
 def test_lookup_equals_greedy(model):
     for prompt in PROMPTS:
         expected = torch_batch(JUDGES[model], [prompt], 40, None)
-        assert written([prompt], MODELS[model], CONFIG, 40, draft=Lookup()) == expected
+        assert written([prompt], MODELS[model], CONFIG, 40, make_guess=Lookup()) == expected
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from generation import NO_END, sample
+from generation import NO_END, growing_text
 from support import error, random_params
 from torch_gpt2 import torch_gpt2, torch_greedy, torch_logits
 
@@ -18,7 +18,7 @@ SMALL = [
 
 
 def greedy(config: Config, params: dict, ids: list[int], n: int) -> list[int]:
-    steps = token_steps([sample(ids, n)], params, config, endoftext=NO_END)
+    steps = token_steps([growing_text(ids, n)], params, config, endoftext=NO_END)
     return [step.id for _, step in steps]
 
 

@@ -50,7 +50,7 @@ def test_the_oldest_turns_are_forgotten(dialogue):
     # the first pair of turns that was kept: one pair more would not have fitted
     (start,) = (start for start in range(2, 21, 2) if chat._ids(turns[start:]) == ids)
     assert len(chat._ids(turns[start - 2 :])) + 20 > MODEL.config.n_ctx
-    with pytest.raises(ValueError, match="the turn takes .* tokens, and there is room for 236"):
+    with pytest.raises(ValueError, match="the turn takes .* tokens, expected at most 236"):
         chat.stream("word " * 300)
     with pytest.raises(ValueError, match="empty"):
         chat.stream(" \n")

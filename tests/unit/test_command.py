@@ -130,7 +130,7 @@ def test_tokens_that_are_banned_or_favoured(call):
 
 
 def test_completion(call):
-    status, out, _ = call("--completion")
+    status, out, _ = call("--shell-completion")
     assert status == 0
     assert out.startswith('complete -o default -W "')
     assert "--temperature" in out.split()

@@ -30,7 +30,7 @@ from download_server import (
 
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
-from picogpt.weights.released import DATA, INDEX, is_complete, model_folder
+from picogpt.weights.released import DATA, INDEX, is_complete, released_folder
 from picogpt.weights.transfer import CHUNK, DownloadError, Unreachable, transfer
 
 pytest_plugins = ["download_fixtures"]
@@ -41,7 +41,7 @@ ANOTHER = random.Random("another").randbytes(SIZE)  # a file of the same length
 
 def test_download(server, folder, capsys):
     assert not is_complete("124M")
-    assert download("124M") == folder == model_folder("124M")
+    assert download("124M") == folder == released_folder("124M")
     assert_good(folder)
     assert is_complete("124M")
     for name in NAMES:

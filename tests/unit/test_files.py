@@ -120,7 +120,7 @@ def test_a_pipe_is_read_as_a_file(tmp_path):
 
 
 def test_a_json_file_beyond_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr("picogpt.files.LARGEST_JSON", 9)
+    monkeypatch.setattr("picogpt.files.MAX_JSON", 9)
     path = tmp_path / "large.json"
     path.write_text('{"a": 12345}')
     with pytest.raises(ValueError, match="has more than 9 bytes, too many for a JSON file"):

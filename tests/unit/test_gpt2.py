@@ -411,7 +411,7 @@ def test_a_size_is_downloaded_and_then_cached(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(released.RELEASED, "124M", sizes)
 
     def download(size):
-        return Path(shutil.copytree(folder, released.model_folder(size)))
+        return Path(shutil.copytree(folder, released.released_folder(size)))
 
     monkeypatch.setattr("picogpt.weights.find.download", download)
     assert picogpt.load("124M").config.n_embd == 24

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from generation import NO_END, choice, float64_params, record_passes, sample
+from generation import NO_END, choice, float64_params, growing_text, record_passes
 
 from picogpt.config import Config
 from picogpt.decoding.lookup import COST, EARNED, N_GUESS, Lookup
-from picogpt.decoding.loop import no_draft, token_steps
+from picogpt.decoding.loop import no_guess, token_steps
 from picogpt.decoding.sampling import Sampling
 
 # Random models of few tokens soon write in circles: which do was found by trying.
@@ -16,10 +16,10 @@ GREEDY, WARM = Sampling(), Sampling(temperature=0.3)
 HOT = Sampling(temperature=1.0, top_p=0.95, repetition_penalty=1.1)
 
 
-def written(params, sampling, n_new, draft, endoftext=NO_END, n_ctx=None) -> list[int]:
+def written(params, sampling, n_new, make_guess, endoftext=NO_END, n_ctx=None) -> list[int]:
     config = CONFIG if n_ctx is None else Config(20, n_ctx, 12, 2, 2)
-    text = sample([1, 2, 3], n_new, choice(sampling, seed=5))
-    steps = token_steps([text], params, config, endoftext=endoftext, draft=draft)
+    text = growing_text([1, 2, 3], n_new, choice(sampling, seed=5))
+    steps = token_steps([text], params, config, endoftext=endoftext, make_guess=make_guess)
     assert [step.id for _, step in steps] == text.ids[3:]
     return text.ids[3:]
 
@@ -28,7 +28,7 @@ def written(params, sampling, n_new, draft, endoftext=NO_END, n_ctx=None) -> lis
 @pytest.mark.parametrize("sampling", [GREEDY, WARM, HOT])
 @pytest.mark.parametrize("params", [CIRCLES, MEANDERS], ids=["circles", "meanders"])
 def test_the_text_is_the_same(params, sampling):
-    plain = written(params, sampling, 400, no_draft)
+    plain = written(params, sampling, 400, no_guess)
     assert len(plain) == 400
     assert written(params, sampling, 400, Lookup()) == plain
 
@@ -38,17 +38,17 @@ def test_the_text_is_the_same(params, sampling):
 @pytest.mark.parametrize("sampling", [GREEDY, WARM])
 def test_the_text_is_the_same_in_a_small_window(n_ctx, sampling):
     params = float64_params(Config(20, n_ctx, 12, 2, 2), seed=1)
-    plain = written(params, sampling, 150, no_draft, n_ctx=n_ctx)
+    plain = written(params, sampling, 150, no_guess, n_ctx=n_ctx)
     assert written(params, sampling, 150, Lookup(), n_ctx=n_ctx) == plain
 
 
 @pytest.mark.parametrize("n_new", [*range(1, 20), 40])
 def test_no_guess_reaches_beyond_the_end(n_new, monkeypatch):
     passes = record_passes(monkeypatch)
-    text = sample([1, 2, 3, 1, 2, 3], n_new, choice(GREEDY))
+    text = growing_text([1, 2, 3, 1, 2, 3], n_new, choice(GREEDY))
     n_passes = 1
     for n_before, _ in enumerate(
-        token_steps([text], CIRCLES, CONFIG, endoftext=-1, draft=Lookup())
+        token_steps([text], CIRCLES, CONFIG, endoftext=-1, make_guess=Lookup())
     ):
         if len(passes) > n_passes:
             n_passes = len(passes)
@@ -58,7 +58,7 @@ def test_no_guess_reaches_beyond_the_end(n_new, monkeypatch):
 
 @pytest.mark.parametrize("params", [CIRCLES, MEANDERS], ids=["circles", "meanders"])
 def test_the_text_ends_at_the_same_endoftext(params):
-    plain = written(params, GREEDY, 61, no_draft)
+    plain = written(params, GREEDY, 61, no_guess)
     for end in {*plain}:
         expected = plain[: plain.index(end)]
         assert written(params, GREEDY, 61, Lookup(), endoftext=end) == expected
@@ -67,8 +67,8 @@ def test_the_text_ends_at_the_same_endoftext(params):
 def test_the_text_ends_by_an_endoftext_that_was_guessed():
     # the prompt holds the end after what is written next, as an empty prompt's first token may be
     script = iter([1, 2, 3, 4, 0, 5])
-    text = sample([1, 2, 3, 4, 0, 5, 7], 20, choose=lambda logits, ids: next(script))
-    steps = token_steps([text], MEANDERS, CONFIG, endoftext=0, draft=Lookup())
+    text = growing_text([1, 2, 3, 4, 0, 5, 7], 20, choose=lambda logits, ids: next(script))
+    steps = token_steps([text], MEANDERS, CONFIG, endoftext=0, make_guess=Lookup())
     assert [step.id for _, step in steps] == [1, 2, 3, 4]
     assert next(script) == 5
 
@@ -77,7 +77,7 @@ def test_the_text_ends_by_an_endoftext_that_was_guessed():
 def test_passes(monkeypatch):
     passes = record_passes(monkeypatch)
     for params, fewest, most in ((CIRCLES, 20, 100), (MEANDERS, 200, 300)):
-        written(params, GREEDY, 300, no_draft)
+        written(params, GREEDY, 300, no_guess)
         assert len(passes) == 300
         passes.clear()
         written(params, GREEDY, 300, Lookup())

@@ -102,9 +102,9 @@ def test_flipped_bit_in_a_shard(folder):
     data = bytearray(shard.read_bytes())
     data[-1] ^= 0x80
     shard.write_bytes(data)
-    read_openai(folder)
+    read_openai(folder, verify=False)
     with pytest.raises(CheckpointError, match=f"{shard}: tensor 'model/wte': has CRC-32C"):
-        read_openai(folder, verify=True)
+        read_openai(folder)
 
 
 def test_damaged_index(folder):

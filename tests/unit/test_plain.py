@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
-from generation import NO_END, sample
+from generation import NO_END, growing_text
 from small_model import CONFIG, GOLDEN, IDS, PARAMS, run
 from support import error, part_of, random_params
 
@@ -68,7 +68,7 @@ def test_the_model_agrees(untied, dtype):
 
 def test_the_loop_agrees():
     ids = IDS[0, :4].tolist()
-    text = sample(ids, 12)
+    text = growing_text(ids, 12)
     for _ in token_steps([text], PARAMS, CONFIG, endoftext=NO_END):
         pass
     assert text.ids == plain.generate(ids, 12, PARAMS, CONFIG.n_head)

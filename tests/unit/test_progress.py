@@ -67,7 +67,7 @@ def test_progress_on_a_terminal(server, monkeypatch):
 
 
 def test_plain_progress(server, monkeypatch, capsys):
-    monkeypatch.setattr("picogpt.weights.progress.LEAST_STEP", 1)
+    monkeypatch.setattr("picogpt.weights.progress.MIN_STEP", 1)
     monkeypatch.setattr("picogpt.weights.transfer.CHUNK", CHUNK // 4)
     download("124M")
     lines = [line for line in capsys.readouterr().err.splitlines() if DATA in line]

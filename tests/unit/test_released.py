@@ -21,7 +21,7 @@ from picogpt.weights.released import (
     Published,
     find_fault,
     is_complete,
-    model_folder,
+    released_folder,
 )
 from picogpt.weights.transfer import DownloadError
 
@@ -48,13 +48,13 @@ NAMES = list(RELEASED[SIZE])
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX paths")
-def test_model_folder(monkeypatch, platform, environment, expected):
+def test_released_folder(monkeypatch, platform, environment, expected):
     monkeypatch.setattr(sys, "platform", platform)
     for name in ("PICOGPT_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "/home/ada"} | environment).items():
         monkeypatch.setenv(name, value)
-    assert model_folder("355M") == Path(expected) / "models" / "355M"
+    assert released_folder("355M") == Path(expected) / "models" / "355M"
 
 
 def test_no_home_folder(monkeypatch):
@@ -65,7 +65,7 @@ def test_no_home_folder(monkeypatch):
     monkeypatch.delenv("PICOGPT_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     with pytest.raises(FileNotFoundError, match="home directory. Let PICOGPT_HOME name a folder"):
-        model_folder("124M")
+        released_folder("124M")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -118,7 +118,7 @@ def folder(monkeypatch, server, release):
     monkeypatch.setitem(SIZES, SIZE, Config(**json.loads(files["hparams.json"])))
     monkeypatch.setattr("picogpt.weights.transfer.CHUNK", 4096)
     server.files = {f"/{SIZE}/{name}": body for name, body in files.items()}
-    return model_folder(SIZE)
+    return released_folder(SIZE)
 
 
 def assert_good(folder):

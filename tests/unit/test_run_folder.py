@@ -317,7 +317,9 @@ def test_one_process_at_a_time(tmp_path):
 
 def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(tmp_path):
     """The folder was free before this process had read its texts, and is not any more."""
-    texts = Texts(learn=["a tale of a b c " * 9, "another one"], valid="held out", held_out=0.1)
+    texts = Texts(
+        learn=["a tale of a b c " * 9, "another one"], valid="held out", held_out_fraction=0.1
+    )
     tokenizer = ByteLevelBPE({c: i for i, c in enumerate([*ALPHABET, ENDOFTEXT])}, [])
     config = Config(n_vocab=257, n_ctx=4, n_embd=4, n_head=2, n_layer=1)
     recipe = SimpleNamespace(seed=0, freeze=None, optimizer="adamw", average=None)

@@ -28,7 +28,7 @@ def test_a_long_text_is_what_it_is_without_threads(two_threads, monkeypatch, sha
     ids %= 50
     results = []
     for many in (100, 1000):
-        monkeypatch.setattr(model, "MANY", many)
+        monkeypatch.setattr(model, "MANY_POSITIONS", many)
         cache = KVCache(CONFIG, shape)
         if n_read:
             model.gpt2(ids[..., :n_read], **PARAMS, n_head=3, cache=cache)
@@ -40,14 +40,14 @@ def test_a_long_text_is_what_it_is_without_threads(two_threads, monkeypatch, sha
 
 def test_long_texts_go_this_way_alone(monkeypatch):
     seen = []
-    whole = model.block_on_threads
+    whole = model.threaded_block
 
-    def block_on_threads(x, **parameters):
+    def threaded_block(x, **parameters):
         seen.append(x.shape[-2])
         return whole(x, **parameters)
 
-    monkeypatch.setattr(model, "block_on_threads", block_on_threads)
-    model.gpt2(IDS[: model.MANY - 1], **PARAMS, n_head=3)
+    monkeypatch.setattr(model, "threaded_block", threaded_block)
+    model.gpt2(IDS[: model.MANY_POSITIONS - 1], **PARAMS, n_head=3)
     model.gpt2(IDS, **PARAMS, n_head=3, tap=lambda name, x: x)
     assert seen == []
     model.gpt2(IDS, **PARAMS, n_head=3)

@@ -18,7 +18,7 @@ from picogpt.train import loop, parallel
 from picogpt.train.adamw import zero_moments
 from picogpt.train.data import batch
 from picogpt.train.init import initial_params
-from picogpt.train.loop import Run, threads, train, trainable, update
+from picogpt.train.loop import Run, thread_pool, train, trainable, update
 from picogpt.train.randomness import generator
 from picogpt.train.recipe import Recipe
 from picogpt.train.run_folder import State
@@ -43,7 +43,7 @@ RECIPE = Recipe(
     sample="a",
     seed=0,
 )
-POOL = threads(2)
+POOL = thread_pool(2)
 TALE = "the fox and the hen went to the wood, and the hen came home without the fox. "
 
 

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-MOST_BYTES = 64_000_000  # of one message
-MOST_ITEMS = 100_000  # that are taken from an iterator, which may be endless
+MAX_BYTES = 64_000_000  # of one message
+MAX_ITEMS = 100_000  # that are taken from an iterator, which may be endless
 KINDS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES = {name: np.dtype(name) for name in (*KINDS, "float16", "float32", "float64")}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -51,7 +51,7 @@ def _tree(value, arrays: list[bytes]):
     if isinstance(value, tuple):
         return ["tuple", *(_tree(x, arrays) for x in value)]
     if isinstance(value, list | Iterator):
-        return ["list", *(_tree(x, arrays) for x in islice(value, MOST_ITEMS))]
+        return ["list", *(_tree(x, arrays) for x in islice(value, MAX_ITEMS))]
     if isinstance(value, AbstractSet):
         return ["set", *(_tree(x, arrays) for x in value)]
     if isinstance(value, Mapping):
@@ -104,8 +104,8 @@ def receive(channel: socket.socket, deadline: float = math.inf) -> bytes:
     a message that is too long.
     """
     (n,) = struct.unpack(">Q", _exactly(channel, 8, deadline))
-    if n > MOST_BYTES:
-        raise ValueError(f"a message of {n} bytes, expected {MOST_BYTES} at most")
+    if n > MAX_BYTES:
+        raise ValueError(f"a message of {n} bytes, expected {MAX_BYTES} at most")
     return _exactly(channel, n, deadline)
 
 

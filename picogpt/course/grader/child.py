@@ -28,7 +28,7 @@ from .channel import decode, encode, receive, send
 from .extract import extract, run, solution_imports
 from .perform import answer, new_namespace
 
-MOST_OUTPUT = 1_000_000  # bytes in one file, what is printed included
+MAX_OUTPUT = 1_000_000  # bytes in one file, what is printed included
 
 
 def main(control: socket.socket) -> None:
@@ -76,7 +76,7 @@ def limit(seconds: int, megabytes: int) -> None:
     for name, soft, hard in (
         ("CPU", seconds, seconds + 1),
         ("AS", size, size),  # address space, the libraries included; macOS ignores it
-        ("FSIZE", MOST_OUTPUT, MOST_OUTPUT),
+        ("FSIZE", MAX_OUTPUT, MAX_OUTPUT),
         ("CORE", 0, 0),
         ("NPROC", 0, 0),  # no processes and no threads, unless the user is root
     ):

@@ -23,7 +23,7 @@ from .show import printable
 from .starter import LIMITS, Limits
 
 SUFFIXES = (".py", ".ipynb")
-MOST_BYTES = 20_000_000  # of one submission; a notebook may hold pictures
+MAX_BYTES = 20_000_000  # of one submission; a notebook may hold pictures
 PACKAGE = Path(__file__).parents[2]
 
 
@@ -117,7 +117,7 @@ def read_file(path: Path, assignment: str) -> tuple[Submission, list[str]]:
         names = ", ".join(p.name for p in files) or "nothing"
         note = f"expected one .py or .ipynb file, or one named {assignment}, found {names}"
         return Submission("", b""), [printable(note)]
-    if (size := files[0].stat().st_size) > MOST_BYTES:
+    if (size := files[0].stat().st_size) > MAX_BYTES:
         return Submission("", b""), [f"{files[0].name} has {size} bytes, too many to be read"]
     return Submission(files[0].name, files[0].read_bytes()), []
 

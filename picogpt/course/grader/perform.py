@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 
 import numpy as np
 
-from .channel import MOST_ITEMS, decode, encode
+from .channel import MAX_ITEMS, decode, encode
 
 
 def new_namespace(given: dict) -> dict:
@@ -42,7 +42,7 @@ def answer(namespace: dict, given: dict, request: bytes) -> bytes:
     try:
         value = function(*args, **kwargs)
         if isinstance(value, Iterator):  # a generator has not begun yet
-            value = list(islice(value, MOST_ITEMS))
+            value = list(islice(value, MAX_ITEMS))
         changed = [args, kwargs] if encode([args, kwargs]) != before else None
         return encode({"value": value, "changed": changed})
     except (Exception, SystemExit) as error:  # noqa: BLE001

@@ -18,7 +18,7 @@ from .library import pruned
 from .show import printable
 from .starter import Limits, Starter
 
-MOST_SKIPPED = 3  # statements of one submission that may end their process
+MAX_SKIPPED = 3  # statements of one submission that may end their process
 LOOP = "is there an endless loop?"
 BROKEN = "sent the grader something that is no answer"
 
@@ -167,7 +167,7 @@ class Contained:
             try:
                 note = process.answer(is_note)
             except Ended as end:
-                if len(self.skip) == MOST_SKIPPED:
+                if len(self.skip) == MAX_SKIPPED:
                     raise Ended(f"cannot be loaded: what stands at its top level {end}") from None
                 self.skip.append(place)
                 self.ends.append(f"{place}: left out, it {end}")

@@ -4,9 +4,9 @@ import numpy as np
 
 from .channel import Other
 
-MOST_LINES = 12
-MOST_CHARACTERS = 400  # of one line
-MOST_ARRAYS = 6  # of several
+MAX_LINES = 12
+MAX_CHARACTERS = 400  # of one line
+MAX_ARRAYS = 6  # of several
 
 
 def arrays(value) -> list[np.ndarray]:
@@ -45,8 +45,8 @@ def show(value) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.item()!r} ({value.dtype})"
     if isinstance(value, list | tuple) and value and all(map(is_array, value)):
-        shown = [f"[{i}] = {show(x)}" for i, x in enumerate(value[:MOST_ARRAYS])]
-        return "\n".join([*shown, *(["..."] if len(value) > MOST_ARRAYS else [])])
+        shown = [f"[{i}] = {show(x)}" for i, x in enumerate(value[:MAX_ARRAYS])]
+        return "\n".join([*shown, *(["..."] if len(value) > MAX_ARRAYS else [])])
     if isinstance(value, dict) and arrays(value):
         items = [f"{key!r}: {show_briefly(x)}" for key, x in value.items()]
         return shorten(f"{{{', '.join(items)}}}")
@@ -67,8 +67,8 @@ def show_briefly(value) -> str:
 def shorten(text: str) -> str:
     """The first lines of a text, and the first characters of each."""
     lines = text.splitlines()
-    shown = [x if len(x) <= MOST_CHARACTERS else f"{x[:MOST_CHARACTERS]} ..." for x in lines]
-    return "\n".join([*shown[:MOST_LINES], *(["..."] if len(shown) > MOST_LINES else [])])
+    shown = [x if len(x) <= MAX_CHARACTERS else f"{x[:MAX_CHARACTERS]} ..." for x in lines]
+    return "\n".join([*shown[:MAX_LINES], *(["..."] if len(shown) > MAX_LINES else [])])
 
 
 def printable(text: str) -> str:

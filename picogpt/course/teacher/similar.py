@@ -17,7 +17,7 @@ from itertools import combinations
 from ..grader.extract import extract
 from ..grader.process import Submission
 
-LEAST = 6  # nodes of a part: smaller ones stand in every program
+MIN_SIZE = 6  # nodes of a part: smaller ones stand in every program
 KEPT = {*dir(builtins), "np", "numpy", "math"}  # names that nobody has chosen
 
 
@@ -52,7 +52,7 @@ def parts(submission: Submission) -> Counter[str]:
             with suppress(RecursionError):  # nested too deeply to be compared
                 nodes = ast.walk(Shape().visit(statement.node))
                 texts = (ast.dump(x, False) for x in nodes if isinstance(x, ast.expr | ast.stmt))
-                found.update(text for text in texts if size(text) >= LEAST)
+                found.update(text for text in texts if size(text) >= MIN_SIZE)
     return found
 
 
