@@ -107,8 +107,8 @@ def read_openai(folder: Path, verify: bool = True, dtype: str | None = None) -> 
     with about(index):
         found = {name: entry.shape for name, entry in entries.items()}
         check_shapes(found, config, openai_shapes, "hparams.json")
-    for entry in entries.values():
-        require(Path(f"{prefix}.{entry.shard}"))
+    for shard in sorted(set().union(*(entry.shards for entry in entries.values()))):
+        require(Path(f"{prefix}.{shard}"))
     shapes, flat = param_shapes(config), {}
     for paths in groups(shapes, dtype):
         names = {path: openai_name(path) for path in paths}

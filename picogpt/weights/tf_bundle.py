@@ -6,43 +6,29 @@ which says of what type and shape the tensor is and where its bytes lie. The sha
 `model.ckpt.data-00000-of-00001`, are nothing but those bytes, so that a float32 tensor can be
 used in place: the file is mapped into memory, and the tensor is a view of it.
 
-The messages are in Protocol Buffers' encoding and quoted from tensorflow/core/protobuf/
-tensor_bundle.proto. Whatever does not fit raises CheckpointError.
+A tensor can also be in parts, each with an entry of its own: training on several machines cuts large
+variables along an axis.
+
+Source: tensorflow/core/util/tensor_bundle. Whatever does not fit raises CheckpointError.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from .crc32c import crc32c, unmask
 from .errors import CheckpointError
-from .sstable import read_table, read_varint
+from .sstable import read_table
+from .tf_messages import ENTRY, HEADER, VERSION, read_extents, read_message, read_shape, single
 
 # Names of types in tensorflow/core/framework/types.proto.
 DTYPES = {1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string"}
 DTYPES |= {8: "complex64", 9: "int64", 10: "bool", 14: "bfloat16", 19: "float16"}
 ITEM_SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}  # the types read here
-
-# Wire types: how the value of a field is written.
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
-
-# The fields of each message: number -> (name, wire type).
-HEADER = {1: ("num_shards", VARINT), 2: ("endianness", VARINT), 3: ("version", BYTES)}
-VERSION = {1: ("producer", VARINT), 2: ("min_consumer", VARINT)}
-ENTRY = {
-    1: ("dtype", VARINT),
-    2: ("shape", BYTES),
-    3: ("shard_id", VARINT),
-    4: ("offset", VARINT),
-    5: ("size", VARINT),
-    6: ("crc32c", FIXED32),
-    7: ("slices", BYTES),
-}
-SHAPE = {2: ("dim", BYTES), 3: ("unknown_rank", VARINT)}
-DIM = {1: ("size", VARINT)}
 
 
 @dataclass(frozen=True)
@@ -55,51 +41,19 @@ class Entry:
     offset: int  # of its first byte in the shard
     size: int  # in bytes
     crc32c: int  # of these bytes, masked as in the index
+    parts: tuple["Part", ...] = ()  # if there are any, the tensor has no bytes of its own
+
+    @property
+    def shards(self) -> set[str]:
+        """Where it lies, as a whole or in parts."""
+        return {part.entry.shard for part in self.parts} or {self.shard}
 
 
-def read_field(data: bytes, at: int, wire_type: int) -> tuple[int | bytes, int]:
-    """The value of one field of a message, and the position after it."""
-    if wire_type == VARINT:
-        return read_varint(data, at)
-    if wire_type == BYTES:
-        size, at = read_varint(data, at)
-    elif wire_type in FIXED_SIZES:
-        size = FIXED_SIZES[wire_type]
-    else:
-        raise CheckpointError(f"a message has a field of unknown wire type {wire_type}")
-    if at + size > len(data):
-        raise CheckpointError(f"a field of {size} bytes does not fit into its message")
-    value = data[at : at + size]
-    return (value if wire_type == BYTES else int.from_bytes(value, "little")), at + size
+class Part(NamedTuple):
+    """A part of a partitioned tensor: its place in the whole, and what the index says about it."""
 
-
-def read_message(data: bytes, fields: dict[int, tuple[str, int]]) -> dict[str, list]:
-    """The values of a message's fields, by name; a field may be there any number of times.
-
-    A message is a list of fields, each a varint `number << 3 | wire_type` and a value. Fields
-    not named in `fields` are skipped. Here field 3, a varint, is 1, and field 4 is 300:
-
-    >>> read_message(bytes([3 << 3 | 0, 1, 4 << 3 | 0, 0b1_0101100, 0b0_0000010]), ENTRY)
-    {'shard_id': [1], 'offset': [300]}
-    """
-    message: dict[str, list] = {}
-    at = 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
-        number, wire_type = tag >> 3, tag & 7
-        value, at = read_field(data, at, wire_type)
-        if number not in fields:
-            continue
-        name, expected = fields[number]
-        if wire_type != expected:
-            raise CheckpointError(f"field {name} has wire type {wire_type}, expected {expected}")
-        message.setdefault(name, []).append(value)
-    return message
-
-
-def single(message: dict[str, list], name: str, default):
-    """A field that counts once: the last value holds, and a zero is not written at all."""
-    return message.get(name, [default])[-1]
+    place: tuple[slice, ...]
+    entry: Entry
 
 
 def read_header(data: bytes) -> int:
@@ -114,24 +68,9 @@ def read_header(data: bytes) -> int:
     return single(header, "num_shards", 0)
 
 
-def read_shape(data: bytes) -> tuple[int, ...]:
-    """The shape in a TensorShapeProto (tensorflow/core/framework/tensor_shape.proto).
-
-    >>> read_shape(bytes([2 << 3 | 2, 2, 1 << 3 | 0, 5, 2 << 3 | 2, 2, 1 << 3 | 0, 7]))
-    (5, 7)
-    """
-    message = read_message(data, SHAPE)
-    shape = tuple(single(read_message(dim, DIM), "size", 0) for dim in message.get("dim", []))
-    if single(message, "unknown_rank", 0) or any(n >= 2**63 for n in shape):
-        raise CheckpointError("the shape is unknown or negative")
-    return shape
-
-
 def read_entry(data: bytes, num_shards: int) -> Entry:
     """One tensor's BundleEntryProto."""
     message = read_message(data, ENTRY)
-    if "slices" in message:
-        raise CheckpointError("partitioned into slices, which picogpt does not read")
     shard_id = single(message, "shard_id", 0)
     if shard_id >= num_shards:
         raise CheckpointError(f"in shard {shard_id}, expected one of {num_shards}")
@@ -146,11 +85,65 @@ def read_entry(data: bytes, num_shards: int) -> Entry:
     )
 
 
+def ordered(n: int) -> bytes:
+    """A number as the keys of parts hold it, so that sorted bytes are sorted numbers.
+
+    It begins with as many ones as it has bytes, and a zero, which leaves 7 bits of each byte.
+
+    >>> ordered(5), ordered(300)
+    (b'\x85', b'\xc1,')
+    """
+    n_bytes = n.bit_length() // 7 + 1
+    return (n | ((1 << n_bytes) - 1) << 7 * n_bytes).to_bytes(n_bytes, "big")
+
+
+def part_key(name: bytes, extents: list[tuple[int, int | None]]) -> bytes:
+    """The key under which the index has a part of a tensor.
+
+    Source: EncodeTensorNameSlice in tensorflow/core/util/saved_tensor_slice_util.cc.
+    """
+    key = b"\0" + name + b"\0\1\1" + bytes([len(extents)])
+    for start, length in extents:
+        key += ordered(start) + (b"\x7f" if length is None else ordered(length))  # -1: all of it
+    return key
+
+
+def find_parts(name: bytes, table: dict[bytes, bytes], whole: Entry, num_shards: int) -> list[Part]:
+    """The parts of a tensor. Raises CheckpointError unless they are as many numbers as the whole."""
+    parts, left = [], math.prod(whole.shape)
+    for data in read_message(table[name], ENTRY).get("slices", []):
+        extents = read_extents(data)
+        if len(extents) != len(whole.shape) or len(extents) > 64:
+            raise CheckpointError(f"a part has {len(extents)} axes, expected {len(whole.shape)}")
+        place = tuple(
+            slice(start, n if length is None else start + length)
+            for (start, length), n in zip(extents, whole.shape)
+        )
+        key = part_key(name, extents)
+        if any(axis.stop > n for axis, n in zip(place, whole.shape)) or key not in table:
+            raise CheckpointError(f"its part at {[(x.start, x.stop) for x in place]} is not there")
+        entry = read_entry(table[key], num_shards)
+        shape = tuple(axis.stop - axis.start for axis in place)
+        if (entry.dtype, entry.shape) != (whole.dtype, shape):
+            raise CheckpointError(
+                f"a part is {entry.dtype} {list(entry.shape)}, expected {whole.dtype} {list(shape)}"
+            )
+        parts.append(Part(place, entry))
+        left -= math.prod(shape)
+    if parts and left:
+        raise CheckpointError(f"its parts lack {left} numbers of {list(whole.shape)}")
+    spans = sorted((part.entry.shard, part.entry.offset, part.entry.size) for part in parts)
+    if any(a[0] == b[0] and a[1] + a[2] > b[1] for a, b in pairwise(spans)):
+        raise CheckpointError("its parts lie on each other in the file")
+    return parts
+
+
 def read_index(prefix: Path) -> dict[str, Entry]:
     """What `prefix`.index says: name -> entry, in ascending order of the names.
 
-    Raises CheckpointError if the index is damaged, compressed, big-endian or names a partitioned
-    tensor. Tensors of any type are listed; read_tensors refuses those that it cannot read.
+    Raises CheckpointError if the index is damaged, compressed or big-endian, or does not have all
+    parts of a tensor. Tensors of any type are listed; read_tensors refuses those that it cannot
+    read.
     """
     path = Path(f"{prefix}.index")
     try:
@@ -160,9 +153,13 @@ def read_index(prefix: Path) -> dict[str, Entry]:
         num_shards = read_header(table.pop(b""))
         entries = {}
         for key, value in table.items():
+            if key.startswith(b"\0"):  # a part
+                continue
             name = key.decode(errors="backslashreplace")
             try:
-                entries[name] = read_entry(value, num_shards)
+                entry = read_entry(value, num_shards)
+                parts = find_parts(key, table, entry, num_shards)
+                entries[name] = replace(entry, parts=tuple(parts))
             except CheckpointError as error:
                 raise CheckpointError(f"tensor {name!r}: {error}") from None
     except CheckpointError as error:
@@ -216,13 +213,24 @@ def as_float32(stored: np.ndarray, dtype: str) -> np.ndarray:
     return bits.view(np.float32)
 
 
+def joined(shape: tuple[int, ...], parts: list[tuple[tuple[slice, ...], np.ndarray]]) -> np.ndarray:
+    """A tensor of its parts, each with its place. Raises CheckpointError if they leave a gap."""
+    whole, filled = np.empty(shape, np.float32), np.zeros(shape, bool)
+    for place, x in parts:
+        whole[place], filled[place] = x, True
+    if not filled.all():
+        raise CheckpointError("its parts do not fill it")
+    return whole
+
+
 def read_tensors(
     prefix: Path, entries: dict[str, Entry], verify: bool = True
 ) -> dict[str, np.ndarray]:
     """The tensors named by entries of `prefix`.index: name -> float32 array of entry.shape.
 
-    float32 tensors are read-only views of the memory-mapped shard, float16 and bfloat16 are
-    widened to float32. verify: compare every tensor's CRC-32C, which reads the whole file.
+    float32 tensors are read-only views of the memory-mapped shard; float16 and bfloat16 are
+    widened to float32, and parts joined. verify: compare every tensor's CRC-32C, which reads the
+    whole file.
 
     Raises FileNotFoundError for a missing shard, CheckpointError for a tensor of another type or
     one whose size, place or checksum is not what the index says.
@@ -230,14 +238,17 @@ def read_tensors(
     shards: dict[Path, np.ndarray] = {}
     tensors = {}
     for name, entry in entries.items():
-        path = Path(f"{prefix}.{entry.shard}")
-        if path not in shards:
-            shards[path] = map_shard(path)
+        found = []
         try:
-            stored = stored_bytes(entry, shards[path])
-            if verify:
-                check_crc(entry, stored)
-            tensors[name] = as_float32(stored, entry.dtype).reshape(entry.shape)
+            for place, part in entry.parts or (Part((), entry),):
+                path = Path(f"{prefix}.{part.shard}")
+                if path not in shards:
+                    shards[path] = map_shard(path)
+                stored = stored_bytes(part, shards[path])
+                if verify:
+                    check_crc(part, stored)
+                found.append((place, as_float32(stored, part.dtype).reshape(part.shape)))
+            tensors[name] = joined(entry.shape, found) if entry.parts else found[0][1]
         # ValueError, not only CheckpointError: NumPy refuses a shape with too many dimensions
         except ValueError as error:
             raise CheckpointError(f"{path}: tensor {name!r}: {error}") from None

@@ -1,5 +1,6 @@
 """TensorFlow writes bundles of every kind, and picogpt reads the same bits."""
 
+import itertools
 import shutil
 
 import handmade_bundle as made
@@ -45,6 +46,67 @@ def test_random_bundles(tmp_path, seed):
     for name, x in tensors.items():
         assert ours[name].shape == x.shape
         assert ours[name].tobytes() == tf.cast(x, tf.float32).numpy().tobytes()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_parts(tmp_path, seed):
+    """Tensors cut into parts along every axis; lengths of one byte, two and three in the keys."""
+    rng = np.random.default_rng(seed)
+    expected, names, places, parts = {}, [], [], []
+    for i in range(4):
+        shape = [int(n) for n in rng.choice([1, 3, 70, 130, 9000], size=rng.integers(1, 4))]
+        shape = shape if np.prod(shape) < 10**6 else shape[:1]
+        x = rng.standard_normal(shape).astype(rng.choice(["float32", "float16"]))
+        expected[f"größe/{i}"] = x.astype(np.float32)
+        cuts = [
+            sorted({0, n, *rng.integers(1, n, min(2, n - 1)).tolist()} if n > 1 else {0, n})
+            for n in shape
+        ]
+        for box in itertools.product(*map(itertools.pairwise, cuts)):
+            names.append(f"größe/{i}")
+            extents = ":".join(
+                f"{a},{b - a}" if (a, b) != (0, n) else "-" for (a, b), n in zip(box, shape)
+            )
+            places.append(f"{' '.join(map(str, shape))} {extents}")
+            parts.append(tf.constant(x[tuple(slice(a, b) for a, b in box)]))
+    tf.raw_ops.SaveV2(
+        prefix=str(tmp_path / "parts"),
+        tensor_names=names,
+        shape_and_slices=places,
+        tensors=parts,
+    )
+    ours = read_all(tmp_path / "parts")
+    assert ours.keys() == expected.keys()
+    for name, x in expected.items():
+        assert ours[name].tobytes() == x.tobytes()
+
+
+def test_partitioned_variables(tmp_path):
+    """As a graph of TensorFlow 1 cuts them, and its Saver writes them."""
+    v1, rng = tf.compat.v1, np.random.default_rng(0)
+    expected = {
+        "model/wte": rng.standard_normal((700, 5), np.float32),
+        "model/h0/mlp/c_fc/w": rng.standard_normal((1, 6, 300), np.float32),
+        "model/ln_f/b": rng.standard_normal(5, np.float32),
+    }
+    cut = {"model/wte": v1.fixed_size_partitioner(7)}
+    cut["model/h0/mlp/c_fc/w"] = v1.variable_axis_size_partitioner(2000, axis=2)
+    with tf.Graph().as_default(), v1.Session() as session:
+        for name, x in expected.items():
+            variable = v1.get_variable(name, x.shape, partitioner=cut.get(name))
+            start = 0
+            for part in variable if name in cut else [variable]:
+                axis = int(np.argmax(x.shape))
+                n = part.shape[axis]
+                part.load(np.take(x, range(start, start + n), axis), session)
+                start += n
+        prefix = v1.train.Saver().save(session, str(tmp_path / "model.ckpt"))
+    entries = read_index(prefix)
+    assert {name: len(entry.parts) for name, entry in entries.items()} == {
+        "model/wte": 7, "model/h0/mlp/c_fc/w": 4, "model/ln_f/b": 0
+    }  # fmt: skip
+    for name, x in read_tensors(prefix, entries, verify=True).items():
+        assert x.tobytes() == expected[name].tobytes()
 
 
 def test_index_of_several_blocks(tmp_path):

@@ -10,19 +10,18 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from picogpt.weights import tf_bundle
+from picogpt.weights import tf_bundle, tf_messages
 from picogpt.weights.errors import CheckpointError
 from picogpt.weights.sstable import Handle, read_block, read_footer, read_table
 from picogpt.weights.tf_bundle import (
-    ENTRY,
     Entry,
+    part_key,
     read_entry,
     read_header,
     read_index,
-    read_message,
-    read_shape,
     read_tensors,
 )
+from picogpt.weights.tf_messages import ENTRY, read_message, read_shape
 
 # Written by TensorFlow, see tests/reference/make_tf_bundle.py.
 WRITTEN = Path(__file__).parents[1] / "reference" / "tf_bundle"
@@ -102,9 +101,79 @@ def test_other_types_are_listed_but_not_read(name):
         read(WRITTEN / "mixed", [name])
 
 
-def test_partitioned_tensor(tmp_path):
-    with pytest.raises(CheckpointError, match=r"sliced\.index: .*'model/wte'.* partitioned"):
-        read_index(WRITTEN / "sliced")
+def test_partitioned_tensor():
+    entries = read_index(WRITTEN / "sliced")
+    assert [*entries] == ["model/wte"]
+    assert [part.place[0] for part in entries["model/wte"].parts] == [slice(0, 2), slice(2, 4)]
+    x = read_tensors(WRITTEN / "sliced", entries, verify=True)["model/wte"]
+    assert np.array_equal(x, np.repeat(np.float32([[0], [1]]), [2, 2], axis=0) + np.zeros(3))
+
+
+def write_parts(folder: Path, parts: list, shape=(4, 3), **changed) -> Path:
+    """A bundle of one tensor, "x", in parts: (extents, shape, offset), of numbers from 0 up.
+
+    An extent is (start, length), or () for all; changed replaces the entry of each part.
+    """
+    prefix, data = folder / "one", np.arange(15, dtype=np.float32)
+    extents = lambda part: [made.message(*enumerate(extent, start=1)) for extent in part[0]]
+    slices = [(7, made.message(*[(1, extent) for extent in extents(part)])) for part in parts]
+    table = {b"": made.message((1, 1)), b"x": made.message((1, 1), (2, made.shape_message(shape)))}
+    table[b"x"] += made.message(*slices)
+    for part, size, offset in parts:
+        key = part_key(b"x", [extent or (0, None) for extent in part])
+        x = data[offset : offset + np.prod(size)].reshape(size)
+        table[key] = made.entry(x, offset=4 * offset, **changed)
+    Path(f"{prefix}.index").write_bytes(made.table([sorted(table.items())]))
+    Path(f"{prefix}.data-00000-of-00001").write_bytes(data.tobytes())
+    return prefix
+
+
+def test_parts_of_every_shape(tmp_path):
+    upper, left, right = [(0, 1), ()], [(1, 3), (0, 2)], [(1, 3), (2, 1)]
+    parts = [(upper, (1, 3), 0), (left, (3, 2), 3), (right, (3, 1), 9)]
+    prefix = write_parts(tmp_path, parts)
+    x = read(prefix, ["x"])["x"]
+    assert np.array_equal(x, [[0, 1, 2], [3, 4, 9], [5, 6, 10], [7, 8, 11]])
+
+
+HALF = ([(0, 2), ()], (2, 3), 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "changed", "file", "match"),
+    [
+        ([HALF], {}, "index", r"its parts lack 6 numbers of \[4, 3\]"),
+        ([HALF, ([(2, 3), ()], (3, 3), 6)], {}, "index", r"its part at \[\(2, 5\), .* not there"),
+        ([([(0, 4)], (4,), 0)], {}, "index", "a part has 1 axes, expected 2"),
+        ([HALF, ([(2, 2), ()], (1, 3), 6)], {}, "index", r"float32 \[1, 3\], expected .* \[2, 3\]"),
+        ([HALF, ([(2, 2), ()], (2, 3), 6)], {"dtype": 19}, "index", "a part is float16 .*float32"),
+        ([HALF, ([(2, 2), ()], (2, 3), 3)], {}, "index", "its parts lie on each other"),
+        ([HALF, ([(2, 2), ()], (2, 3), 6)], {"shard": 1}, "index", "in shard 1, expected one of 1"),
+        ([HALF, ([(2, 2), ()], (2, 3), 6)], {"size": 20}, "data-00000-of-00001", "has 20 bytes"),
+        ([HALF, ([(1, 2), ()], (2, 3), 6)], {}, "data-00000-of-00001", "its parts do not fill it"),
+    ],
+)
+def test_parts_that_make_no_whole(tmp_path, parts, changed, file, match):
+    assert_refused(write_parts(tmp_path, parts, **changed), file, f"tensor 'x': .*{match}", True)
+
+
+def test_a_part_that_is_not_in_the_index(tmp_path):
+    prefix = write_parts(tmp_path, [HALF, HALF])
+    assert_refused(prefix, "index", "its parts lie on each other")
+    table = [(b"", made.message((1, 1)))]
+    slices = made.message((7, made.message((1, made.message((2, 2))), (1, b""))))
+    table += [(b"x", made.message((1, 1), (2, made.shape_message([2, 3]))) + slices)]
+    Path(f"{prefix}.index").write_bytes(made.table([table]))
+    assert_refused(prefix, "index", r"its part at \[\(0, 2\), \(0, 3\)\] is not there")
+
+
+def test_flipped_bit_in_a_part(tmp_path):
+    prefix = write_parts(tmp_path, [HALF, ([(2, 2), ()], (2, 3), 6)])
+    shard = Path(f"{prefix}.data-00000-of-00001")
+    damaged = bytearray(shard.read_bytes())
+    damaged[30] ^= 1
+    shard.write_bytes(damaged)
+    assert_refused(prefix, shard.name[4:], "tensor 'x': has CRC-32C", verify=True)
 
 
 def test_empty_bundle(tmp_path):
@@ -295,26 +364,28 @@ MUTATION = st.tuples(st.integers(0, 270), st.integers(0, 6), st.binary(max_size=
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(MUTATION, min_size=1, max_size=4))
-@example([(0, 0, b"")])
-def test_mutated_index_with_right_checksums(mixed, mutations):
+@given(st.sampled_from(["mixed", "sliced"]), st.lists(MUTATION, min_size=1, max_size=4))
+@example("mixed", [(0, 0, b"")])
+@example("sliced", [(0, 0, b"")])
+def test_mutated_index_with_right_checksums(tmp_path, bundle, mutations):
     """So that what lies behind the checksums meets nonsense, too: only CheckpointError results."""
-    whole = (WRITTEN / "mixed.index").read_bytes()
+    whole, prefix = (WRITTEN / f"{bundle}.index").read_bytes(), tmp_path / bundle
+    shutil.copy(WRITTEN / f"{bundle}.data-00000-of-00001", tmp_path)
     contents = bytearray(read_block(whole, Handle(0, read_footer(whole)[0].offset - 5)))
     for at, length, new in mutations:
         contents[at : at + length] = new
-    Path(f"{mixed}.index").write_bytes(made.table_of_contents([bytes(contents)], [b"z"]))
+    Path(f"{prefix}.index").write_bytes(made.table_of_contents([bytes(contents)], [b"z"]))
     try:
-        entries = read_index(mixed)
+        entries = read_index(prefix)
     except CheckpointError:
         return
     for name in entries:
         try:
-            read(mixed, [name])
+            read(prefix, [name])
         except CheckpointError:
             pass
         except FileNotFoundError as error:  # the number of shards is another one
-            assert "mixed.data-0" in str(error)
+            assert f"{bundle}.data-0" in str(error)
 
 
 @given(st.binary(max_size=300))
@@ -324,4 +395,5 @@ def test_any_bytes_as_an_index(data):
 
 
 def test_examples_in_docstrings():
-    assert doctest.testmod(tf_bundle).failed == 0
+    for module in (tf_bundle, tf_messages):
+        assert doctest.testmod(module).failed == 0

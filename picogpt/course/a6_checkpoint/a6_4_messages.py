@@ -4,7 +4,7 @@ import numpy as np
 
 from ...weights.crc32c import unmask
 from ...weights.sstable import read_varint
-from ...weights.tf_bundle import FIXED_SIZES, read_field
+from ...weights.tf_messages import FIXED_SIZES, read_field
 from ..assignment import question
 from .a6_reference import read_entry, read_message
 from .a6_writer import entry_message, field, fixed32, little, varint

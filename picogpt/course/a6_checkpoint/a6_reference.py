@@ -12,7 +12,7 @@ import numpy as np
 from ...config import unflatten
 from ...weights.crc32c import crc32c_plain, mask
 from ...weights.sstable import read_table, read_varint
-from ...weights.tf_bundle import read_field
+from ...weights.tf_messages import read_field
 
 
 def crc32c(data: bytes) -> int:
