@@ -1,29 +1,33 @@
 """The process in which a student's code runs, and the one that starts it.
 
-Starting Python and NumPy takes longer than most questions. So one process does it once, and then
-waits: for each question it makes a copy of itself (os.fork), which takes a millisecond. The
-copy limits what it may use, runs what was handed in, and answers questions.
+Starting Python and NumPy takes longer than most questions. So one process does it once, goes behind
+the walls that there are, and then waits: for each question it makes a copy of itself (os.fork),
+which takes a millisecond. The copy gives up its rights, limits what it may use, runs what was handed
+in, and answers questions.
 
-This process is given nothing to forge: it does not import picogpt, and holds no expected result and
-no solution but those of the functions before the one in question. It is told the inputs and gives the
-outputs, and whether they are right is decided elsewhere. But it runs as the user who grades, and can
-find whatever that user can read: see "The code of strangers" in picogpt/course/README.md.
+This process is given nothing to forge. It holds no expected result, no path, of the grader's modules
+the five that work here, and of picogpt what a function may use that comes after, compiled. It is
+told the inputs and gives the outputs, and whether they are right is decided elsewhere.
 """
 
 import importlib.abc
 import importlib.util
 import json
+import marshal
 import os
 import resource
+import signal
 import socket
 import struct
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
-import numpy.random  # noqa: F401
+import numpy.random
 import regex  # noqa: F401 - here, because the library that a student is given needs it
 
+from . import walls
 from .channel import decode, encode, receive, send
 from .extract import extract, run, solution_imports
 from .perform import answer, new_namespace
@@ -32,11 +36,26 @@ MAX_OUTPUT = 1_000_000  # bytes in one file, what is printed included
 
 
 def main(control: socket.socket) -> None:
+    """Serve the grader, behind walls if this system lets us build them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    package = Path(numpy.__path__[0])
+    folders = [package, package.with_name("numpy.libs")]
+    folders = [*walls.system_folders(), *(str(x) for x in folders if x.is_dir())]
+    if not walls.behind(lambda: serve(control, folders, True), folders):
+        serve(control, folders, False)
+
+
+def serve(control: socket.socket, folders: list[str], walled: bool) -> None:
     """Start a process for each request, and end it when told, until the grader closes.
 
-    A request is JSON, with the socket on which the new process is to be spoken to; the reply is
-    its process id. The next message means that it is over; the reply is its exit status.
+    The first message says what there is between it and the grader, see starter.Between. A request
+    is JSON, with the socket on which the new process is to be spoken to; the reply is its process
+    id. The next message means that it is over; the reply is its exit status.
     """
+    with suppress(OSError):
+        walls.hide()
+    to_no_one = walls.can_drop(folders)
+    control.sendall(bytes([2 if walled else 1 if to_no_one else 0]))
     while True:
         request, sockets, _, _ = socket.recv_fds(control, 4096, 1)
         if not request:
@@ -44,21 +63,31 @@ def main(control: socket.socket) -> None:
         pid = os.fork()
         if pid == 0:
             control.close()
-            be_student(socket.socket(fileno=sockets[0]), **json.loads(request))
+            be_student(socket.socket(fileno=sockets[0]), to_no_one, **json.loads(request))
         os.close(sockets[0])
         control.sendall(struct.pack(">q", pid))
         if not control.recv(1):
             return
+        if walled:
+            with suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # all but this one, which is the first of its kind
         _, status = os.waitpid(pid, 0)
         control.sendall(struct.pack(">q", status))
 
 
-def be_student(channel: socket.socket, folder: str, seconds: int, megabytes: int) -> None:
-    """The life of one process. Never returns."""
+def be_student(
+    channel: socket.socket, to_no_one: bool, folder: str | None, seconds: int, megabytes: int
+) -> None:
+    """The life of one process. Never returns. folder: None behind walls, where it makes its own."""
     try:
         os.setsid()  # a group of its own, so that all of it can be ended together
-        os.chdir(folder)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if folder is None:
+            walls.new_scratch()
+        else:
+            os.chdir(folder)
+            if to_no_one:
+                os.chown(folder, walls.NO_ONE, walls.NO_ONE)
+        walls.drop(to_no_one)
         output = os.open("output", os.O_WRONLY | os.O_CREAT)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -78,7 +107,7 @@ def limit(seconds: int, megabytes: int) -> None:
         ("AS", size, size),  # address space, the libraries included; macOS ignores it
         ("FSIZE", MAX_OUTPUT, MAX_OUTPUT),
         ("CORE", 0, 0),
-        ("NPROC", 0, 0),  # no processes and no threads, unless the user is root
+        ("NPROC", 0, 0),  # no processes and no threads
     ):
         with suppress(ValueError, OSError):  # a system that does not know this limit
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (soft, hard))
@@ -87,15 +116,14 @@ def limit(seconds: int, megabytes: int) -> None:
 def answer_questions(channel: socket.socket) -> None:
     """Take what was handed in, then answer, until the grader closes.
 
-    The first message says what there is: "library", module name -> source, is all that this
+    The first message says what there is: "library", module name -> code, is all that this
     process has of picogpt; "given" and "stand_ins" are [module, name] of its functions; "name" and
     "data" are the file handed in; "skip" are places of statements that have ended a process before.
     The answers are the places of the statements and the notes, then a message for each statement.
     """
     task = decode(receive(channel))
     forget_the_grader()
-    sys.meta_path.insert(0, Library(task["library"]))
-    given, stand_ins = find(task["given"]), find(task["stand_ins"])
+    given, stand_ins = (find(task["library"], task[name]) for name in ("given", "stand_ins"))
     namespace = new_namespace(given)
     try:
         statements, notes = extract(task["name"], task["data"])
@@ -111,27 +139,29 @@ def answer_questions(channel: socket.socket) -> None:
         send(channel, answer(namespace, given, receive(channel)))
 
 
-class Library(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Modules from their sources: the few functions of picogpt that may be used."""
+class Library(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Modules from their code: the few functions of picogpt that may be used."""
 
-    def __init__(self, sources: dict[str, str]):
-        self.sources = sources
+    def __init__(self, codes: dict[str, bytes]):
+        self.codes = codes
 
     def find_spec(self, name, path, target=None):
-        if name in self.sources:
-            return importlib.util.spec_from_loader(name, self)
-        return None
+        if name not in self.codes:
+            return None
+        is_package = any(other.startswith(f"{name}.") for other in self.codes)
+        return importlib.util.spec_from_loader(name, self, is_package=is_package)
 
-    def is_package(self, name):
-        return any(other.startswith(f"{name}.") for other in self.sources)
-
-    def get_source(self, name):
-        return self.sources[name]
+    def exec_module(self, module):
+        exec(marshal.loads(self.codes[module.__name__]), vars(module))  # noqa: S102, S302
 
 
-def find(places: list) -> dict:
+def find(library: dict[str, bytes], places: list) -> dict:
     """Name -> function, of [module, name] in the library."""
-    return {name: getattr(import_module(module), name) for module, name in places}
+    sys.meta_path.insert(0, Library(library))
+    try:
+        return {name: getattr(import_module(module), name) for module, name in places}
+    finally:
+        del sys.meta_path[0]
 
 
 def forget_the_grader() -> None:

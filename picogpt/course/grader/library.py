@@ -1,6 +1,7 @@
-"""Just those parts of picogpt's own source that some functions need, by its syntax tree."""
+"""Just those parts of picogpt that some functions need, by its syntax tree, and compiled."""
 
 import ast
+import marshal
 import sys
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +14,16 @@ def source(module: str) -> str:
     """The text of a module that is imported already."""
     with open(sys.modules[module].__file__, encoding="utf-8") as file:
         return file.read()
+
+
+@cache
+def compiled(functions: tuple[Callable, ...]) -> dict[str, bytes]:
+    """Module name -> what some functions need of it, as code without sources and docstrings."""
+    codes = {
+        name: compile(text, "<picogpt>", "exec", dont_inherit=True, optimize=2)
+        for name, text in pruned(functions).items()
+    }
+    return {name: marshal.dumps(code) for name, code in codes.items()}
 
 
 @cache

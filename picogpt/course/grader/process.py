@@ -1,8 +1,7 @@
 """A submission whose code runs in processes of its own, with limits: the grader's side.
 
 Who is asked here answers with values; whether they are right is decided on this side, from what
-no student's process has ever held. The limits are the operating system's and not a sandbox: the
-process runs as the same user and can read that user's files.
+no student's process has ever held. What else keeps it in is the operating system's: see walls.py.
 """
 
 import os
@@ -10,11 +9,10 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from .channel import decode, encode, receive, send
-from .library import pruned
+from .library import compiled
 from .show import printable
 from .starter import Limits, Starter
 
@@ -59,7 +57,7 @@ def is_answer(answer) -> bool:
 class Process:
     """One process and the way to it. All that it sends is suspect."""
 
-    def __init__(self, starter: Starter, folder: str, limits: Limits):
+    def __init__(self, starter: Starter, folder: str | None, limits: Limits):
         self.starter, self.limits = starter, limits
         self.channel, self.pid = starter.start(folder, limits)
         self.deadline = time.monotonic() + limits.patience
@@ -137,7 +135,7 @@ class Contained:
         task = {
             "name": self.submission.name,
             "data": self.submission.data,
-            "library": pruned((*self.given, *stand_ins)),
+            "library": compiled((*self.given, *stand_ins)),
             "given": [[f.__module__, f.__name__] for f in self.given],
             "stand_ins": [[f.__module__, f.__name__] for f in stand_ins],
         }
@@ -150,7 +148,7 @@ class Contained:
     @contextmanager
     def process(self) -> Iterator[Process]:
         """A new process, in a scratch folder that is removed with it."""
-        with TemporaryDirectory(prefix="picogpt-", ignore_cleanup_errors=True) as folder:
+        with self.starter.folder() as folder:
             process = Process(self.starter, folder, self.limits)
             try:
                 yield process
