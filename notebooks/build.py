@@ -58,7 +58,9 @@ def read_source(path: Path) -> nbformat.NotebookNode:
             raise BuildError(f"cell {number} is empty")
         if wrong := set(FORBIDDEN).intersection(tags(cell)):
             raise BuildError(f"cell {number} has the tag {wrong.pop()}")
-        if {"solution", "drawing"} & {*tags(cell)}:  # JupyterLab shows them when they are clicked on
+        if {"solution", "drawing"} & {
+            *tags(cell)
+        }:  # JupyterLab shows them when they are clicked on
             cell.metadata["jupyter"] = {"source_hidden": True}
     return notebook
 

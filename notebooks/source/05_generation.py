@@ -394,7 +394,8 @@ ax.bar(
     label="with a penalty of 1.3",
 )
 labels = [
-    f"{s} *" if i in refrain_ids else s for i, s in zip(best, token_labels(tokenizer, best), strict=True)
+    f"{s} *" if i in refrain_ids else s
+    for i, s in zip(best, token_labels(tokenizer, best), strict=True)
 ]
 ax.set_xticks(range(12), labels, rotation=90)
 ax.set(ylabel="probability, %", title="... asked the ...      (* was in the text already)")
@@ -414,11 +415,16 @@ plt.show()
 # says exactly the same, but the penalty does something else:
 
 # %%
-seen = max(refrain_ids, key=lambda i: refrain_logits[i])  # the likeliest token that was in the text already
+seen = max(
+    refrain_ids, key=lambda i: refrain_logits[i]
+)  # the likeliest token that was in the text already
 print(f"the logit of {tokenizer.decode([seen])!r} is {refrain_logits[seen]:.1f}")
 for shift in (0, 10, -40):
     moved = refrain_logits + np.float32(shift)
-    before, after = softmax(moved)[seen], softmax(penalize_repetition(moved, refrain_ids, 1.3))[seen]
+    before, after = (
+        softmax(moved)[seen],
+        softmax(penalize_repetition(moved, refrain_ids, 1.3))[seen],
+    )
     print(f"with {shift:+3} on all logits: {before:.2%} before the penalty, {after:.2%} after it")
 
 # %% [markdown]

@@ -83,6 +83,7 @@ plt.show()
 # The cache is two arrays with room for `n_ctx` positions, of which the first `n_past` are filled.
 # The prompt goes through the model once, all of it; after that, one token at a time:
 
+
 # %%
 def forward(ids, cache):
     """The logits after the last of the ids, which follow what the cache holds: [n_vocab]."""

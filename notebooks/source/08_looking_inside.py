@@ -254,7 +254,9 @@ plt.show()
 
 costliest = np.unravel_index(costs.argmax(), costs.shape)
 print(f"loss of the whole model:  {loss:.3f}")
-print(f"without its costliest head, block {costliest[0]}, head {costliest[1]}:  {loss + costs.max():.3f}")
+print(
+    f"without its costliest head, block {costliest[0]}, head {costliest[1]}:  {loss + costs.max():.3f}"
+)
 print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
 
 # %% [markdown]
@@ -858,7 +860,9 @@ plt.show()
 # %% tags=["solution"]
 # A solution of exercise 2
 # The logits of the last position are made of nothing but the last stream at that position.
-check_8_2(lens.patch(she_run, [f"h.{n_layer - 1}.resid"], [he_ids.shape[-1] - 1]), model, he_ids, she_ids)
+check_8_2(
+    lens.patch(she_run, [f"h.{n_layer - 1}.resid"], [he_ids.shape[-1] - 1]), model, he_ids, she_ids
+)
 
 # %% tags=["solution"]
 # A solution of exercise 3

@@ -531,7 +531,9 @@ TEXTS = {
         "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère "
         "en était folle, et sa mère-grand plus folle encore."
     ),
-    "random letters": "".join(np.random.default_rng(1).choice(list("abcdefghijklmnopqrstuvwxyz "), 300)),
+    "random letters": "".join(
+        np.random.default_rng(1).choice(list("abcdefghijklmnopqrstuvwxyz "), 300)
+    ),
 }
 bits = {name: model.score(text).bits_per_byte for name, text in TEXTS.items()}
 fig, ax = plt.subplots(figsize=(7.5, 2.8))
@@ -724,9 +726,7 @@ for beginning, ending, times in SAYINGS:
     print(f"{times:4} times  {'recites' if known else '':8} {beginning} |{ending}")
 ax.plot([], [], "o", color=BLUE, label="recited word for word")
 ax.plot([], [], "x", color=RED, label="not recited")
-ax.set(
-    xscale="log", xlabel="times in its texts", ylabel="surprise of the ending, nats per token"
-)
+ax.set(xscale="log", xlabel="times in its texts", ylabel="surprise of the ending, nats per token")
 ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
 ax.legend()
 plt.show()
@@ -901,7 +901,9 @@ for name, banned in {
     )
     n_kings = sum("king" in story.lower() for story in stories)
     nats = np.mean([model.score(ROYAL + story).nats_per_token for story in stories])
-    print(f"{name:20} a king in {n_kings:2} of 40 texts, {nats:.2f} nats per token; {stories[0]!r:.45}")
+    print(
+        f"{name:20} a king in {n_kings:2} of 40 texts, {nats:.2f} nats per token; {stories[0]!r:.45}"
+    )
 
 # %% [markdown]
 # With one token banned, the other forms are still there; with all of them, there is hardly a king

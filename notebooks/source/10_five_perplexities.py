@@ -306,6 +306,7 @@ attempt(check_10_2, bits_per_byte)
 # %% [markdown]
 # ## Solutions
 
+
 # %% tags=["solution"]
 # A solution of exercise 1
 def per_word_solution(per_token, n_tokens, n_words):
@@ -313,6 +314,7 @@ def per_word_solution(per_token, n_tokens, n_words):
 
 
 check_10_1(per_word_solution)
+
 
 # %% tags=["solution"]
 # A solution of exercise 2

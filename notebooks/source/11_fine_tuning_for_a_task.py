@@ -235,7 +235,9 @@ def fine_tune(passages, epochs, *, first_block=0, weight_decay=0.1, lr=5e-4, see
             losses, order = [], rng.permutation(len(passages))
             for i in range(0, len(order), 16):
                 some = [passages[j] for j in order[i : i + 16]]
-                halves = pool.map(lambda half: loss_and_gradients(params, half), (some[::2], some[1::2]))
+                halves = pool.map(
+                    lambda half: loss_and_gradients(params, half), (some[::2], some[1::2])
+                )
                 (loss, grads), (other_loss, others) = halves
                 grads = {path: (grads[path] + others[path]) / 2 for path in learning}
                 clip_gradients(grads, 1.0)
@@ -270,7 +272,9 @@ def draw_curves(curves: dict[str, np.ndarray]) -> None:
         left.plot(passes, curve[:, 1], "o-", ms=4, color=colour, label=f"{name}, held out")
         right.plot(passes, 100 * curve[:, 2], "o-", ms=4, color=colour, label=name)
     right.axhline(20, color=GREY, ls=":", label="guessing")
-    left.set(xlabel="passes over the passages", ylabel="surprise at the answer, nats", ylim=(0, None))
+    left.set(
+        xlabel="passes over the passages", ylabel="surprise at the answer, nats", ylim=(0, None)
+    )
     right.set(xlabel="passes over the passages", ylabel="right answers, %", ylim=(0, 100))
     left.legend(fontsize=8)
     right.legend(fontsize=8)
@@ -407,6 +411,7 @@ attempt(check_11_2, most_frequent)
 # %% [markdown]
 # ## Solutions
 
+
 # %% tags=["solution"]
 # A solution of exercise 1
 def share_of_each_solution(confusion):
@@ -414,6 +419,7 @@ def share_of_each_solution(confusion):
 
 
 check_11_1(share_of_each_solution)
+
 
 # %% tags=["solution"]
 # A solution of exercise 2

@@ -107,7 +107,9 @@ plt.show()
 
 # %%
 used = np.abs(stored)
-print(f"the largest weight: {127 * scale[0, 0]:.2f}; a usual one (RMS): {np.sqrt((w * w).mean()):.3f}")
+print(
+    f"the largest weight: {127 * scale[0, 0]:.2f}; a usual one (RMS): {np.sqrt((w * w).mean()):.3f}"
+)
 for n in (8, 16, 32, 64):
     print(f"{(used < n).mean():6.1%} of the weights are less than {n} steps from zero")
 
@@ -499,7 +501,9 @@ check_12_2(grouped_solution)
 # A solution of exercise 2
 for n in (256, 64, 16):
     groups = with_matrices(
-        lambda path, x, n=n: grouped_solution(x.T, 4, n).T if path == "wte" else grouped_solution(x, 4, n)
+        lambda path, x, n=n: (
+            grouped_solution(x.T, 4, n).T if path == "wte" else grouped_solution(x, 4, n)
+        )
     )
     print(
         f"4 bits, groups of {n:3}: {groups.score(reported).bits_per_byte:.4f} bits per byte,"

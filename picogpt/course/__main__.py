@@ -23,6 +23,7 @@ from .grader.grading import (
     seed_of,
 )
 from .grader.show import printable
+from .grader.starter import Between, what_is_between
 from .handout.forms import write_assignment
 from .teacher.by_hand import changed, read_changes
 from .teacher.exports import anonymous, canvas, moodle
@@ -46,11 +47,15 @@ statistics.csv and statistics.svg and, for each student, students/NAME/feedback.
 Gradescope) and history.txt. When it is called again, it grades only what has changed. Points that you
 change by hand stand in by_hand.csv, beside grades.csv.
 
-Students' code runs in processes of its own with limits on time and memory. That keeps mistakes
-from doing harm, and not malice: it is no sandbox, and such a process can read the files that you
-can read. For the code of people you do not trust, use a container (see the teacher's guide,
-picogpt/course/README.md)."""
+Students' code runs in processes of its own with limits on time and memory, and in namespaces where
+Linux gives them. Where it does not, the first line says so (see "The code of strangers" in the
+teacher's guide, picogpt/course/README.md)."""
 
+BETWEEN = {
+    Between.NAMESPACES: "",
+    Between.USERS: "students' code runs as another user, and reads what all users can read",
+    Between.NOTHING: "students' code runs as you do, and can read, change and end what you can",
+}
 
 VISIBILITY = ("hidden", "after_due_date", "after_published", "visible")
 FORMS = {"canvas": canvas, "moodle": moodle, "anonymous": anonymous}
@@ -146,6 +151,8 @@ def grade_class(args: argparse.Namespace) -> None:
 def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissions: dict) -> None:
     """What grade_class does while no other grader writes to the folder."""
     claim(args.out, assignment.name)
+    if limits := BETWEEN[what_is_between()]:
+        say(f"{limits}: see 'The code of strangers' in picogpt/course/README.md")
     reasons = left_out(args.submissions)
     lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
     if args.roster is not None:

@@ -39,6 +39,8 @@ def grade(tmp_path, submissions, capsys):
         out = tmp_path / "grades"
         status = main(["grade", "a2", str(submissions), "--out", str(out), *more])
         err = capsys.readouterr().err.splitlines()
+        # What there is between the code and the grader differs from system to system
+        err = [line for line in err if "students' code runs" not in line]
         if not (out / "grades.csv").exists():
             return status, {}, err
         rows = csv.DictReader(io.StringIO((out / "grades.csv").read_text("utf-8")))

@@ -1,11 +1,9 @@
 """Code that means harm, or looks as if it did: each costs its own question, and is reported.
 
-What is tested here is that nobody's points depend on it. That it can do no harm is not true, and
-nowhere said.
+What is tested here is that nobody's points depend on it. What it can reach is in test_walls.py.
 """
 
 import tempfile
-from pathlib import Path
 
 import pytest
 from course_students import SOLUTIONS
@@ -191,10 +189,11 @@ def linear(x, w, b):
 
 def test_what_harms_the_process_that_starts_it(tmp_path):
     source = f"""
-import fcntl, os, signal, time
+import contextlib, fcntl, os, signal, time
 
 def gelu(x):
-    os.kill(os.getppid(), signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        os.kill(os.getppid(), signal.SIGKILL)
     return x
 
 def linear(x, w, b):
@@ -207,7 +206,7 @@ def linear(x, w, b):
 """
     points, _, _ = graded(RIGHT + source)
     assert points == ALL | {"gelu": 1, "linear": 0}  # gelu's type is right
-    if (tmp_path / "lock").exists():  # only root can fork
+    if (tmp_path / "lock").exists():  # only root can fork, if it cannot become another user
         with open(tmp_path / "lock") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # waits for ever if somebody lives to hold it
 
@@ -270,13 +269,3 @@ def test_strange_answers(body):
     points, said, _ = graded(f"{RIGHT}\ndef softmax(x):\n    {body}", names=["softmax", "linear"])
     assert points == {"softmax": 0, "linear": 2}
     assert said["softmax"]
-
-
-def test_the_environment_is_not_passed_on(monkeypatch, tmp_path):
-    monkeypatch.setenv("SECRET", "1")
-    place = tmp_path / "environment"
-    body = f"import os; open({str(place)!r}, 'w').write(repr(os.environ) + os.getcwd())"
-    graded(f"{RIGHT}\ndef linear(x, w, b):\n    {body}", names=["linear"])
-    text = place.read_text()
-    assert "SECRET" not in text
-    assert str(Path(tmp_path) / "picogpt-") in text

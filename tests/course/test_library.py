@@ -8,7 +8,7 @@ import pytest
 
 from picogpt import model, ops
 from picogpt.bpe import pretokenize
-from picogpt.course.grader.library import pruned
+from picogpt.course.grader.library import compiled, pruned
 
 
 def test_an_excerpt_holds_what_is_needed_and_no_more():
@@ -26,14 +26,15 @@ def test_an_excerpt_holds_what_is_needed_and_no_more():
 def test_excerpts_run(monkeypatch):
     """As they do in a student's process, where picogpt itself is not to be found."""
     pytest.importorskip("resource", reason="students' processes need POSIX")
-    from picogpt.course.grader.child import Library, find
+    from picogpt.course.grader.child import find
 
-    sources = pruned((ops.causal_attention, pretokenize.split))
+    codes = compiled((ops.causal_attention, pretokenize.split))
     for name in [name for name in sys.modules if name.split(".")[0] == "picogpt"]:
         monkeypatch.delitem(sys.modules, name)
     places = [["picogpt.ops", "causal_attention"], ["picogpt.bpe.pretokenize", "split"]]
-    monkeypatch.setattr(sys, "meta_path", [Library(sources), *sys.meta_path])
-    found = find(places)
+    before = [*sys.meta_path]
+    found = find(codes, places)
+    assert sys.meta_path == before
     for name in [name for name in sys.modules if name.split(".")[0] == "picogpt"]:
         monkeypatch.delitem(sys.modules, name)
     assert found["causal_attention"] is not ops.causal_attention

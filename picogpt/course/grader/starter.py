@@ -128,3 +128,10 @@ class Starter:
         self._control.close()
         self._process.kill()
         self._process.wait()
+
+
+def what_is_between() -> Between:
+    """What this system puts between a student's code and the grader."""
+    starter = Starter()
+    starter.close()
+    return starter.between

@@ -16,7 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 SCRATCH = "/scratch"  # the one folder behind the walls that can be written to
-ROOT = "/proc"  # where the new file system is built: every Linux has it, and nothing comes from there
+ROOT = (
+    "/proc"  # where the new file system is built: every Linux has it, and nothing comes from there
+)
 NO_ONE = 61184 + os.getpid() % 4336  # a user whom nobody is; two classes side by side have two
 
 # Constants of Linux's header files, named as there
