@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from importlib.util import resolve_name
 
 from picogpt.course.assignment import Assignment, Question
-from picogpt.course.grader.library import pruned
+from picogpt.course.grader.excerpts import pruned
 from picogpt.course.grader.local import Local
 from picogpt.course.grader.marking import Mark, mark
 

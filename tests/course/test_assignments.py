@@ -6,7 +6,7 @@ import pytest
 from course_support import lost, marks
 
 from picogpt.course.assignments import ASSIGNMENTS
-from picogpt.course.grader.library import pruned
+from picogpt.course.grader.excerpts import pruned
 from picogpt.course.grader.local import Live, by_name
 from picogpt.course.grader.marking import mark
 from picogpt.course.handout.forms import as_script

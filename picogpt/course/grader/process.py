@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from .channel import decode, encode, receive, send
-from .library import compiled
+from .excerpts import compiled
 from .show import printable
 from .starter import Limits, Starter
 

@@ -8,7 +8,7 @@ import pytest
 
 from picogpt import model, ops
 from picogpt.bpe import pretokenize
-from picogpt.course.grader.library import compiled, pruned
+from picogpt.course.grader.excerpts import compiled, pruned
 
 
 def test_an_excerpt_holds_what_is_needed_and_no_more():
