@@ -15,7 +15,7 @@ from itertools import islice, pairwise
 
 from .byte_level import ByteLevelBPE
 from .merges import merge
-from .pretokenize import ALPHABET, split, to_symbols
+from .pretokenize import ALPHABET, split, stretches, to_symbols
 from .tokenizer import ENDOFTEXT
 
 FIRST_SYMBOLS = sorted(ALPHABET)  # GPT-2's ids 0 to 255: printable characters come first
@@ -70,10 +70,14 @@ def check_n_vocab(n_vocab: int) -> None:
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
     """Word, in symbols -> how often it occurs: "a cat a cow" -> a 1, Ġcat 1, Ġa 1, Ġcow 1."""
-    words = Counter()
+    counts = Counter()
     for text in texts:
         for document in text.split(ENDOFTEXT):
-            words.update(split(document))
+            counts.update(stretches(document))
+    words = Counter()
+    for stretch, n in counts.items():
+        for word in split(stretch):
+            words[word] += n
     return Counter({to_symbols(word): n for word, n in words.items()})
 
 

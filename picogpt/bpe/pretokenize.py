@@ -75,3 +75,26 @@ def split(text: str) -> Iterator[str]:
     # A loop over _WORD.finditer(text) gives the same words. findall saves a third of the time
     # that encode takes, but its list has fifteen times the memory of the text: hence blocks.
     return chain.from_iterable(map(_WORD.findall, _blocks(text)))
+
+
+# A space between two characters of white space, or after one at the end of the text.
+_INNER_SPACE = regex.compile(r"\s (?:\s|$)")
+
+
+def stretches(text: str) -> Iterator[str]:
+    """Text -> stretches of it, which split into the same words and, joined, give the text again.
+
+    "I'll  say: hi2u" -> "I'll", " ", " say:", " hi2u"
+
+    A text has fewer different stretches than words, and str.split finds them in a third of the time:
+    who counts words counts stretches and splits each but once (learn.count_words).
+    """
+    # A space begins a new word if it follows something else than white space, and if something else
+    # follows it. Text where a space does neither is given word by word.
+    for block in _blocks(text):
+        if _INNER_SPACE.search(block):
+            yield from _WORD.findall(block)
+        else:
+            first, *others = block.split(" ")
+            yield first
+            yield from (f" {other}" for other in others)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from picogpt.bpe import ByteLevelBPE, StreamDecoder, load_tokenizer, pretokenize, tokenizer
 from picogpt.bpe.merges import MergeStep, merge, merge_steps
-from picogpt.bpe.pretokenize import ALPHABET, split, to_bytes, to_symbols
+from picogpt.bpe.pretokenize import ALPHABET, split, stretches, to_bytes, to_symbols
 
 FOLDER = Path(__file__).parents[1] / "reference" / "bpe"  # see make_bpe.py
 SMALL = load_tokenizer(FOLDER)
@@ -110,6 +110,18 @@ def test_blocks_change_no_word(text, size):
     whole = list(split(text))
     with patch.object(pretokenize, "_BLOCK", size):
         assert list(split(text)) == whole
+
+
+def test_stretches():
+    assert list(stretches("I'll  say: hi2u")) == ["I'll", " ", " say:", " hi2u"]
+
+
+@given(st.text(st.sampled_from("ab7.'s \n\u3000é")), st.integers(1, 10))
+def test_stretches_have_the_words_of_the_text(text, size):
+    with patch.object(pretokenize, "_BLOCK", size):
+        found = list(stretches(text))
+        assert "".join(found) == text
+        assert [word for stretch in found for word in split(stretch)] == list(split(text))
 
 
 def test_split_takes_little_memory():
