@@ -30,7 +30,7 @@ from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, RED
 from picogpt.classroom.texts import DATA
 from picogpt.evaluate.published import WHY_THEY_DIFFER, other_protocols, published
 from picogpt.evaluate.results import run
-from picogpt.evaluate.wikitext import plain_text, text_figures
+from picogpt.evaluate.wikitext import read_plain_text, text_figures
 from picogpt.model import gpt2
 from picogpt.ops import softmax
 
@@ -79,7 +79,7 @@ print(f"{len(text.split()):6,} words, cut at spaces")
 # %%
 def figures(protocol, window=n_ctx, stride=None):
     """Perplexities and bits per byte of the tale, by one protocol."""
-    whole = plain_text(path, protocol, tokenizer, window, stride)
+    whole = read_plain_text(path, protocol, tokenizer, window, stride)
     results = run([[request] for request in whole.requests], model.params, model.config.n_head)
     nats = [-result["logprobs"][0] for result in results]
     return text_figures(whole.requests, nats, whole, protocol == "stream")

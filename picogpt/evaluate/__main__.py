@@ -9,10 +9,10 @@ from .. import command
 from ..gpt2 import GPT2, load
 from ..weights.find import NAMES
 from .data_files import DATA_FILES, download_data
-from .items import cbt, choice_figures, hellaswag, lambada, lambada_figures, stop_word_ids
+from .protocols import cbt, choice_figures, hellaswag, lambada, lambada_figures, stop_word_ids
 from .published import WHY_THEY_DIFFER, other_protocols, published
 from .results import run
-from .wikitext import Text, plain_text, text_figures, wikitext_items
+from .wikitext import WindowedText, read_plain_text, read_wikitext, text_figures
 
 DESCRIPTION = """\
 How well a model predicts. Each task reads a file in its published format:
@@ -83,17 +83,17 @@ def progress():
     return on_progress
 
 
-def text_of(args: argparse.Namespace, model: GPT2) -> Text:
+def text_of(args: argparse.Namespace, model: GPT2) -> WindowedText:
     """The text of a task that measures perplexity, in windows."""
     n_ctx = model.config.n_ctx
     if args.task == "wikitext":
-        return wikitext_items(args.data, args.protocol, model.tokenizer, n_ctx)
+        return read_wikitext(args.data, args.protocol, model.tokenizer, n_ctx)
     window = args.window or n_ctx
     if window > n_ctx:
         raise ValueError(f"the window is {window}, expected at most n_ctx, {n_ctx}")
     if args.stride and args.stride > window:
         raise ValueError(f"the stride is {args.stride}, expected at most the window, {window}")
-    return plain_text(args.data, args.protocol, model.tokenizer, window, args.stride)
+    return read_plain_text(args.data, args.protocol, model.tokenizer, window, args.stride)
 
 
 def evaluate(args: argparse.Namespace) -> dict:

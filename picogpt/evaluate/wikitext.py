@@ -39,7 +39,7 @@ DETOKENIZE = [
 PAGE = re.compile(r"(?m)^(?= = [^=\n]+ = ?$)")  # " = Title = " stands before each page
 
 
-class Text(NamedTuple):
+class WindowedText(NamedTuple):
     """A text to predict: its windows, and how many words and bytes it has before detokenizing."""
 
     requests: list[Request]
@@ -95,7 +95,7 @@ def _together(
     return [r for text in texts for r in cut(starts + tokenizer.encode(text))]
 
 
-def wikitext_items(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -> Text:
+def read_wikitext(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -> WindowedText:
     """WikiText's file, raw or tokenised.
 
     lm-eval: page by page, detokenized, rolling windows; divided by the words of the file.
@@ -109,19 +109,19 @@ def wikitext_items(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) 
     if protocol == "transformers":
         lines = [line + "\n" if line.strip() else "" for line in text.split("\n")]
         ids = tokenizer.encode("\n\n".join(lines[:-1] if text.endswith("\n") else lines))
-        return Text(strided(ids, n_ctx, n_ctx), n_words, n_bytes)
+        return WindowedText(strided(ids, n_ctx, n_ctx), n_words, n_bytes)
     if protocol == "paper":
         requests = _together([detokenize(text)], tokenizer, lambda ids: own_windows(ids, n_ctx))
-        return Text(requests, n_words + text.count("\n"), n_bytes)
+        return WindowedText(requests, n_words + text.count("\n"), n_bytes)
     pages = [page for page in PAGE.split(text) if page.strip()]
     requests = _together(map(detokenize, pages), tokenizer, lambda ids: rolling(ids, n_ctx))
     n_words = sum(len(re.split(r"\s+", page)) for page in pages)
-    return Text(requests, n_words, sum(len(page.encode()) for page in pages))
+    return WindowedText(requests, n_words, sum(len(page.encode()) for page in pages))
 
 
-def plain_text(
+def read_plain_text(
     path: Path, protocol: str, tokenizer: Tokenizer, window: int, stride: int | None = None
-) -> Text:
+) -> WindowedText:
     """Any text.
 
     documents: each document after <|endoftext|>, windows that overlap by half (score.py).
@@ -133,12 +133,14 @@ def plain_text(
         documents = split_documents(text)
         requests = _together(documents, tokenizer, lambda ids: own_windows(ids, window))
         n_words = sum(len(document.split()) for document in documents)
-        return Text(requests, n_words, sum(len(document.encode()) for document in documents))
+        return WindowedText(
+            requests, n_words, sum(len(document.encode()) for document in documents)
+        )
     if protocol == "stream":
         requests = strided(tokenizer.encode(text), window, stride or window)
     else:
         requests = _together([text], tokenizer, lambda ids: rolling(ids, window))
-    return Text(requests, len(text.split()), len(text.encode()))
+    return WindowedText(requests, len(text.split()), len(text.encode()))
 
 
 def _not_empty(path: Path) -> str:
@@ -149,7 +151,7 @@ def _not_empty(path: Path) -> str:
 
 
 def text_figures(
-    requests: list[Request], nats: list[float], whole: Text, hugging_face: bool
+    requests: list[Request], nats: list[float], whole: WindowedText, hugging_face: bool
 ) -> dict:
     """Perplexities and bits per byte of scored windows; nats: of each window.
 

@@ -25,7 +25,7 @@ def write_items(path: Path) -> None:
 
 
 def ours(path: Path) -> float:
-    from picogpt.evaluate.items import lambada
+    from picogpt.evaluate.protocols import lambada
     from picogpt.evaluate.results import run
 
     model = picogpt.load(FOLDER)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from picogpt.config import flatten
-from picogpt.course.a6_checkpoint.a6 import A6
 from picogpt.course.a6_checkpoint.a6_3_table import restarts_as_entries
+from picogpt.course.a6_checkpoint.a6_assignment import A6
 from picogpt.course.a6_checkpoint.a6_half import read_widened, read_widened_bundle
 from picogpt.course.a6_checkpoint.a6_reference import (
     parameter_tree,

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 import picogpt
 from picogpt.config import Config
 from picogpt.evaluate.__main__ import main
-from picogpt.evaluate.items import STOP_WORDS, clean_hellaswag
+from picogpt.evaluate.protocols import STOP_WORDS, clean_hellaswag
 from picogpt.evaluate.wikitext import detokenize
 from picogpt.weights.export import save_huggingface
 

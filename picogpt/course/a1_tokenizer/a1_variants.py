@@ -9,8 +9,8 @@ from ...bpe.learn import FIRST_SYMBOLS
 from ...bpe.merges import merge
 from ...bpe.pretokenize import byte_alphabet, split, to_bytes, to_symbols
 from ..assignment import question, together
-from .a1 import A1
 from .a1_1_tokens import count_words, random_text, random_word, vocabulary
+from .a1_assignment import A1
 from .a1_reference import decode, encode, learn, merge_word
 
 

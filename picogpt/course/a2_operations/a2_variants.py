@@ -6,8 +6,8 @@ import numpy as np
 
 from ...ops import cross_entropy, gelu, layer_norm, linear, log_softmax, softmax, token_logprobs
 from ..assignment import FLOATS, normal, question, sizes, together
-from .a2 import A2, network_inputs
 from .a2_2_loss import chosen, one_far_above, random_targets
+from .a2_assignment import A2, network_inputs
 
 
 def rms_norm(x: np.ndarray, g: np.ndarray) -> np.ndarray:

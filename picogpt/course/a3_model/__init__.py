@@ -1,1 +1,1 @@
-"""Attention and GPT-2: a3_1_attention.py, a3.py; with ALiBi, with parallel blocks."""
+"""Attention and GPT-2: a3_1_attention.py, a3_assignment.py; with ALiBi, with parallel blocks."""

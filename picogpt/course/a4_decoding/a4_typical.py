@@ -8,9 +8,9 @@ from ...decoding.sampling import keep_top_k, keep_top_p
 from ...ops import log_softmax, softmax
 from ..a3_model.a3_1_attention import random_params
 from ..assignment import FLOATS, question, together
-from .a4 import A4, random_ids
 from .a4_2_sampling import only, random_logits
 from .a4_3_choice import logits_that_tell, spread_out
+from .a4_assignment import A4, random_ids
 from .a4_reference import cached_gpt2, choose_token, draw, generate, new_cache
 
 

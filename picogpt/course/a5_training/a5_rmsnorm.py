@@ -21,10 +21,11 @@ from ...tap import record
 from ...train.adamw import adamw, clip_gradients, zero_moments
 from ...train.schedule import learning_rate
 from ..a2_operations.a2_variants import rms_norm
-from ..a3_model.a3 import random_ids
 from ..a3_model.a3_1_attention import random_input, random_params
+from ..a3_model.a3_assignment import random_ids
 from ..assignment import normal, question, together
-from .a5 import (
+from .a5_3_attention import recorded
+from .a5_assignment import (
     A5,
     back_through_attention,
     back_through_mlp,
@@ -32,7 +33,6 @@ from .a5 import (
     random_batch,
     wrong_batches,
 )
-from .a5_3_attention import recorded
 from .a5_rmsnorm_forward import rms_block, rms_gpt2
 from .a5_rmsnorm_gradient import d_rms_norm, norm_gradients
 

@@ -8,8 +8,8 @@ import numpy as np
 from ...weights.sstable import read_table
 from ...weights.tf_bundle import as_float32
 from ..assignment import question, together
-from .a6 import A6, bundle_values, random_checkpoint
 from .a6_5_tensors import placed, random_placed, tensor_refuses
+from .a6_assignment import A6, bundle_values, random_checkpoint
 from .a6_reference import parameter_tree, read_bundle, read_entry, read_tensor, stored_bytes
 from .a6_writer import FLOAT32, Stored, bundle, random_tensor
 

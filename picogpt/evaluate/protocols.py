@@ -1,4 +1,4 @@
-"""The published tasks: how each file is read, and what each protocol asks of an item.
+"""LAMBADA, HellaSwag and CBT: how each file is read, and what each protocol asks of an item.
 
 An item is a list of requests (see request.py) with the number of the right one. Where nothing is
 to be chosen (LAMBADA, WikiText) there is one right request, or a text in several windows.
