@@ -25,7 +25,7 @@ from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
 from .files import check_free
 from .model import gpt2
-from .other_names import hint_arguments, unknown_attribute
+from .other_names import MODEL_NAMES, hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
 from .weights import CheckpointError
 from .weights.export import save_huggingface
@@ -34,21 +34,6 @@ from .weights.model_folder import read_model, without_surplus
 
 if TYPE_CHECKING:
     from .explain.assembly import Explanation
-
-# What other libraries call parts of a model.
-OTHER_NAMES = {
-    **dict.fromkeys(("num_parameters", "n_parameters", "num_params"), "model.n_params"),
-    **dict.fromkeys(("from_pretrained", "load"), "picogpt.load(name_or_folder)"),
-    "save_pretrained": "model.save(folder)",
-    **dict.fromkeys(("forward", "logits"), "model(ids)"),
-    **dict.fromkeys(("encode", "tokenize"), "model.tokenizer.encode(text)"),
-    "decode": "model.tokenizer.decode(ids)",
-    **dict.fromkeys(("vocab_size", "n_vocab"), "model.config.n_vocab"),
-    **dict.fromkeys(("eos_token_id", "eos_token"), "model.tokenizer.endoftext"),
-    "bos_token_id": "model.tokenizer.bos",
-    **dict.fromkeys(("state_dict", "parameters", "weights"), "model.params"),
-    **dict.fromkeys(("perplexity", "loss"), "model.score(text).perplexity"),
-}
 
 
 class GPT2:
@@ -79,7 +64,7 @@ class GPT2:
         return f"GPT2({sizes}: {self.n_params:,} parameters)"
 
     def __getattr__(self, name: str):
-        raise unknown_attribute(self, name, OTHER_NAMES)
+        raise unknown_attribute(self, name, MODEL_NAMES)
 
     @property
     def n_params(self) -> int:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import wraps
 from inspect import signature
 
+# What they call an argument of generate.
 ARGUMENTS = {
     **dict.fromkeys(
         ("max_length", "max_tokens", "max_output_tokens", "n_tokens"), "max_new_tokens"
@@ -22,6 +23,33 @@ ARGUMENTS = {
     "bad_words_ids": "banned",
     "random_state": "seed",
     "prompt_lookup_num_tokens": "lookup",
+}
+
+# What they call a part of a model, and a part of a tokenizer.
+MODEL_NAMES = {
+    **dict.fromkeys(("num_parameters", "n_parameters", "num_params"), "model.n_params"),
+    **dict.fromkeys(("from_pretrained", "load"), "picogpt.load(name_or_folder)"),
+    "save_pretrained": "model.save(folder)",
+    **dict.fromkeys(("forward", "logits"), "model(ids)"),
+    **dict.fromkeys(("encode", "tokenize"), "model.tokenizer.encode(text)"),
+    "decode": "model.tokenizer.decode(ids)",
+    **dict.fromkeys(("vocab_size", "n_vocab"), "model.config.n_vocab"),
+    **dict.fromkeys(("eos_token_id", "eos_token"), "model.tokenizer.endoftext"),
+    "bos_token_id": "model.tokenizer.bos",
+    **dict.fromkeys(("state_dict", "parameters", "weights"), "model.params"),
+    **dict.fromkeys(("perplexity", "loss"), "model.score(text).perplexity"),
+}
+TOKENIZER_NAMES = {
+    **dict.fromkeys(
+        ("eos_token_id", "eot_token", "eos_token"),
+        "tokenizer.endoftext, the id of <|endoftext|>",
+    ),
+    "bos_token_id": "tokenizer.bos, the id of the token that begins a text",
+    **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
+    **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
+    **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
+    "batch_decode": "tokenizer.decode(ids), for each row",
+    **dict.fromkeys(("from_pretrained", "from_file"), "picogpt.load(name_or_folder).tokenizer"),
 }
 
 

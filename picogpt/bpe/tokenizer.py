@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import index
 from typing import NamedTuple
 
-from ..other_names import unknown_attribute
+from ..other_names import TOKENIZER_NAMES, unknown_attribute
 from .added_tokens import ENDOFTEXT as ENDOFTEXT
 from .added_tokens import AddedTokens
 from .merges import MergeStep
@@ -44,7 +44,7 @@ class Tokenizer:
     """
 
     def __init__(self, encoder: dict[str, int], added: AddedTokens):
-        check_ids(encoder, added)
+        check_encoder(encoder, added)
         self.encoder = encoder
         self.added = added
         self.n_vocab = len(encoder)
@@ -84,7 +84,7 @@ class Tokenizer:
         return self.n_vocab
 
     def __getattr__(self, name: str):
-        raise unknown_attribute(self, name, OTHER_NAMES)
+        raise unknown_attribute(self, name, TOKENIZER_NAMES)
 
     def __call__(self, *_, **__):
         raise TypeError("a tokenizer is not called: tokenizer.encode(text) gives the ids")
@@ -159,21 +159,6 @@ class Tokenizer:
         return "\n".join(lines)
 
 
-# What other libraries call it.
-OTHER_NAMES = {
-    **dict.fromkeys(
-        ("eos_token_id", "eot_token", "eos_token"),
-        "tokenizer.endoftext, the id of <|endoftext|>",
-    ),
-    "bos_token_id": "tokenizer.bos, the id of the token that begins a text",
-    **dict.fromkeys(("vocab_size", "get_vocab_size"), "tokenizer.n_vocab"),
-    **dict.fromkeys(("vocab", "get_vocab"), "tokenizer.encoder, token -> id"),
-    **dict.fromkeys(("tokenize", "encode_ordinary", "encode_batch"), "tokenizer.encode(text)"),
-    "batch_decode": "tokenizer.decode(ids), for each row",
-    **dict.fromkeys(("from_pretrained", "from_file"), "picogpt.load(name_or_folder).tokenizer"),
-}
-
-
 class StreamDecoder:
     """Decodes ids as they come, for text that is shown while it is written.
 
@@ -224,7 +209,7 @@ def without_surrogates(text: str) -> str:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def check_ids(encoder: dict[str, int], added: AddedTokens) -> None:
+def check_encoder(encoder: dict[str, int], added: AddedTokens) -> None:
     """Raise ValueError unless the ids have no gaps, and the tokens with a meaning have ids."""
     for token in (added.eos, added.bos):
         if token not in encoder:

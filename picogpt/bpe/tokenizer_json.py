@@ -52,9 +52,9 @@ def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
     if (path := folder / "tokenizer.json").is_file():
         described = read_json(path)
     elif (path := folder / "vocab.json").is_file() or (folder / "merges.txt").is_file():
-        described = describe_bpe(path)
+        described = describe_bpe_files(path)
     elif (path := folder / "vocab.txt").is_file():
-        described = describe_wordpiece(path)
+        described = describe_wordpiece_file(path)
     else:
         path = next(folder / name for name in SENTENCEPIECE if (folder / name).is_file())
         raise ValueError(f"{path}: is SentencePiece's, which picogpt does not read{INSTEAD}")
@@ -71,7 +71,7 @@ def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
         raise ValueError(f"{path}: {error}") from None
 
 
-def describe_bpe(path: Path) -> dict:
+def describe_bpe_files(path: Path) -> dict:
     """vocab.json, and merges.txt beside it, as tokenizer.json would describe them."""
     vocab, merges = read_json(path), read_merges(path.with_name("merges.txt"))
     byte_level = {"type": "ByteLevel", "add_prefix_space": False}
@@ -79,7 +79,7 @@ def describe_bpe(path: Path) -> dict:
     return {"pre_tokenizer": byte_level, "decoder": byte_level, "model": model}
 
 
-def describe_wordpiece(path: Path) -> dict:
+def describe_wordpiece_file(path: Path) -> dict:
     """vocab.txt, whose tokens have the numbers of their lines as ids, likewise."""
     tokens = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
     vocab = {token: i for i, token in enumerate(tokens)}

@@ -3,7 +3,7 @@
 Sizes without a published figure are left out. "paper" is Radford et al. 2019, Table 3.
 """
 
-SIZES = ("124M", "355M", "774M", "1558M")
+from ..config import SIZES
 
 # (task, protocol): (what, the figures of SIZES or fewer, source)
 PUBLISHED = {
@@ -61,7 +61,7 @@ def published(task: str, protocol: str, model: str | None) -> list[str]:
     """Lines with the figures for a model, or none: "accuracy 45.99 (paper)"."""
     if model not in SIZES:
         return []
-    size = SIZES.index(model)
+    size = list(SIZES).index(model)
     return [
         f"{what} {figures[size]} ({source})"
         for what, figures, source in PUBLISHED.get((task, protocol), [])

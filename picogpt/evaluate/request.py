@@ -14,8 +14,6 @@ from ..bpe import Tokenizer
 from ..model import gpt2
 from ..ops import token_logprobs
 
-TOKENS_AT_ONCE = 2048  # in a batch
-
 
 class Request(NamedTuple):
     """ids [n_tokens]; the last n_scored of them are targets, each predicted from all before it."""

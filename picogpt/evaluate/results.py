@@ -14,7 +14,8 @@ import numpy as np
 from ..config import flatten
 from ..files import parse_json
 from ..weights.activation_functions import function_name
-from .request import TOKENS_AT_ONCE, Request, reply
+from .request import Request, reply
+from .score import TOKENS_AT_ONCE
 
 
 def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], banned) -> str:
@@ -28,7 +29,7 @@ def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], b
     return hashed.hexdigest()
 
 
-def groups(items: Sequence[Sequence[Request]], done: Collection[int]) -> list[list[int]]:
+def batches(items: Sequence[Sequence[Request]], done: Collection[int]) -> list[list[int]]:
     """Numbers of the items that are computed together: of about equal length, the longest first."""
     longest = [max(len(request.ids) for request in requests) for requests in items]
     left = [i for i in sorted(range(len(items)), key=lambda i: -longest[i]) if i not in done]
@@ -62,7 +63,7 @@ def run(
     try:
         if file and not file.tell():
             file.write(json.dumps({"run": name}) + "\n")
-        for group in groups(items, results):
+        for group in batches(items, results):
             requests = [request for i in group for request in items[i]]
             replies = iter(reply(requests, params, n_head, banned))
             for i in group:

@@ -16,7 +16,7 @@ NAMES = (*SIZES, BUNDLED)
 
 # What others call the released models: Hugging Face's names, and the sizes by which OpenAI first
 # counted them.
-OTHER_NAMES = {
+ALIASES = {
     **dict.fromkeys(("gpt2", "gpt2-small", "117m"), "124M"),
     **dict.fromkeys(("gpt2-medium", "345m"), "355M"),
     **dict.fromkeys(("gpt2-large", "762m"), "774M"),
@@ -38,7 +38,7 @@ def find_model(name_or_folder: str | Path | None, offline: bool) -> Path:
         return find_default(offline)
     if isinstance(name_or_folder, str):
         name = name_or_folder.lower().removeprefix("openai-community/")
-        name_or_folder = OTHER_NAMES.get(name, name_or_folder)
+        name_or_folder = ALIASES.get(name, name_or_folder)
     if name_or_folder == BUNDLED:
         return Path(__file__).parents[1] / "bundled" / BUNDLED
     if name_or_folder in SIZES:

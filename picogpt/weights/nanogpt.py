@@ -16,8 +16,8 @@ from .errors import CheckpointError, about
 from .huggingface import huggingface_name
 from .pytorch import read_pytorch, state_dict
 
-# Our size -> nanoGPT's.
-SIZES = {
+# Our name of a size -> nanoGPT's.
+SIZE_NAMES = {
     "n_vocab": "vocab_size",
     "n_ctx": "block_size",
     "n_embd": "n_embd",
@@ -37,7 +37,7 @@ def read_nanogpt(folder: Path, dtype: str | None = None) -> tuple[Config, dict]:
     with about(path):
         if type(found) is not dict or type(found.get("model_args")) is not dict:
             raise CheckpointError("it has no model_args: not a checkpoint of nanoGPT")
-        sizes = {ours: found["model_args"].get(theirs) for ours, theirs in SIZES.items()}
+        sizes = {ours: found["model_args"].get(theirs) for ours, theirs in SIZE_NAMES.items()}
         config = Config(**sizes)
         tensors = state_dict(found.get("model"))
         flat = {}

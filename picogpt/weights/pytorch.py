@@ -69,14 +69,14 @@ class TorchTensor(NamedTuple):
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
         if 0 not in self.shape and last >= self.storage.n:
             raise CheckpointError(f"reaches beyond the {self.storage.n} numbers of its storage")
-        numbers = widen(data, self.storage.dtype)
+        numbers = storage_numbers(data, self.storage.dtype)
         view = np.lib.stride_tricks.as_strided(
             numbers[self.offset :], self.shape, [4 * stride for stride in self.strides]
         )
         return np.require(view, requirements=["C", "A"])  # a copy only where it has to be
 
 
-def widen(data: np.ndarray, dtype: str) -> np.ndarray:
+def storage_numbers(data: np.ndarray, dtype: str) -> np.ndarray:
     """The bytes of a storage as float32 numbers; a view if they are that already."""
     if dtype == "float64":
         with np.errstate(over="ignore"):  # whether all are finite is looked at later
@@ -117,7 +117,7 @@ def ordered_dict(pairs=()) -> dict:
     return {}
 
 
-NAMES: dict[str, Callable] = {
+STAND_INS: dict[str, Callable] = {
     "collections OrderedDict": ordered_dict,
     "torch._utils _rebuild_tensor": rebuild_tensor,
     "torch._utils _rebuild_tensor_v2": rebuild_tensor,
@@ -173,14 +173,14 @@ def read_zip(path: Path, data: np.ndarray) -> tuple[object, Reader]:
 
     if "byteorder" in members and bytes(stored("byteorder")) != b"little":
         raise CheckpointError("its numbers have their highest byte first")
-    made = Machine(beginning(stored("data.pkl")), NAMES, Storages()).run()
+    made = Machine(beginning(stored("data.pkl")), STAND_INS, Storages()).run()
     return made, lambda tensor: tensor.array(stored(f"data/{tensor.storage.key}"))
 
 
 def read_legacy(data: np.ndarray) -> tuple[object, Reader]:
     """See read_pytorch; the format before PyTorch 1.6."""
     storages = Storages()
-    machine = Machine(beginning(data), NAMES, storages)
+    machine = Machine(beginning(data), STAND_INS, storages)
     if machine.run() != LEGACY_MAGIC:
         raise CheckpointError("it does not begin as a file of torch.save does")
     protocol, system, made, keys = (machine.run() for _ in range(4))

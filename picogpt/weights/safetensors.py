@@ -157,12 +157,12 @@ def write_safetensors(path: Path, tensors: dict[str, np.ndarray], dtype: str = "
         for name, x in tensors.items():
             try:
                 with np.errstate(over="raise"):
-                    file.write(to_bytes(x, header[name]["dtype"]))
+                    file.write(as_stored(x, header[name]["dtype"]))
             except FloatingPointError:
                 raise ValueError(f"tensor {name!r} holds numbers too large for {dtype}") from None
 
 
-def to_bytes(x: np.ndarray, kind: str) -> np.ndarray:
+def as_stored(x: np.ndarray, kind: str) -> np.ndarray:
     """The numbers of x in the order and the dtype of the file."""
     if kind == "BF16":
         return to_bfloat16(x).astype("<u2", copy=False)
