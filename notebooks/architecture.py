@@ -38,7 +38,8 @@ def text(
 
 def box(x: float, y: float, width: float, words: str, colour: str, full: bool = False) -> str:
     """A labelled box, 28 high, with its centre at x, y."""
-    fill, ink = (colour, "white") if full else ("white", "black")
+    fill = colour if full else "white"
+    ink = "white" if full and colour not in (ORANGE, PINK) else "black"
     return (
         f'<rect x="{x - width / 2}" y="{y - 14}" width="{width}" height="28" rx="6" fill="{fill}" '
         f'stroke="{colour}" stroke-width="1.8"/>' + text(x, y + 4.5, words, colour=ink)

@@ -9,17 +9,19 @@
 # Python, and no knowledge of language models. About 20 minutes.
 #
 # To run the cells yourself, type `make lab` in the project's folder. Run them from top to bottom,
-# with Shift + Enter. Where it says **Guess first**, do: whoever has guessed wrong remembers what is
-# right. Cells that only draw are folded; three dots open them.
+# with Shift + Enter. Where it says **Guess first**, do: a wrong guess makes the right answer stick.
+# Some cells that only draw are collapsed; click the three dots to open them.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -40,11 +42,11 @@ model = picogpt.load(MODEL)
 #
 # `fairytale` is a small GPT-2 that comes with picogpt. It has read tales and stories and nothing
 # else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI published in
-# 2019, and runs in the same code; they are only fewer and smaller. Three things are all there is to
-# it: its sizes, its parameters (numbers that were learned), and its tokenizer.
+# 2019, and runs on the same code; there are just fewer parts, and they are smaller. It consists of
+# just three things: its sizes, its parameters (numbers that were learned), and its tokenizer.
 
 # %%
-print(model.config)
+print(model.config)  # explained in 0.7
 n_params = sum(x.size for x in flatten(model.params).values())
 print(f"{n_params:,} parameters")
 print(f"{model.tokenizer.n_vocab:,} tokens in the vocabulary")
@@ -66,9 +68,9 @@ assert model.tokenizer.decode(ids) == sentence
 # %% [markdown]
 # ## 0.3 Ask it
 #
-# Called with ids, the model gives for every position a row of scores, the **logits**: one for each
-# token of the vocabulary, as the token that may come next. `softmax` turns a row of logits into
-# probabilities.
+# Given ids, the model returns a row of scores for each of them, the **logits**: one score for every
+# token of the vocabulary, saying how well it would fit as the next one. `softmax` turns a row of
+# logits into probabilities.
 #
 # **Guess first.** What comes after "The king had three"? Think of three words, and of how sure you
 # are of the first.
@@ -98,9 +100,10 @@ print(prompt + model.generate(prompt, 60))
 
 # %% [markdown]
 # That is rather dull. With a **temperature** it draws the token at random, with the probabilities
-# that the model gives (at temperature 1) or with ones that favour the likely tokens (below 1).
-# `top_k=40` keeps it from ever drawing one that is not among the forty likeliest. A **seed** makes
-# the draw repeatable; without one, every text is another.
+# that the model gives (at temperature 1) or, below 1, with probabilities that favour the likely
+# tokens. `top_k=40` lets it draw only from the forty likeliest. A **seed** makes the draw
+# repeatable; without one, you get a different text each time. Where the model draws the special
+# token `<|endoftext|>`, the text is over, even if you asked for more.
 
 # %%
 for seed in (1, 2, 3):
@@ -121,9 +124,10 @@ for piece in model.stream("'Good morning,' said the", 60, temperature=0.8, seed=
 #
 # `steps` gives more than the text. Each step knows what the model had in mind: all the logits, the
 # log-probability of the token that was drawn, and the likeliest ones. Each column of the picture is
-# a step; what was drawn has an orange frame, and stands above the column.
+# a step, with the model's own probabilities (before `top_k` left only these six); the drawn token
+# has an orange frame and is repeated above the column.
 #
-# **Guess first.** In how many of ten places will the token that was drawn not be the likeliest one?
+# **Guess first.** In how many of the ten steps will the drawn token not be the likeliest?
 
 # %% alt="A table of columns, one for each token that was written: the likeliest candidates with their probabilities, and a frame around the one that was drawn."
 columns = []
@@ -133,6 +137,8 @@ for step in model.steps(prompt, 10, temperature=1.0, top_k=6, seed=3):
     shares = [np.exp(candidate.logprob) for candidate in candidates]
     (written,) = token_labels(model.tokenizer, [step.id])
     columns.append((written, list(zip(names, shares, strict=True))))
+n_others = sum(written != candidates[0][0] for written, candidates in columns)
+print(f"{n_others} of {len(columns)} tokens are not the likeliest")
 
 drawings.alternatives(columns)
 plt.show()
@@ -140,26 +146,34 @@ plt.show()
 # %% [markdown]
 # Every text that a language model writes is one path out of very many. In some places there is
 # hardly a choice, in others the whole story turns on a draw. `python -m picogpt --show-probs`
-# prints the same as a table.
+# prints the same information as a table.
 #
 # ## 0.6 Let it judge
 #
 # The model can read as well as write. `score` goes through a text and notes for each token how
-# likely the model thought it, given what comes before. The logarithm, with the opposite sign, is
-# called its **surprise**: 0 nats for a token that was certain, 6.9 nats for one that had a chance
-# of one in a thousand.
+# likely the model thought it, given what comes before. (It puts `<|endoftext|>` in front, so that
+# the first token can be judged too.) Take the natural logarithm of that probability, the token's
+# *log-probability*, and change its sign: this is the token's **surprise**, measured in nats. It is
+# 0 nats for a token that was certain, 6.9 nats for one that had a chance of one in a thousand. Here
+# is a tale:
+
+# %%
+print(textwrap.fill(TALE, 100))
+
+# %% [markdown]
+# The picture shows it once more: the darker a token's background, the greater its surprise.
 #
 # **Guess first.** Which words of the tale will be the darkest: the common ones, the rare ones, or
 # the first of each sentence?
 
-# %% alt="The tale, each token on a ground that is the darker the more it surprised the model. New names and things are dark, the ends of set phrases light."
+# %% alt="The tale, each token on a ground that is the darker the more it surprised the model. The ends of set phrases are light."
 score = model.score(TALE)
 drawings.surprise_text(token_labels(model.tokenizer, score.ids), -score.logprobs)
 plt.show()
 
 # %% [markdown]
-# The background is dark where something new enters the tale. It is light where a phrase only has
-# to be completed, as after "Once upon a", or where somebody speaks who has spoken before. The
+# The background is dark where the text could have gone on in many other ways, with whatever word,
+# common or rare. It is light where a phrase only has to be completed, as after "Once upon a". The
 # mean surprise is the measure by which language models are trained and compared. It is also called
 # the **loss** ([notebook 7](07_training.ipynb) makes it small):
 
@@ -167,16 +181,15 @@ plt.show()
 assert np.isclose(score.nats_per_token, -score.logprobs.mean())
 assert np.isclose(score.perplexity, np.exp(score.nats_per_token))
 print(f"{score.nats_per_token:.2f} nats per token")
-print(f"{score.perplexity:.1f} perplexity: as if it had to guess among so many tokens each time")
-print(f"{score.bits_per_byte:.2f} bits per byte: what the text would take, compressed with it")
+print(f"{score.perplexity:.1f} perplexity: as if each token were one of that many likely ones")
+print(f"{score.bits_per_byte:.2f} bits per byte: the size of the text, compressed with this model")
 
 # %% [markdown]
-# A text that makes no sense is more surprising. Here is one sentence, made worse step by step:
+# A text that makes no sense is more surprising. Here is one sentence in five states:
 #
-# **Guess first.** Which is the worst of these: one wrong word, two words swapped, or all letters
-# shuffled? And in what order do the others follow?
+# **Guess first.** Which of the five surprises most, per token? And which in all?
 
-# %% alt="Bars: surprise of five versions of a sentence. It grows from the sentence as it is to the one with shuffled letters."
+# %% alt="Bars: surprise per token of five versions of a sentence, least for the sentence as it is, most for the one with shuffled words."
 sentences = {
     "as it is": "The old woman gave the boy a piece of bread.",
     "one wrong word": "The old woman gave the boy a piece of yellow.",
@@ -184,7 +197,10 @@ sentences = {
     "words shuffled": "Piece boy the the a bread gave of woman old.",
     "letters shuffled": "Eht dol nawmo vage eht oyb a ceiep fo daber.",
 }
-nats = [model.score(text).nats_per_token for text in sentences.values()]
+scores = [model.score(text) for text in sentences.values()]
+nats = [each.nats_per_token for each in scores]
+for name, each in zip(sentences, scores, strict=True):
+    print(f"{name:18} {len(each.ids):3} tokens, {-each.logprobs.sum():5.0f} nats in all")
 fig, ax = plt.subplots(figsize=(8.5, 2.6))
 bars = ax.barh([f"{name}:  {text}" for name, text in sentences.items()], nats, color=ORANGE)
 bars[0].set_color(BLUE)
@@ -194,31 +210,40 @@ ax.set(xlabel="surprise, nats per token")
 plt.show()
 
 # %% [markdown]
+# Shuffled letters fall into twice as many tokens as shuffled words. Many of these pieces are easy
+# to guess once a word has begun, so the mean is lower; in all, they cost most. Mind the difference
+# between a mean and a sum: it comes back in the common mistakes below.
+#
 # ## 0.7 Look inside, and change what you see
 #
-# Here is all of GPT-2 on one page, from the text at the top to the next token at the bottom. In
-# brackets stands the shape of each result: `n_seq` is the number of tokens in the text, and the
-# other names are those of `model.config` above.
+# Here is all of GPT-2 on one page, from the text at the top to the next token at the bottom. The
+# shape of each result is given in brackets. `n_seq` is the number of tokens in the text; the other
+# names are sizes from `model.config` in 0.1: `n_vocab` tokens in the vocabulary, `n_ctx` the most
+# tokens that the model can see at a time (its *context*), `n_embd` numbers for each token,
+# `n_layer` blocks, and in each `n_head` attention heads, of `n_head_dim` = `n_embd` / `n_head`
+# numbers.
 #
 # ![GPT-2 from the text to the next token, with the shape of every result](data/architecture.svg)
 #
 # Four words that all notebooks use:
 #
-# - The **residual stream** is the thick line: for every position one vector of `n_embd` numbers, in
-#   which everything is kept that the model knows at this position.
+# - The **residual stream** is the thick line: for every position one vector of `n_embd` numbers,
+#   which holds everything the model knows at this position.
 # - A **block** reads the stream twice, and each time *adds* something to it: first attention, which
 #   fetches something from earlier positions, then the MLP, which works on each position by itself.
 #   All blocks are built alike; what they have learned is different.
 # - The **loss** is the mean surprise of 0.6.
-# - A **tap** is a place to look in. The model shows it every intermediate result under its name, and
+# - A **tap** lets you look inside. The model hands it every intermediate result, with its name, and
 #   goes on with what the tap gives back. `record` makes a tap that keeps the results, `edit` one
 #   that replaces them.
 #
-# You need not understand the boxes yet: each has its notebook, and each notebook begins with a small
-# drawing that says where you are. Here are the names of the results in the first of the blocks:
+# You need not understand the boxes yet: each has its notebook, and each notebook begins with a
+# small drawing that shows where you are. Here are the names of the results in the first block, for
+# the four ids of "The king had three":
 
 # %%
 activations = {}
+ids = model.tokenizer.encode(prompt)
 model(ids, tap=record(activations))
 print(len(activations), "arrays, among them")
 for name, x in activations.items():
@@ -226,9 +251,9 @@ for name, x in activations.items():
         print(f"    {name:20} {list(x.shape)}")
 
 # %% [markdown]
-# And here is how much more the model is surprised by the text if a part is silenced, one block at
-# a time: its attention, which looks at other tokens, or its MLP, which works on each token alone.
-# (The axis is logarithmic: each line is ten times the one below.)
+# And here is how much more the tale surprises the model when one part of one block is silenced: its
+# attention, which looks at other tokens, or its MLP, which works on each token alone. (The axis is
+# logarithmic: each line is ten times the one below.)
 #
 # **Guess first.** Which single part is missed most: an attention or an MLP, at the beginning, in
 # the middle or at the end?
@@ -245,6 +270,7 @@ for (part, name), colour, shift, hatch in zip(
         tap = edit({f"h.{block}.{name}": np.zeros_like})
         loss = cross_entropy(model(tale[:-1], tap=tap), tale[1:])
         added.append(max(loss - score.nats_per_token, 0.01))
+    print(f"the {part} of block {np.argmax(added)} is missed most: {max(added):.1f} nats more")
     places = np.arange(model.config.n_layer) + shift
     ax.bar(places, added, 0.4, color=colour, hatch=hatch, ec="white", label=f"without {part}")
 ax.set_xticks(range(model.config.n_layer))
@@ -256,13 +282,16 @@ ax.legend(ncols=2, loc="upper right")
 plt.show()
 
 # %% [markdown]
+# In a trained GPT-2 it is mostly the first MLP: all later blocks have learned to read what it
+# writes.
+#
 # ## 0.8 Without Python
 #
 #     python -m picogpt -m fairytale "The king had three"
 #     python -m picogpt -m fairytale --show-probs -n 20 "The king had three"
 #     python -m picogpt -m fairytale
 #
-# The last one asks for one beginning after another. `python -m picogpt --help` lists the rest. To
+# The last one keeps asking you for a beginning. `python -m picogpt --help` lists the rest. To
 # get the real GPT-2 (498 MB), leave `-m fairytale` out, or change the first line of a notebook to
 # `MODEL = "124M"`.
 #
@@ -302,14 +331,15 @@ plt.show()
 # >   does not say that the text is true.
 
 # %% [markdown]
-# **The space.** Three prompts that look nearly the same, and what the model expects after each.
-# In the second one " sons" can no longer come, since its space has been used up; and in the texts
-# that the model has read, the token "sons" hardly ever followed a single space.
+# **The space.** Three prompts that look nearly the same, and what the model expects after each. In
+# the second one " sons" can no longer come, since its space has been used up; and in the texts that
+# the model has read, the token "sons" hardly ever followed a single space. After two spaces it
+# fares no better.
 
 
 # %%
 def chance(before, after):
-    """How likely the model holds it that the tokens of `after` follow those of `before`."""
+    """How likely the model considers the tokens of `after` to follow those of `before`."""
     start, end = model.tokenizer.encode(before), model.tokenizer.encode(after)
     logits = model([*start, *end[:-1]])[len(start) - 1 :]
     return np.exp(token_logprobs(logits, end).sum())
@@ -360,8 +390,8 @@ for text in (
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz
@@ -374,7 +404,7 @@ quiz(0, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# Each is a cell to be filled in, and a cell that checks it. The solutions are at the end;
+# Each has a cell to fill in, and a cell that checks it. The solutions are at the end;
 # JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Write a function that finds the token of a text that surprised the model most, and
@@ -384,15 +414,16 @@ quiz(0, "-----")
 # *Easy.*
 #
 # *Warm-up, without a computer:* What does <code>model.score("The king").logprobs</code> hold, and
-# how many numbers?
+# how many numbers are there?
 #
-# <details><summary>Answer</summary>A log-probability for each token, the first included; the lowest
-# belongs to the token that surprised most.</details>
+# <details><summary>Answer</summary>The log-probability of each token. "The king" has two tokens, so
+# there are two numbers.</details>
 #
 # <details><summary>First hint</summary><code>score</code> has the ids as <code>ids</code>, one for
 # each of its <code>logprobs</code>.</details>
-# <details><summary>Second hint</summary>NumPy's <code>argmin</code> finds the place. Decode the id
-# that stands there, as a list with one id.</details>
+# <details><summary>Second hint</summary>The lowest log-probability belongs to the token that
+# surprised most, and NumPy's <code>argmin</code> finds its place. Decode the id that stands there,
+# as a list with one id.</details>
 
 
 # %%
@@ -404,7 +435,7 @@ def most_surprising(model, text):
 attempt(check_0_1, most_surprising, model)
 
 # %% [markdown]
-# **Exercise 2.** The model as a solver of riddles: given a beginning and some possible endings,
+# **Exercise 2.** Let the model solve riddles: given a beginning and some possible endings,
 # return the ending that the model thinks likeliest. (Mind the sums and means: the endings may
 # have several tokens, and what counts is the whole ending.)
 

@@ -3,8 +3,8 @@
 #
 # ![You are here: a text becomes numbers](data/here_1.svg)
 #
-# **Goal:** turn a text by hand into the numbers that a model reads, and know where this holds
-# surprises.
+# **Goal:** turn a text by hand into the numbers that a model reads, and know where this can
+# surprise you.
 #
 # A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text
 # must be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are
@@ -13,8 +13,8 @@
 # takes the middle road: frequent pieces of words, found by counting, and single bytes for all the
 # rest. About 30 minutes.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
@@ -45,9 +45,9 @@ tokenizer = model.tokenizer
 # %% [markdown]
 # ## 1.1 Bytes
 #
-# A text is stored as bytes, in the encoding UTF-8: one byte for the letters of English, two, three
-# or four for all others. With a token for each of the 256 bytes, every text in the world can be
-# written.
+# A text is stored as bytes, in the encoding UTF-8: one byte for the letters of English, digits and
+# punctuation, two, three or four for every other character. With a token for each of the 256 bytes,
+# every text in the world can be written.
 
 # %% tags=["stable"]
 for character in "kéж猫🙂":
@@ -55,9 +55,10 @@ for character in "kéж猫🙂":
 
 # %% [markdown]
 # Tokens are kept in text files, and bytes such as the space or the line feed would be hard to see
-# there. So each byte gets a visible character as its symbol: its own if it has one, or else one
-# from the alphabets of central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes
-# becomes several strange symbols. Nothing is lost: this is only a way to write bytes down.
+# there. So each byte gets a visible character as its symbol: the one that it has in Latin-1, an old
+# encoding of one byte per character, or, where that is invisible, a letter from the alphabets of
+# central Europe. `Ġ` is a space, `Ċ` a line feed; a letter of several bytes becomes several strange
+# symbols. Nothing is lost: this is only a way to write bytes down.
 #
 # **Guess first.** How many symbols will "猫" have, with a space before it?
 
@@ -68,32 +69,36 @@ for text in ("king", " king", "\n", "é", " 猫"):
 # %% [markdown]
 # ## 1.2 Words
 #
-# First the text is cut into words, and no token will ever reach from one word into the next. A
-# word includes the space *before* it. Digits, letters and punctuation never share a word, except
-# in seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd.
+# First the text is cut into words, and no token will ever reach from one word into the next. A word
+# includes the space *before* it. Digits, letters and punctuation never share a word, except in
+# seven endings with an apostrophe: 's, 't, 're, 've, 'm, 'll and 'd. Of several spaces, the last
+# one goes to the word that follows; the others make a word of their own.
 #
-# **Guess first.** Into how many words will "The king's daughter was 17 years old, and   brave." be
-# cut?
+# **Guess first.** Into how many words will "The king's daughter was 17 years old, and brave." be
+# cut, if there are three spaces before *brave*?
 
 # %% tags=["stable"]
-print(list(split("The king's daughter was 17 years old, and   brave.")))
+words = list(split("The king's daughter was 17 years old, and   brave."))
+print(words)
+print(len(words), "words")
 
 # %% [markdown]
-# Joined, the words are the text again, spaces and all. (The rule is one regular expression, in
-# `picogpt/bpe/pretokenize.py`.)
+# Put back together, the words give the original text, spaces and all. (The rule is one regular
+# expression, in `picogpt/bpe/pretokenize.py`.)
 #
 # ## 1.3 Merges
 #
 # Now each word is a row of symbols, and neighbours are joined, again and again, until nothing
 # more can be joined. A list, which was learned, says which pairs may be joined: its first entries
-# are pairs like `h e` and `Ġ t`, the later ones whole words in the making. **Of all pairs in the
+# are pairs like `h e` and `Ġ t`, the later ones build whole words. **Of all pairs in the
 # word, the one that stands first in the list goes first.** Its place in the list is called its
 # rank.
 #
-# **Guess first.** Which two letters of "shoemaker" will be joined first?
+# **Guess first.** Which two symbols of " shoemaker" will be joined first? (The space before it is
+# one of them.)
 
 # %% tags=["stable"]
-print(tokenizer.explain(" shoemaker"))
+print(tokenizer.explain(" shoemaker"))  # on the left, the rank of each merge
 
 # %% alt="A tree: letters at the bottom, joined step by step to the tokens of the word shoemaker, each joint with its rank."
 drawings.merge_tree(to_symbols(" shoemaker"), tokenizer.merge_steps(" shoemaker"))
@@ -121,8 +126,8 @@ assert [i for word in split(TALE) for i in encode_word(word)] == ids
 
 # %% [markdown]
 # Here is the beginning of a tale as the model reads it. Boxes are tokens (`·` is a space), and
-# below each stands its id, its row in the model's table of vectors. Frequent words are one token,
-# others fall into pieces.
+# below each is its id, the number of its row in the model's table of vectors. Frequent words are
+# one token, others fall into pieces.
 
 # %% alt="The beginning of the tale cut into tokens, each in a box of its own with its id below."
 some = tokenizer.encode("\n\n".join(TALE.split("\n\n")[:2]))
@@ -141,9 +146,9 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 # ## 1.4 Learning the merges
 #
 # Where does the list come from? From counting. Take a text, count all pairs of neighbouring
-# symbols, join the most frequent pair everywhere to a new symbol, write it down, and begin again.
-# You can go on for as long as you have patience: a few thousand merges in the fairy-tale model,
-# 50,000 in GPT-2.
+# symbols, join the most frequent pair everywhere into a new symbol, write it down, and begin again.
+# You can go on for as long as you have patience: nearly 8,000 merges in the fairy-tale model,
+# 50,000 in GPT-2. With the 256 bytes and one special token they make up the vocabulary.
 #
 # **Guess first.** Which pair of letters is the most frequent in the tale?
 
@@ -177,21 +182,23 @@ for number, ((left, right), count) in enumerate(learned):
     print(f"{number:3}  {left:>5} + {right:5} {count:4} times")
 
 # %% [markdown]
-# Our few lines leave open what happens when two pairs are equally frequent. The library has a rule
-# for it: the pair of the older symbols goes first. Where the counts differ, the merges are the
-# same.
+# Of two pairs that are equally frequent, our few lines take the one they met first. The library has
+# another rule: the pair whose symbols were learned earlier goes first. As long as there is no tie,
+# the merges are the same.
 
 # %%
-theirs = list(islice(learn_merges_plainly(count_words([TALE])), 3))
-assert theirs == [pair for pair, _ in learned[:3]]
+theirs = list(islice(learn_merges_plainly(count_words([TALE])), len(learned)))
+n_same = next(n for n, (pair, _) in enumerate(learned) if pair != theirs[n])
+print(f"{n_same} are the same. The next one is ours {learned[n_same][0]}, theirs {theirs[n_same]}")
 
 # %% [markdown]
 # Each merge makes texts shorter and the vocabulary longer by one. How much shorter? We encode the
-# tale with the first $n$ merges of the model's list only, and with merges learned from the tale
-# itself.
+# tale twice: with only the first $n$ merges of the model's list, and with $n$ merges learned from
+# the tale itself.
 #
-# **Guess first.** Which list is better for this one tale, the model's merges from millions of
-# words, or the few hundred that were learned from the tale itself?
+# **Guess first.** Which list gives fewer tokens, that is, more bytes for each, for this one tale:
+# the model's merges from millions of words, or the few hundred that were learned from the tale
+# itself?
 
 
 # %% alt="Two curves of bytes per token against the number of merges, both rising: with merges learned from this very text, and with those of the model."
@@ -214,18 +221,18 @@ for merges, style, label in (
     ax.plot(np.array(x) + 1, y, style, color=BLUE if merges is models else ORANGE, label=label)
 ax.set_xscale("log")
 ax.set_xticks([1, 11, 101, 1001, 10001], ["0", "10", "100", "1,000", "10,000"])
+ax.minorticks_off()
 ax.set(
-    xlabel="merges used", ylabel="bytes per token", title="A text becomes shorter with every merge"
+    xlabel="merges used", ylabel="bytes per token", title="With every merge a token holds more"
 )
 ax.legend()
 plt.show()
 
 # %% [markdown]
-# Merges learned from one short text soon spell out its words. Are they of use for another text? We
-# encode a whole tale of another book, with them, and with as many of the model's:
+# Merges learned from one short text soon spell out its words. Are they any use for another text? We
+# encode a whole tale from another book, first with them, then with as many of the model's:
 
 # %%
-
 OTHER = (DATA / "olive.txt").read_text("utf-8")
 for merges, label in (
     ([], "no merges: a token for each byte"),
@@ -251,18 +258,18 @@ for text in ("king", " king", "King", " King", "KING", "  king"):
     print(f"{text!r:9} {found!s:22} {token_labels(tokenizer, found)}")
 
 # %% [markdown]
-# **Spelling.** Two letters swapped, as in the last line, and the word falls apart into pieces that
-# have nothing to do with it.
+# **Spelling.** Swap two letters, as in the last line below, and the word falls apart into pieces
+# unrelated to it.
 
 # %% tags=["stable"]
 for text in (" princess", " princesses", " prinecss"):
     print(f"{text!r:14} {token_labels(tokenizer, tokenizer.encode(text))}")
 
 # %% [markdown]
-# **Numbers** are cut where the merges happen to leave off: digit by digit in a vocabulary that was
-# learned from stories, which have few of them, and into groups of one to four digits, rarely
-# more, in GPT-2's. Nothing in it knows of tens and thousands, which makes arithmetic harder than it
-# needs to be.
+# **Numbers** are cut wherever the merges happen to stop: digit by digit in a vocabulary that was
+# learned from stories, which have few of them. (GPT-2's vocabulary cuts them into groups of one to
+# four digits, rarely more.) Nothing in it knows of tens and thousands, which makes arithmetic
+# harder than it needs to be.
 
 # %% tags=["stable"]
 for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
@@ -270,8 +277,10 @@ for text in (" 1000", " 1001", " 1812", " 1999", " 123456"):
 
 # %% [markdown]
 # **Other languages.** The merges were learned from English. The same sentence, the first of Article
-# 1 of the Universal Declaration of Human Rights, costs other languages far more tokens: more to pay
-# for, and less room in the context. Where no merge fits, every byte is a token.
+# 1 of the Universal Declaration of Human Rights, costs other languages far more tokens. That means
+# more to compute, and more to pay for where tokens are paid for; and less text fits into the
+# context, the limited number of tokens that a model sees at a time. Where no merge fits, every byte
+# is a token.
 #
 # **Guess first.** Which of the six languages takes the most tokens? And the most tokens for each
 # character?
@@ -303,11 +312,15 @@ ax.invert_yaxis()
 ax.set(xlabel="number", title="The same sentence in six languages")
 ax.legend()
 plt.show()
+most = list(SENTENCES)[np.argmax(n_tokens)]
+densest = list(SENTENCES)[np.argmax(np.divide(n_tokens, characters))]
+ratio = max(np.divide(n_tokens, characters))
+print(f"The most tokens: {most}. The most for each character: {densest}, with {ratio:.1f}.")
 
 # %% [markdown]
-# **Halves of characters.** A character may be cut in the middle, and a token that holds one of
-# its bytes is no text by itself. Decoding shows `�` for it. A program that prints a text while it
-# is being written has to hold such bytes back until the rest has come, as `StreamDecoder` does.
+# **Halves of characters.** A character may be cut in the middle, and a token that holds only part
+# of its bytes is not text by itself. Decoding shows `�` for it. A program that prints a text while
+# it is being written has to hold such bytes back until the rest has come, as `StreamDecoder` does.
 
 # %% tags=["stable"]
 cat = tokenizer.encode("猫")
@@ -320,20 +333,21 @@ print("held back:     ", [decoder.push(i) for i in cat])
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A `<bos>` token at the beginning.* GPT-2 has none, and no `<eos>`, `<pad>` or `<unk>`
-# >   either. It has one special token, `<|endoftext|>`, which stood between two documents in
-# >   training. A made-up `<bos>` is read as the characters that it is.
+# > - *A `<bos>` token at the beginning.* Other models have special tokens for the beginning and end
+# >   of a text (`<bos>`, `<eos>`), for filling up (`<pad>`) and for unknown words (`<unk>`). GPT-2
+# >   has none of these. It has one special token, `<|endoftext|>`, which stood between two
+# >   documents in training. A made-up `<bos>` is read as the characters it is made of.
 # > - *A space at the end of a prompt.* The next word would bring its own.
 # > - *Pieces encoded one by one*: the ids of two texts, one after the other, need not be the ids of
 # >   the two texts joined.
 # > - *The longest token that fits*, instead of the merges by rank.
 # > - *Users who type `<|endoftext|>`*: they must not get the token, or they could end the document.
-# > - *One word, one token.* In English it is nearer to four tokens for three words.
+# > - *One word, one token.* In English it is closer to four tokens for every three words.
 
 # %% [markdown]
-# **`<bos>`.** What the model loses on the tale (the loss is the mean surprise of a token, in nats,
-# [notebook 0](00_quick_start.ipynb)): on its second token and all later ones, as the first cannot be predicted from
-# nothing. What was put in front does not count.
+# **`<bos>`.** Here is the model's loss on the tale, the mean surprise of a token in nats ([notebook
+# 0](00_quick_start.ipynb)). It is taken from the second token on, since the first cannot be
+# predicted from nothing; what was put in front is not counted.
 
 
 # %%
@@ -351,10 +365,10 @@ for name, prefix in {
     print(f"{name:26} {len(prefix)} tokens, loss {loss_after(prefix):.3f}")
 
 # %% [markdown]
-# Characters that the model has never seen before a tale cost something on every token of it. The
-# real token costs next to nothing, and it need not help either: a text that begins with "Once upon
-# a time" says itself where it begins. What it is for is the first token. Without it nothing stands
-# before that one, and there is nothing to predict it from:
+# Characters that the model has never seen in front of a tale make the mean worse. The real token
+# costs next to nothing, and it need not help either: a text that begins with "Once upon a time"
+# makes it clear by itself that it is a beginning. The token is there for the sake of the first one,
+# which otherwise has nothing before it that it could be predicted from:
 
 # %%
 first = softmax(model([tokenizer.endoftext])[-1])
@@ -410,8 +424,8 @@ print(f"{len(ids)} tokens for {len(TALE.split())} words")
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz
@@ -433,9 +447,9 @@ quiz(1, "-----")
 # *Easy.*
 #
 # <details><summary>First hint</summary>Go through all ids from 0 to <code>tokenizer.n_vocab -
-# 1</code>, but one.</details>
-# <details><summary>Second hint</summary><code>max(..., key=...)</code> takes a function that says
-# how large each is.</details>
+# 1</code>, except one.</details>
+# <details><summary>Second hint</summary><code>max(..., key=...)</code> takes a function that gives
+# the size of each item.</details>
 
 # %%
 longest = None  # your answer, an id
@@ -454,8 +468,8 @@ attempt(check_1_1, longest, tokenizer)
 # *Warm-up, without a computer:* Into which tokens does the tokenizer cut "king"? Could the same
 # text be written with other tokens?
 #
-# <details><summary>Answer</summary>Yes: any token can be cut in two, as long as both halves are
-# tokens.</details>
+# <details><summary>Answer</summary>It is a single token, or a few. And yes: any token can be cut in
+# two, as long as both halves are tokens.</details>
 #
 # <details><summary>First hint</summary><code>encode</code> merges as much as it can. So give it
 # something that is cut more finely than it would cut it.</details>
@@ -471,7 +485,7 @@ attempt(check_1_2, not_its_own, tokenizer)
 
 # %% [markdown]
 # **Exercise 3.** One step of learning: which pair of neighbouring symbols is the most frequent?
-# Words are given with the number of times that they occur.
+# Words are given with the number of times that they occur. (There will be no ties.)
 
 # %% [markdown]
 # *Medium.*
@@ -522,9 +536,12 @@ check_1_3(pair_solution)
 # %% [markdown]
 # ## To go on
 #
-# - The code: [`picogpt/bpe/pretokenize.py`](../picogpt/bpe/pretokenize.py), `merges.py`, `tokenizer.py` and `learn.py`, in this
-#   order. To learn a vocabulary of your own: `python -m picogpt.bpe learn --help`.
+# - The code: [`picogpt/bpe/pretokenize.py`](../picogpt/bpe/pretokenize.py), `merges.py`,
+#   `tokenizer.py` and `learn.py`, in this order. To learn a vocabulary of your own: `python -m
+#   picogpt.bpe learn --help`.
 # - Gage 1994, *A New Algorithm for Data Compression*: byte-pair encoding, made to shorten files.
-#   [Sennrich et al. 2016](https://arxiv.org/abs/1508.07909), *Neural Machine Translation of Rare Words with Subword Units*, who used it
-#   on words, for the vocabulary of a model. [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), section 2.2, on bytes.
+#   [Sennrich et al. 2016](https://arxiv.org/abs/1508.07909), *Neural Machine Translation of Rare
+#   Words with Subword Units*, who used it on words, for the vocabulary of a model. [Radford et al.
+#   2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf),
+#   section 2.2, on bytes.
 # - Next: [notebook 2](02_embeddings_norm_gelu.ipynb), what becomes of an id.

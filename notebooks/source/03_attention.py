@@ -7,11 +7,13 @@
 # attention maps of a trained model.
 #
 # Everything else in GPT-2 works on one position at a time, as if the other words were not there.
-# Attention is the only place where a word learns something about the words before it. You need
-# to know what a vector, a matrix product and a probability are. About 35 minutes.
+# Attention is the only place where a word learns something about the words before it. You need to
+# know what a vector, a matrix product and a probability are; in 3.3 also a variance and a
+# derivative. What a block, a head and a tap are, [notebook 0](00_quick_start.ipynb) says in its
+# section 0.7. About 35 minutes.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
@@ -40,27 +42,29 @@ n_layer, n_head, n_head_dim = model.config.n_layer, model.config.n_head, model.c
 # ## 3.1 A dictionary that gives soft answers
 #
 # A Python dictionary compares a *query* with all its *keys*, finds the one that is equal, and
-# returns its *value*. Attention is a dictionary of vectors in which no key needs to be equal:
+# returns its *value*. Attention is a dictionary of vectors in which no key has to match exactly:
 #
 # 1. compare the query with every key: the dot product $q \cdot k_j$ is large where they point the
 #    same way;
-# 2. turn these scores into shares $p_j$ that are positive and sum to 1: that is the softmax;
-# 3. return the mean of the values with these shares: $\sum_j p_j v_j$.
+# 2. turn these scores into shares $p_j$ that are positive and sum to 1, the *attention weights*:
+#    that is the softmax;
+# 3. return the mean of the values with these weights: $\sum_j p_j v_j$.
 #
-# In a transformer every position makes three vectors of its own: a query ("what am I looking
-# for?"), a key ("what can I be found by?") and a value ("what do I tell those who find me?").
-# Each is the position's vector times a matrix that was learned. So the whole of it is
+# In a transformer, which is a model built like the drawing in notebook 0, every position makes
+# three vectors of its own: a query ("what am I looking for?"), a key ("what can I be found by?")
+# and a value ("what do I tell those who find me?"). Each is the position's vector times a matrix
+# that was learned. In one formula:
 #
 # $$\mathrm{attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{Q K^\top}{\sqrt{d}} + M\right) V$$
 #
-# where the rows of $Q$, $K$ and $V$ are the positions' vectors, $d$ is their length (`n_head_dim`),
-# and $M$ is the mask, which we come to below.
+# where the rows of $Q$, $K$ and $V$ are the positions' vectors, $d$ is how many numbers each has
+# (`n_head_dim`), and $M$ is the mask, which we come to below.
 
 # %% [markdown]
 # ## 3.2 One head by hand
 #
-# Three tokens, and vectors of length $d = 4$, chosen so that the arithmetic can be done in the
-# head. Rows are positions.
+# Three tokens, and vectors of $d = 4$ numbers, chosen so that you can do the arithmetic without a
+# calculator. Rows are positions.
 
 # %%
 tokens = ["a", "red", "fox"]
@@ -77,7 +81,7 @@ scores = q @ k.T
 scores
 
 # %% [markdown]
-# **Scale.** Divided by $\sqrt{d} = 2$.
+# **Scale.** The scores are divided by $\sqrt{d} = 2$.
 
 # %% tags=["stable"]
 scaled = scores / math.sqrt(4)
@@ -85,10 +89,11 @@ scaled
 
 # %% [markdown]
 # **Mask.** GPT-2 is trained to guess the next token at all positions at once, so no position may
-# see a later one. Adding $-\infty$ to those scores makes $e^{-\infty} = 0$ of them in the softmax.
+# see a later one. Adding $-\infty$ to those scores turns them into $e^{-\infty} = 0$ in the
+# softmax.
 
 # %% tags=["stable"]
-masked = scaled + causal_mask(3, 0, np.float32)
+masked = scaled + causal_mask(3, 0, np.float32)  # 3 new positions, 0 before them
 masked
 
 # %% [markdown]
@@ -131,13 +136,15 @@ plt.show()
 # A dot product is a sum of $d$ products. If all numbers are independent with mean 0 and variance 1,
 # each product has variance 1, the sum has variance $d$, and so the scores have size $\sqrt{d}$: the
 # longer the vectors, the larger the scores. That is harmless for the scores, but not for the
-# softmax. If one score is far above the others, its share is nearly 1, all others are nearly 0,
-# and *small changes of the scores change nothing*: there is no gradient to learn from. The
-# derivative of the share $p_j$ by its own score is $p_j (1 - p_j)$, which is 0 at both ends.
+# softmax. If one score is far above the others, its share is nearly 1, all others are nearly 0, and
+# *small changes of the scores change nothing*. A model learns from slopes ([notebook
+# 7](07_training.ipynb)): it asks of each number which way it should move, and here the answer is
+# nowhere. The derivative of the share $p_j$ with respect to its own score is $p_j (1 - p_j)$, which
+# is 0 at both ends.
 #
 # Let us measure it: a random query meets 32 random keys, for $d$ from 1 to 1024.
 #
-# **Guess first.** At which length of the vectors is half of the slope lost?
+# **Guess first.** For which $d$ has the softmax without the scale lost half of its slope?
 
 # %% alt="Left, the size of dot products grows as the root of d. Right, the slope of the softmax stays with the scale and falls to nothing without it."
 rng = np.random.default_rng(0)
@@ -154,10 +161,10 @@ for d in sizes:
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3))
 left.loglog(sizes, np.sqrt(sizes), color=GREY, label=r"$\sqrt{d}$")
 left.loglog(sizes, spread, "o", color=BLUE, label="measured")
-left.set(xlabel="length $d$ of the vectors", ylabel="standard deviation of $q \\cdot k$")
+left.set(xlabel="$d$, numbers in a vector", ylabel="standard deviation of $q \\cdot k$")
 right.semilogx(sizes, scaled_slopes, "o-", color=BLUE, label=r"softmax of $q \cdot k / \sqrt{d}$")
 right.semilogx(sizes, slopes, "s--", color=RED, label=r"softmax of $q \cdot k$")
-right.set(xlabel="length $d$ of the vectors", ylabel="sum of all $p_j (1 - p_j)$", ylim=(0, 1))
+right.set(xlabel="$d$, numbers in a vector", ylabel="sum of all $p_j (1 - p_j)$", ylim=(0, 1))
 for ax in (left, right):
     ax.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
     ax.legend()
@@ -165,9 +172,11 @@ left.set_yticks([1, 10], ["1", "10"])
 left.set_title(r"Dot products grow as $\sqrt{d}$ ...")
 right.set_title("... and then the softmax has no slope left")
 plt.show()
+half = next(d for d, s, kept in zip(sizes, slopes, scaled_slopes, strict=True) if s < kept / 2)
+print(f"at d = {half} more than half of the slope is lost")
 
 # %% [markdown]
-# In numbers: of the slope that the scale keeps, without it there would be left
+# In numbers: without the scale, this much of the slope would be left.
 
 # %%
 rng = np.random.default_rng(1)
@@ -175,12 +184,12 @@ for d in (32, 64):
     queries, keys = rng.standard_normal((4000, 1, d)), rng.standard_normal((4000, 32, d))
     dots = queries @ keys.swapaxes(-1, -2)
     slope, scaled_slope = ((p * (1 - p)).sum() for p in map(softmax, (dots, dots / math.sqrt(d))))
-    print(f"with vectors of length {d}: {slope / scaled_slope:.0%}")
+    print(f"with d = {d}: {slope / scaled_slope:.0%}")
 
 # %% [markdown]
 # GPT-2's heads have $d = 64$ in every size; smaller models often have $d = 32$. (This holds for
-# queries and keys whose numbers have size 1, as at the start. Training may make them larger or
-# smaller, and then it chooses itself how sharp a head is.)
+# queries and keys whose numbers have size 1, as they are before training. Training can make them
+# larger or smaller, and so decide how sharp each head is.)
 #
 # ## 3.4 Why the mask comes before the softmax
 #
@@ -193,11 +202,11 @@ masked_late.sum(axis=-1).round(2)
 
 # %% [markdown]
 # And the future still has a say. The denominator of the softmax contains the scores of the later
-# keys, so that the key of "fox" changes what "red" gets from "a":
+# keys, so that the key of "fox" changes the weight that "red" gives to "a":
 
 # %% tags=["stable"]
 other_k = k.copy()
-other_k[2] = [0, 3, 0, 3]  # another third word
+other_k[2] = [0, 3, 0, 3]  # a different third word
 late = softmax(q @ other_k.T / 2) * np.tri(3, dtype=np.float32)
 print("mask after the softmax, what red gives to (a, red, fox):")
 print("   before", masked_late[1].round(3), " now", late[1].round(3))
@@ -206,9 +215,8 @@ print("mask before the softmax:")
 print("   before", weights[1].round(3), " now", early[1].round(3))
 
 # %% [markdown]
-# With the mask where it belongs, a changed token cannot reach any earlier position, anywhere in
-# the model. Here one token in the middle of a sentence is replaced, and we look at which
-# positions' logits have changed.
+# Now the mask is where it belongs. One token in the middle of a sentence is replaced, and we look
+# at which positions' logits have changed.
 #
 # **Guess first.** Which positions' logits will change: those before the new token, its own, those
 # after it?
@@ -234,6 +242,9 @@ ax.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
+# With the mask before the softmax, a changed token cannot reach any earlier position, anywhere in
+# the model.
+#
 # (In labels, `·` stands for a space, which belongs to the word after it: see notebook 1.)
 #
 # ## 3.5 A softmax that cannot overflow
@@ -254,9 +265,9 @@ print("the same as for 0 1 2:", softmax(np.array([0.0, 1.0, 2.0], np.float32)).r
 #
 # A head can look at two places at once, the subject and the verb. But what it hands over is one
 # vector, the mean of what it found at both, and from a mean nobody can tell which part came from
-# where. To keep two answers apart takes two heads. So GPT-2 cuts each position's query, key and
-# value of `n_embd` numbers into `n_head` pieces of `n_head_dim`, and each piece has an attention of
-# its own. With a tap we record everything that happens to our sentence, each result under its
+# where. It takes two heads to keep two answers apart. So GPT-2 cuts each position's query, key and
+# value of `n_embd` numbers into `n_head` pieces of `n_head_dim`, and each piece gets its own
+# attention. With a tap we record everything that happens to our sentence, each result under its
 # name (`h.0.` is the first block), and follow the shapes through the attention of that block:
 
 # %%
@@ -277,20 +288,23 @@ assert np.array_equal(activations["h.0.attn.q"][2], qkv[:, columns])
 
 # %% [markdown]
 # At the end the heads' outputs are laid side by side (`merged`) and multiplied by `c_proj`. A
-# matrix product is a sum over the inner index, so it can be cut in the same pieces: *what the
-# block adds is the sum of what each head adds*, plus one bias.
+# matrix product is a sum over the inner index, so it can be cut into the same pieces: *what the
+# block's attention adds is the sum of what each head adds*, plus one bias.
 #
 # $$\mathrm{merged}\; W + b = \sum_{h} \mathrm{head}_h\, W_h + b$$
 #
-# So heads are independent readers and writers, and it makes sense to speak of what one of them
-# does.
+# Here $W$ is the matrix of `c_proj`, $b$ its bias, and $W_h$ those `n_head_dim` rows of $W$ that
+# the numbers of head $h$ meet. So heads are independent readers and writers, and it makes sense to
+# speak of what one of them does.
 #
-# **Guess first.** Do all heads of a block add about as much, or do few of them do most of it?
+# **Guess first.** Do all heads of a block add about the same amount, or do a few of them do most of
+# the work?
 
 # %% alt="A matrix of heads and tokens: how long the vector is that each head of block 0 adds at each position."
 heads = activations["h.0.attn.heads"]  # [n_head, n_seq, n_head_dim]
 w, b = (model.params["h"][0]["attn"]["c_proj"][name] for name in "wb")
-written = heads @ w.reshape(n_head, n_head_dim, -1)  # [n_head, n_seq, n_embd]
+pieces = w.reshape(n_head, n_head_dim, -1)  # W_h of every head
+written = heads @ pieces  # [n_head, n_seq, n_embd]
 assert np.allclose(written.sum(axis=0) + b, activations["h.0.attn.c_proj"], atol=1e-4)
 
 fig, ax = plt.subplots(figsize=(7.5, 3))
@@ -299,19 +313,22 @@ image = heatmap(ax, lengths, [f"head {i}" for i in range(n_head)], labels)
 ax.set_title("What each head of block 0 adds at each position")
 fig.colorbar(image, label="length of the vector")
 plt.show()
+share = lengths.sum(axis=1) / lengths.sum()
+first, second = np.argsort(-share)[:2]
+print(f"heads {first} and {second} add {share[first] + share[second]:.0%} of the summed lengths")
 
 # %% [markdown]
-# The number of parameters and of multiplications does not depend on the number of heads: eight
-# heads of 32 cost what one of 256 costs.
+# The matrices of `c_attn` and `c_proj` have the same size however they are cut: eight heads of 32
+# cost what one of 256 costs, in parameters and in multiplications.
 #
 # ## 3.7 What a trained model looks at
 #
-# Here are the attention weights of all heads on our sentence. A picture's row is the position
-# that looks, its column the one that is looked at; dark means much. Everything above the diagonal
-# is masked.
+# Here are the attention weights of all heads on our sentence. In each map a row is the position
+# that looks, a column the one that is looked at; dark means a large weight. Everything above the
+# diagonal is masked.
 #
-# **Guess first.** Will the maps of the first block look like those of the last? What would a head
-# look like that always looks at the token before?
+# **Guess first.** Will the maps of the first block look like those of the last? What would the map
+# of a head look like that always looks at the previous token?
 
 # %% alt="A grid of small attention maps, one for each head of each block. All are dark on or below the diagonal only."
 maps = attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -325,22 +342,25 @@ for layer, row in enumerate(axes):
         if layer == 0:
             ax.set_title(f"head {head}", fontsize=8)
     row[0].set_ylabel(f"block {layer}", fontsize=8)
+fig.supylabel("rows: query of ...", fontsize=8)
+fig.supxlabel("columns: key of ...", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Some patterns come back in many trained models, more or less clearly, and simple numbers find
-# them. `lookback(maps, n)` is how much each position looks at the one $n$ before it:
+# A head that always looked at the previous token would be a dark line just below the diagonal. Some
+# patterns come back in many trained models, more or less clearly, and simple numbers find them.
+# `lookback(maps, n)` is how much each position looks at the one $n$ before it:
 #
 # - *itself* ($n = 0$): such a head tells a position nothing about others. It works on the token
 #   alone, like a part of the MLP;
 # - the *previous token* ($n = 1$), by which a model sees pairs of words;
-# - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum
-#   to 1, and in GPT-2 124M the first position, which everybody can see, has become a place to
-#   rest, whatever token stands there. A single sentence cannot tell whether that is so in a given
-#   model, or whether a head just looks at this first word: [notebook 8](08_looking_inside.ipynb) measures it on a longer
-#   text.
+# - the *first token*: a head that finds nothing must put its weight somewhere, as it has to sum to
+#   1, and in GPT-2 124M the first position, which everybody can see, has become a place to rest,
+#   whatever token stands there. A single sentence cannot tell whether that is so in a given model,
+#   or whether a head just looks at this first word: [notebook 8](08_looking_inside.ipynb) measures
+#   it on a longer text.
 #
-# **Guess first.** Of the three patterns, which one will the best head show most clearly?
+# **Guess first.** For which of the three patterns will some head reach the largest share?
 
 # %% alt="Three large attention maps: the heads that look most at the token itself, at the previous token, and at the first token."
 mean_on = {
@@ -348,10 +368,15 @@ mean_on = {
     "the previous token": lookback(maps, 1)[..., 1:].mean(axis=-1),
     "the first token": maps[..., 2:, 0].mean(axis=-1),
 }
+even = 1 / np.arange(1, len(ids) + 1)  # weights of a head that looks at everything alike
+alike = {"the first token": even[2:].mean()} | dict.fromkeys(list(mean_on)[:2], even[1:].mean())
 top = {}
 for name, share in mean_on.items():
     top[name] = np.unravel_index(share.argmax(), share.shape)
-    print(f"most on {name:19} block {top[name][0]}, head {top[name][1]}: {share.max():.0%}")
+    print(
+        f"most on {name:19} block {top[name][0]}, head {top[name][1]}: {share.max():.0%} "
+        f"(even weights: {alike[name]:.0%})"
+    )
 
 fig, axes = plt.subplots(1, 3, figsize=(8.5, 3.4), sharey=True)
 for ax, (name, (layer, head)) in zip(axes, top.items(), strict=True):
@@ -364,11 +389,15 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# The explanation page shows the same for any sentence, step by step. Here is a part of it. Choose a
-# token, a block and a head: the queries, keys and values, the scores before and after the scale and
-# the mask, and the weights are all there, with the arcs from the token to those it looks at.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the
-# notebook in Jupyter, and run the cell.)
+# The best heads give their pattern a few times as much as even weights would, and yet none of the
+# maps is clean: in a model as small as this one heads do several things at once. In 124M some heads
+# look at the previous token nearly all the time.
+#
+# `model.explain` makes a page that shows the same for any sentence, step by step. Here is a part of
+# it; it writes a space as `␣`. Choose a token, a block and a head: the queries, keys and values,
+# the scores before and after the scale and the mask, and the weights are all there, with the arcs
+# from the token to those it looks at. (Scripts do not run on GitHub, where the cell below stays
+# empty: open the notebook in Jupyter, and run the cell.)
 
 # %%
 boxes = ["qkv", "scores", "heads", "attention"]
@@ -381,10 +410,10 @@ model.explain("The king had three sons. The king", 0, boxes=boxes, blocks=[0, n_
 # %% [markdown]
 # ## Common mistakes
 #
-# > **All of these are in circulation**, some of them in widely read tutorials. A model with one
-# > of them still runs, and still writes something. The cost can be measured: the loss, in nats
-# > per token, is how surprised the model is by a text it has not seen. For a model that knows
-# > nothing it is $\log n_{\mathrm{vocab}}$.
+# > **You will meet all of these**, some of them in widely read tutorials. A model with one of them
+# > still runs, and still writes something. The cost can be measured: the loss, in nats per token,
+# > is how surprised the model is by a text it has not seen. A model that knows nothing holds all
+# > tokens for equally likely, and its loss is $\log n_{\mathrm{vocab}}$.
 # >
 # > - *No scale*, the scale *after* the softmax, or $\sqrt{n_{\mathrm{embd}}}$ instead of
 # >   $\sqrt{n_{\mathrm{head\,dim}}}$.
@@ -409,7 +438,7 @@ except ValueError as error:
 # these mistakes into the trained model: it remembers each block's queries and keys as they pass,
 # and when the weights come by, it replaces them with those of a wrong rule.
 #
-# **Guess first.** Which of the mistakes in the box costs the most? Which one is hardly to be seen?
+# **Guess first.** Which of the mistakes in the box costs the most, and which the least?
 
 # %%
 tale = np.array(model.tokenizer.encode(TALE))
@@ -421,7 +450,7 @@ def loss(tap) -> float:
 
 def attention_by(rule):
     """A tap under which every block has the attention weights rule(q, k)."""
-    seen = {}
+    seen = {}  # the last q and k that passed
 
     def tap(name, x):
         seen[name.split(".")[-1]] = x
@@ -447,7 +476,7 @@ def over_the_queries(q, k):
 
 def exp_of_softmax(q, k):
     x = np.exp(softmax(scores_of(q, k) + mask))
-    return x / x.sum(axis=-1, keepdims=True)  # without this, all weights were above 1
+    return x / x.sum(axis=-1, keepdims=True)  # without this, all weights would be 1 or more
 
 
 rules = {
@@ -466,7 +495,7 @@ losses = {name: loss(attention_by(rule)) for name, rule in rules.items()}
 # The heads cut by `reshape` need another tap, which undoes the right cut and makes the wrong one.
 
 
-# %% alt="Bars: the loss with each mistake. The right rule has the lowest, and most mistakes come near to a model that knows nothing."
+# %% alt="Bars: the loss with each mistake. The right rule has the lowest; the line at the end is a model that knows nothing."
 def wrong_heads(name, x):
     if name.endswith((".q", ".k", ".v")):
         return merge_heads(x).reshape(x.shape)
@@ -479,17 +508,22 @@ losses["heads cut by reshape"] = loss(wrong_heads)
 assert np.isclose(losses["as it should be"], cross_entropy(model(tale[:-1]), tale[1:]))
 
 loss_bars(losses, model.config.n_vocab)
+costs = {name: x - losses["as it should be"] for name, x in losses.items()}
+del costs["as it should be"]
+for word, name in (("least", min(costs, key=costs.get)), ("most", max(costs, key=costs.get))):
+    print(f"{name} costs {word}: {costs[name]:.1f} nats per token")
 
 # %% [markdown]
-# "No mask" deserves a second look. If the mask is forgotten in *training*, the loss falls to almost
-# nothing, because each position can read its answer at the next one; and the model is useless. If
-# it is forgotten afterwards, as here, the trained heads meet keys that they have never met.
+# Every one of them costs a model dearly, and none of them raises an error. "No mask" deserves a
+# second look. If the mask is forgotten in *training*, the loss falls to almost nothing, because
+# each position can read its answer at the next one; and the model is useless. If it is forgotten
+# afterwards, as here, the trained heads meet keys of a kind that they never met in training.
 
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz
@@ -533,9 +567,9 @@ def attention_by_loop(q, k, v):
 attempt(check_3_1, attention_by_loop)
 
 # %% [markdown]
-# **Exercise 2.** The entropy $-\sum_j p_j \log p_j$ of a row says how widely it spreads: 0 if all
-# weight is on one token. Which head has, on our sentence, the smallest mean entropy over the last
-# five positions? (`0 * log 0` counts as 0; add `1e-9` before the logarithm.)
+# **Exercise 2.** The entropy $-\sum_j p_j \log p_j$ of a row says how widely the weight is spread:
+# 0 if all of it is on one token. Which head has, on our sentence, the smallest mean entropy over
+# the last five positions? (`0 * log 0` counts as 0; add `1e-9` before the logarithm.)
 
 # %% [markdown]
 # *Medium.*
@@ -553,16 +587,17 @@ sharpest = None  # your answer, a pair (block, head), computed from maps
 attempt(check_3_2, sharpest, maps)
 
 # %% [markdown]
-# **Exercise 3.** Attention has no sense of order: keys and values are a heap, not a row. Find
-# edits (a dictionary from an activation's name to a function, see `picogpt/tap.py`) with which the
-# first block's heads give the *last* token the same answer whether the tokens before it stand in
-# their order or in reverse.
+# **Exercise 3.** Attention has no sense of order: keys and values are a heap, not a row. Find edits
+# with which the first block's heads (the activation `h.0.attn.heads`) give the same output for the
+# *last* token whether the tokens before it stand in their order or in reverse. Edits are a
+# dictionary from an activation's name to a function, such as those that silenced a part in notebook
+# 0; `list(activations)` has all the names.
 
 # %% [markdown]
 # *Hard.*
 #
 # <details><summary>First hint</summary>By what could a head know the order at all? It is not in the
-# attention.</details>
+# attention. Look at the first names: <code>list(activations)[:4]</code>.</details>
 # <details><summary>Second hint</summary>Where is the order written into the vectors? Notebook 2,
 # 2.2. Make that the same for all positions.</details>
 
@@ -603,6 +638,9 @@ check_3_3({"wpe": lambda x: 0 * x}, model, ids)
 # %% [markdown]
 # ## To go on
 #
-# - The code: `causal_attention` in [`picogpt/ops.py`](../picogpt/ops.py), `self_attention` in [`picogpt/model.py`](../picogpt/model.py).
-# - [Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), *Attention Is All You Need*, section 3.2, where all this comes from.
-# - Next, [notebook 4](04_forward_pass.ipynb) puts attention and the parts of [notebook 2](02_embeddings_norm_gelu.ipynb) together to the whole of GPT-2.
+# - The code: `causal_attention` in [`picogpt/ops.py`](../picogpt/ops.py), `self_attention` in
+#   [`picogpt/model.py`](../picogpt/model.py).
+# - [Vaswani et al. 2017](https://arxiv.org/abs/1706.03762), *Attention Is All You Need*, section
+#   3.2, where all this comes from.
+# - Next, [notebook 4](04_forward_pass.ipynb) puts attention and the parts of [notebook
+#   2](02_embeddings_norm_gelu.ipynb) together into the whole of GPT-2.

@@ -6,12 +6,12 @@
 # **Goal:** turn logits into text, and see what every setting does to the distribution.
 #
 # A language model does not write. It says how likely each token would be as the next one, and
-# something else must choose, append, and ask again. This notebook is about the
-# choice; [notebook 5b](05b_writing_fast.ipynb) is about the asking. You need [notebook 4](04_forward_pass.ipynb), or at least to know that a softmax turns
-# logits into probabilities. About 30 minutes.
+# something else must choose, append, and ask again. This notebook is about the choice; [notebook
+# 5b](05b_writing_fast.ipynb) is about the asking. You need [notebook 4](04_forward_pass.ipynb), or
+# at least to know that a softmax turns logits into probabilities. About 30 minutes.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
 # > full path of the project's folder, or `git+` and the address of its repository.
 
 # %%
@@ -56,9 +56,9 @@ def show(name, text):
 # %% [markdown]
 # ## 5.1 One step, and the loop around it
 #
-# Two beginnings, of which one leaves little doubt and the other leaves everything open: the ten
-# likeliest next tokens of each, and, on the right, the whole vocabulary from the likeliest to the
-# least likely token, with both axes logarithmic.
+# Here are two beginnings: one leaves little doubt, the other leaves everything open. The picture
+# shows the ten likeliest next tokens of each and, on the right, the whole vocabulary from the
+# likeliest to the least likely token, with both axes logarithmic.
 
 # %% alt="Two bar charts of the ten likeliest next tokens, one with a clear favourite and one without; and both distributions over the whole vocabulary, logarithmic."
 sure = model(tokenizer.encode(SURE))[-1]  # logits [n_vocab]
@@ -106,14 +106,14 @@ print(START + text)
 # %% [markdown]
 # ## 5.2 Always the likeliest
 #
-# Taking the likeliest token sounds like the best one could do. Let it write a longer text, and look
-# at the probability of each token when it was chosen; below, the same for a text that a person has
-# written.
+# Taking the likeliest token sounds like the best one could do. Let the model write a longer text
+# that way, and look at the probability of each token when it was chosen; below, the same for a text
+# that a person has written.
 #
-# **Guess first.** Which text has the higher probabilities, the model's or the person's? How does
-# its picture change towards the end?
+# **Guess first.** Which text has the higher probabilities, the model's or the person's? And in
+# which of the two are there tokens that had a chance below one in ten?
 
-# %% alt="Two rows of bars: the probability of each token when it was written. In the model's greedy text nearly all are high, in a person's text high and low ones alternate."
+# %% alt="Two rows of bars: the probability of each token when it was written. In the model's greedy text none is very low, in a person's text many are."
 N = 150
 greedy = list(model.steps(START, N))
 show("greedy", tokenizer.decode(step.id for step in greedy))
@@ -127,15 +127,17 @@ lines = {
 for ax, (name, logprobs), colour in zip(axes, lines.items(), (ORANGE, BLUE), strict=True):
     ax.bar(range(len(logprobs)), np.exp(logprobs), width=1, color=colour)
     ax.set_title(name, loc="left", fontsize=10)
+    low = np.mean(np.exp(logprobs) < 0.1)
+    print(f"{name}: {low:.0%} of the tokens had a chance below one in ten")
 axes[1].set(xlabel="token of the text", ylim=(0, 1))
 fig.supylabel("probability when it was written", fontsize=10)
 plt.show()
 
 # %% [markdown]
 # The likeliest text is not what people write. They say what their reader could not have guessed;
-# otherwise why say it? A text without surprises is dull, and soon it is worse: what is in the
-# context once becomes likelier to come again, until the text goes round in circles. How often is
-# a group of four tokens one that was there before?
+# otherwise why say it? A text without surprises is dull, and soon it is worse: what has appeared
+# once becomes likelier to appear again, until the text goes round in circles. How often does a
+# group of four tokens repeat an earlier one?
 
 
 # %%
@@ -151,8 +153,8 @@ print(f"drawn at random     {repeated(drawn):6.1%}")
 print(f"written by a person {repeated(person.ids[:N].tolist()):6.1%}")
 
 # %% [markdown]
-# ([Holtzman et al. 2020](https://arxiv.org/abs/1904.09751), *The Curious Case of Neural Text Degeneration*, show the same for GPT-2
-# 774M, whose greedy texts also end in loops.)
+# ([Holtzman et al. 2020](https://arxiv.org/abs/1904.09751), *The Curious Case of Neural Text
+# Degeneration*, show the same for GPT-2 774M, whose greedy texts also end in loops.)
 #
 # ## 5.3 Drawing
 #
@@ -182,8 +184,11 @@ plt.show()
 rng = np.random.default_rng(0)
 counts = np.bincount([draw(unsure, rng) for _ in range(5000)], minlength=config.n_vocab)
 print(f"{'':14}probability   share of 5000 draws")
+n_top = int(np.isin(chosen, top).sum())
 for i in order[:5]:
     print(f"{tokenizer.decode([i])!r:14}{probabilities[i]:11.1%}   {counts[i] / 5000:11.1%}")
+
+print(f"\n{n_top} of the six points landed on one of the twelve")
 
 # %% [markdown]
 # ## 5.4 Temperature
@@ -197,8 +202,13 @@ for i in order[:5]:
 # likelier, in the limit $T \to 0$ only the likeliest is left; for $T > 1$ they all come closer to
 # each other.
 #
-# **Guess first.** How high must the temperature be for all tokens to be about equally likely: 2, 5
-# or 20?
+# How much choice does that leave? A draw from $n$ equally likely tokens is as uncertain as can be
+# with $n$ tokens. Any other distribution is as uncertain as *some* number of equally likely ones:
+# this number is its **perplexity**, and a formula gives it, the exponential of the entropy $-\sum_i
+# p_i \log p_i$.
+#
+# **Guess first.** At which temperature are more than half of all tokens in play, measured in this
+# way: 2, 5 or 20?
 
 # %% alt="Left, the distribution at four temperatures, the flatter the higher. Right, the number of tokens in play grows with the temperature up to the whole vocabulary."
 z = unsure.astype(float)
@@ -209,7 +219,7 @@ for T in (0.5, 2.0):
 
 
 def perplexity(p):
-    """Among how many equally likely tokens a draw from p would be as uncertain: exp(entropy)."""
+    """How many equally likely tokens would be as uncertain as a draw from p: exp(entropy)."""
     p = p[p > 0]
     return math.exp(-(p * np.log(p)).sum())
 
@@ -237,20 +247,24 @@ right.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
 right.set_ylim(0.7, 4 * config.n_vocab)
 right.legend(loc="upper left", bbox_to_anchor=(0, 0.9))
 plt.show()
+for T in (2, 5, 20):
+    share = perplexity(softmax(z / T)) / config.n_vocab
+    print(f"T = {T:2}: {share:.0%} of the vocabulary in play")
 
 # %%
 for T in (0.3, 0.7, 1.0, 1.5):
     show(f"T = {T}", model.generate(START, 60, temperature=T, seed=2))
 
 # %% [markdown]
-# Low temperatures tend to repeat, high ones fall apart. The dial has no good setting, only bad ones
-# and less bad ones, because it turns everything at once: what makes the first few tokens livelier
-# makes the thousands behind them likelier too.
+# At low temperatures the text keeps to the beaten track, and a long one repeats itself, as in 5.2;
+# at high ones it falls apart. The dial has no good setting, only bad ones and less bad ones,
+# because it turns everything at once: what gives the second and third token a chance also gives one
+# to the thousands behind them.
 #
 # ## 5.5 Cutting off the tail
 #
-# Look at those thousands. None of them has a chance worth speaking of, but there are many. Take
-# all tokens below one in a thousand, at every place of our text: how likely is it that a draw hits
+# Look at those thousands. None of them has a chance worth speaking of, but there are many. Take all
+# tokens below one in a thousand, at every position in our text: how likely is it that a draw hits
 # *one of them*?
 #
 # **Guess first.** How often does a draw fall on a token with a chance below one in a thousand:
@@ -268,17 +282,19 @@ print(f"in the text that a person wrote:     {(written < 0.001).mean():.1%} are 
 
 # %% [markdown]
 # Rare words do belong in a text, as the last line shows. The trouble is which ones: a model knows
-# least about tokens that it has seldom seen in such a place, and one that does not fit becomes
-# the context of all that follows. So nearly everybody draws from the head of the distribution
-# alone. There are three usual ways to say where the head ends.
+# least about tokens that it has seldom seen in such a place, and one that does not fit becomes the
+# context of all that follows. So nearly everybody draws only from the top of the distribution.
+# There are three usual ways to say where the top ends.
 #
 # - **top-k**: the $k$ likeliest tokens. (OpenAI's samples of 2019 used $k = 40$.)
-# - **top-p**, or nucleus: the fewest likeliest tokens whose probabilities reach $p$ together.
+# - **top-p**, or nucleus: as few of the likeliest tokens as are needed for their probabilities to
+#   add up to $p$.
 # - **min-p**: the tokens that are at least $p$ times as likely as the likeliest.
 #
 # What is cut off gets the logit $-\infty$, and the softmax shares its probability among the rest.
 #
-# **Guess first.** Where the model is sure, how many tokens will each of the three rules keep?
+# **Guess first.** Where the model is sure, how many tokens will each of the three rules keep? (In
+# the picture, what is kept is blue, and ends at the red line.)
 
 # %% alt="Six curves of the sorted probabilities, for a sure and an unsure place, with the part shaded that top-k, top-p or min-p keeps. Only top-k keeps the same number in both."
 rules = {
@@ -315,27 +331,29 @@ plt.show()
 
 # %% tags=["drawing"] alt="Three curves over the places of a text: how many tokens top-k, top-p and min-p keep. Top-k is flat, the others rise and fall."
 fig, ax = plt.subplots(figsize=(8.5, 3))
-styles = zip(rules.items(), (GREEN, ORANGE, BLUE), ("--", ":", "-"), strict=True)
+styles = zip(rules.items(), (GREEN, ORANGE, BLUE), ("--", "-", "-"), strict=True)
 for (name, keep), colour, line in styles:
     n_kept = [np.isfinite(keep(row)).sum() for row in logits_of_tale[:100]]
-    ax.semilogy(n_kept, color=colour, ls=line, drawstyle="steps-mid", label=name)
-ax.set(xlabel="place in the text", ylabel="tokens kept", xlim=(0, 99))
+    width = 1 if colour == ORANGE else 2
+    ax.semilogy(n_kept, color=colour, ls=line, lw=width, drawstyle="steps-mid", label=name)
+ax.set(xlabel="position in the text", ylabel="tokens kept", xlim=(0, 99))
 ax.set_ylim(0.8, config.n_vocab)
 fig.legend(ncols=3, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# Try it: move the sliders, and watch who is left. Then draw a few tokens. Choose another token above
-# the sliders, and look for one where the model is sure and one where it is not.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the
-# notebook in Jupyter, and run the cell.)
+# Try it: move the sliders, and watch who is left. Then draw a few tokens. Choose another token
+# above the sliders, and look for one where the model is sure and one where it is not. (Scripts do
+# not run on GitHub, where the cell below stays empty: open the notebook in Jupyter, and run the
+# cell.)
 
 # %%
 model.explain("The king had three sons. The youngest", 6, boxes=["next", "written"], blocks=[])
 
 # %% [markdown]
-# Each rule is a few lines. This is top-p, with the one point that is easily got wrong: the token
-# that *crosses* the threshold is kept, too, so that there always is one.
+# Each rule is a few lines. This is top-p, with the one point that is easy to get wrong: the token
+# that *crosses* the threshold is kept, too, so that at least one is always left. Below it, four
+# texts by the same seed: the more is cut off, the fewer words come out of nowhere.
 
 
 # %%
@@ -364,7 +382,7 @@ for name, setting in settings.items():
 # %% [markdown]
 # ## 5.6 Against repetition
 #
-# A blunter tool works on greedy decoding, too. Tokens that are in the text already get a lower
+# A blunter tool works with greedy decoding as well. Tokens that are in the text already get a lower
 # logit: with a penalty $\theta > 1$,
 #
 # $$z_i \to \begin{cases} z_i / \theta & z_i > 0 \\ z_i \cdot \theta & z_i < 0 \end{cases}
@@ -403,16 +421,18 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The rule in this form comes from two places. [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (*CTRL*, section 4.1) divide the
-# logit by $\theta$ and have one case only. That makes a *negative* logit larger, and so the token
-# likelier. Hugging Face's transformers had the same at first, until users found words repeated the
-# more, the larger the penalty was (issue 2302 and pull request 2303, December 2019); since then it
-# multiplies negative logits, and so does nearly everybody.
+# Tokens with a star have lost, and all others have gained what these lost, even those that make no
+# sense here. The rule in this form comes from two places. [Keskar et al.
+# 2019](https://arxiv.org/abs/1909.05858) (*CTRL*, section 4.1) divide the logit by $\theta$ and
+# have one case only. That makes a *negative* logit larger, and so the token likelier. Hugging
+# Face's transformers had the same at first, until users found that a larger penalty made words
+# repeat more (issue 2302 and pull request 2303, December 2019); since then it multiplies negative
+# logits, and so does nearly everybody.
 #
-# It helps, and it has no theory. A token is punished for having been there, whether it is "wolf" or
-# "the" or a comma. And the rule treats 0 as a boundary between likely and unlikely, which it is
-# not: only *differences* of logits mean anything. Add the same number to all logits, and the model
-# says exactly the same, but the penalty does something else:
+# It helps, but there is no theory behind it. A token is punished for having been there, whether it
+# is "wolf" or "the" or a comma. And the rule treats 0 as a boundary between likely and unlikely,
+# which it is not: only *differences* of logits mean anything. Add the same number to all logits,
+# and the model says exactly the same, but the penalty does something else:
 
 # %%
 seen = max(
@@ -428,12 +448,12 @@ for shift in (0, 10, -40):
     print(f"with {shift:+3} on all logits: {before:.2%} before the penalty, {after:.2%} after it")
 
 # %% [markdown]
-# How much is enough? Greedy texts again, with growing penalties: how much they repeat, and how
-# likely the model itself holds what it wrote.
+# How much is enough? Greedy texts again, with growing penalties: how much they repeat, and how much
+# the model itself is surprised by what it wrote.
 #
-# **Guess first.** Does a higher penalty cost anything, or can one simply take a high one?
+# **Guess first.** Does a higher penalty cost anything, or can you simply set it high?
 
-# %% alt="Left, repetition falls with the penalty. Right, the text becomes less and less likely to the model."
+# %% alt="Left, repetition falls with the penalty. Right, the model is more and more surprised by its own text."
 penalties = [1.0, 1.05, 1.1, 1.2, 1.4, 1.7, 2.0]
 shares, means = [], []
 for penalty in penalties:
@@ -453,7 +473,7 @@ left.set(
 )
 right.plot(penalties, means, "o-", color=ORANGE)
 right.axhline(-person.logprobs[:120].mean(), color=GREY, ls="--", label="a person's text")
-right.set(xlabel="repetition penalty", ylabel="how unlikely, nats per token")
+right.set(xlabel="repetition penalty", ylabel="surprise, nats per token")
 right.set_ylim(0, 1.3 * max(*means, -person.logprobs[:120].mean()))
 left.legend()
 right.legend()
@@ -463,6 +483,10 @@ for penalty in (1.2, 2.0):
     show(f"penalty {penalty}", model.generate(START, 60, repetition_penalty=penalty))
 
 # %% [markdown]
+# The right-hand curve comes near to a person's text or passes it, but not because the text has
+# become a person's. Read the last one: it avoids every word that it has had, the little ones too,
+# and no longer hangs together. A mean says how surprising a text is, not whether it is any good.
+#
 # ## 5.7 Beams: searching for the likeliest text
 #
 # The likeliest next token need not begin the likeliest *text*: the best first step may lead
@@ -498,7 +522,7 @@ assert text == tokenizer.decode(best_ids) and math.isclose(score, total / length
 # Here is what it did. Each column is a step; blue ones were kept, grey ones dropped; the number is
 # the total of log-probabilities so far. The path that leads to the best text is drawn thick,
 # greedy's choices have an orange edge. Where these two part, the likeliest step was not the best
-# one.
+# one. (A column is grouped by the beginnings that its candidates continue.)
 
 # %% tags=["drawing"] alt="A tree of beam search in columns: the candidates of each step with their totals, kept ones in blue, dropped ones in grey, the path to the best text thick, greedy's choices edged."
 drawings.beam_tree(
@@ -511,8 +535,7 @@ drawings.beam_tree(
 plt.show()
 
 # %% [markdown]
-# With more beams the search misses less, and as a rule what it finds is likelier. It is not better,
-# for the reason that we have met in 5.2: the likeliest text is dull.
+# With more beams the search misses less, and as a rule what it finds is likelier.
 #
 # **Guess first.** Will the text of eight beams be better than that of one?
 
@@ -522,26 +545,30 @@ for n in (1, 2, 4, 8):
     show(f"{n} beam{'s' * (n > 1)}, {score:5.2f}", text)
 
 # %% [markdown]
-# (The number is the mean log-probability of a token.) Beam search is at home where there is one
-# right answer, as in translation or in speech recognition. For a story, draw.
+# (The number is the mean log-probability of a token, its surprise with a minus sign.) The likelier
+# text is not the better one, for the reason we met in 5.2: the likeliest text is dull. Beam search
+# is at home where there is one right answer, as in translation or in speech recognition. For a
+# story, draw.
 #
 # Texts of different length need one more decision. Every further token lowers the total, so that
-# comparing totals favours short texts; `length_penalty` is the power of the length by which the
-# total is divided, 0 for the total itself, 1 (the default) for the mean.
+# comparing totals favours short texts; the total is divided by the length to the power
+# `length_penalty`, 0 for the total itself, 1 (the default) for the mean.
 
 # %% [markdown]
 # ## Common mistakes
 #
 # > - *Top-p that drops the token which crosses the threshold*: where the model is sure, none is
 # >   left.
-# > - *Cutting without sharing out what was cut*: the rest no longer sums to 1, and a random number
-# >   may fall on nobody's piece.
+# > - *Cutting without renormalizing*: the rest no longer sums to 1, and a random number may fall
+# >   outside all pieces.
 # > - *Temperature applied to probabilities*: a common factor, which the next normalization undoes.
 # > - *Temperature 0 put into the formula*: a division by zero. Greedy is a case of its own.
 # > - *The repetition penalty without its two cases*: dividing a negative logit makes it larger.
-# > - *`np.argsort` from the wrong end*: it sorts upwards.
-# > - *Settings in another order*: temperature comes before top-p and changes what top-p keeps.
-# > - *Decoding token by token*: a token may end within a character (`StreamDecoder` waits).
+# > - *`np.argsort` from the wrong end*: it sorts in ascending order.
+# > - *Settings applied in the wrong order*: temperature comes before top-p and changes what top-p
+# >   keeps.
+# > - *Decoding token by token*: a token may end in the middle of a character (`StreamDecoder`
+# >   waits).
 
 # %% tags=["stable"]
 p = np.array([0.5, 0.25, 0.15, 0.1])
@@ -553,7 +580,7 @@ print(
 
 cut = np.where(p >= 0.25, p, 0)
 piece = np.searchsorted(np.cumsum(cut[:2]), 0.9)
-print(f"top-k 2 not shared out: sum {cut.sum()}; 0.9 falls on piece {piece}, of 0 and 1")
+print(f"top-k 2, not renormalized: sum {cut.sum()}; a point at 0.9 is outside all {piece} pieces")
 
 halved = p / 2.0
 print("p / T, normalized:      ", (halved / halved.sum()).round(2), " which is p again")
@@ -577,8 +604,8 @@ print("decoded token by token: ", "".join(tokenizer.decode([i]) for i in ids))
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz
@@ -594,7 +621,8 @@ quiz(5, "-----")
 # The solutions are at the end; JupyterLab hides them until you click on the three dots.
 #
 # **Exercise 1.** Min-p compares probabilities, and so seems to need a softmax. It does not. Which
-# logits does `keep_min_p(logits, min_p)` keep? Write it without any exponential.
+# logits does `keep_min_p(logits, min_p)` keep? Write it without any exponential. (The check does
+# not see how you do it.)
 
 # %% [markdown]
 # *Medium.*
@@ -620,9 +648,9 @@ def min_p_of_logits(logits, min_p):
 attempt(check_5_1, min_p_of_logits)
 
 # %% [markdown]
-# **Exercise 2.** Turn the dial until a draw is as uncertain as one among exactly `n` equally likely
-# tokens: find the temperature at which `perplexity(softmax(logits / T))` is `n`. (It grows with the
-# temperature, so you can halve an interval.)
+# **Exercise 2.** Find the temperature at which a draw is exactly as uncertain as one among `n`
+# equally likely tokens, that is, at which `perplexity(softmax(logits / T))` is `n`. (It grows with
+# the temperature, so you can halve an interval. A thousandth more or less is close enough.)
 
 # %% [markdown]
 # *Medium.*
@@ -673,9 +701,11 @@ check_5_2(temperature_solution, sure, unsure)
 # %% [markdown]
 # ## To go on
 #
-# - The code: [`picogpt/decoding/sampling.py`](../picogpt/decoding/sampling.py) has every setting in a few lines, `loop.py` the loop,
-#   and `beam.py` the search.
-# - [Holtzman et al. 2020](https://arxiv.org/abs/1904.09751) (top-p, and why likely is not good), [Fan et al. 2018](https://arxiv.org/abs/1805.04833) (top-k), [Nguyen et al.
-#   2024](https://arxiv.org/abs/2407.01082) (min-p), [Keskar et al. 2019](https://arxiv.org/abs/1909.05858) (the penalty).
+# - The code: [`picogpt/decoding/sampling.py`](../picogpt/decoding/sampling.py) has every setting in
+#   a few lines, `loop.py` the loop, and `beam.py` the search.
+# - [Holtzman et al. 2020](https://arxiv.org/abs/1904.09751) (top-p, and why likely is not good),
+#   [Fan et al. 2018](https://arxiv.org/abs/1805.04833) (top-k), [Nguyen et al.
+#   2024](https://arxiv.org/abs/2407.01082) (min-p), [Keskar et al.
+#   2019](https://arxiv.org/abs/1909.05858) (the penalty).
 # - Next: [notebook 5b](05b_writing_fast.ipynb) writes the same texts in less time;
 #   [notebook 9](09_at_work.ipynb) puts writing to use.

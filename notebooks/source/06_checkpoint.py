@@ -14,9 +14,9 @@
 # The example is a very small GPT-2 with random weights, written by TensorFlow for this project's
 # tests. The format is that of the real ones.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
-# > full path of the project's folder, or `git+` and the address of its repository.
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
+# > path of the project's folder, or with `git+` and the address of its repository.
 
 # %%
 FOLDER = "tiny"  # or "124M", GPT-2 itself, once notebook 0 has downloaded it
@@ -507,8 +507,8 @@ for wrong in (index[:-1], bytes(flipped), index[:-8] + b"8 bytes!", b"too short"
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz

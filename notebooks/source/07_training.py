@@ -11,9 +11,9 @@
 # should have read notebooks [2](02_embeddings_norm_gelu.ipynb) to [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and
 # one to three to run.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
-# > full path of the project's folder, or `git+` and the address of its repository.
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
+# > path of the project's folder, or with `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself: 498 MB to download, half an hour, 6 GB of memory
@@ -868,8 +868,8 @@ for what, tap in taps.items():
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz

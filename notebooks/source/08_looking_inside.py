@@ -11,9 +11,9 @@
 # what happens then. This notebook has five instruments for that, each a few lines in
 # `picogpt/lens/`. You should have read notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About 40 minutes.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
-# > full path of the project's folder, or `git+` and the address of its repository.
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
+# > path of the project's folder, or with `git+` and the address of its repository.
 
 # %%
 MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
@@ -741,8 +741,8 @@ print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz

@@ -11,9 +11,9 @@
 # how the text is cut, what counts as one unit, and what the model sees before each token. You need
 # [notebook 0](00_quick_start.ipynb); [notebook 9](09_at_work.ipynb) ends with a first look at this. About 20 minutes.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
-# > full path of the project's folder, or `git+` and the address of its repository.
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
+# > path of the project's folder, or with `git+` and the address of its repository.
 
 # %%
 import bz2
@@ -242,8 +242,8 @@ for temperature in (0.5, 1.0, 1.5):
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz

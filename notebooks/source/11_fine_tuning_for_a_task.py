@@ -10,9 +10,9 @@
 # question is the same throughout: given a few sentences of a tale, which collection are they from?
 # You need [notebook 7](07_training.ipynb), for gradients and AdamW. About 30 minutes to read, and two to four to run.
 #
-# > Is picogpt missing here, as on Colab? Type this in a cell, run it, and restart the kernel:
-# > `%pip install "picogpt[notebooks] @ ADDRESS"`. In the place of ADDRESS write `file://` and the
-# > full path of the project's folder, or `git+` and the address of its repository.
+# > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
+# > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
+# > path of the project's folder, or with `git+` and the address of its repository.
 
 # %%
 import os
@@ -354,8 +354,8 @@ plt.show()
 # %% [markdown]
 # ## Five quick questions
 #
-# Nothing to compute: only to see what has stayed. Put your five letters into the second cell, and
-# "-" for a question that you leave out.
+# Nothing to compute: this is just to see what has stuck. Put your five letters into the second
+# cell, and "-" for a question that you leave out.
 
 # %% tags=["stable"]
 from picogpt.classroom.quiz import quiz

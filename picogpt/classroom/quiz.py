@@ -26,7 +26,7 @@ def read_questions(text: str) -> dict[str, list[list[str]]]:
 def quiz(notebook: int | str, letters: str | None = None) -> None:
     """Print the questions; or, with five letters, which of them are right, and why.
 
-    Anything but a, b and c leaves a question out: quiz(3, "a--c-") answers two of them.
+    A "-" leaves a question out: quiz(3, "a--c-") answers two of them.
     """
     questions = read_questions(QUESTIONS.read_text("utf-8"))[str(notebook)]
     if letters is None:
@@ -35,7 +35,10 @@ def quiz(notebook: int | str, letters: str | None = None) -> None:
             for letter, answer in zip(LETTERS, answers):
                 print(textwrap.fill(f"   {letter}) {answer}", 96, subsequent_indent="      "))
         return
-    given = letters.replace(" ", "").lower()
+    given = "".join(letters).replace(" ", "").lower()
+    if len(given) != len(questions) or not set(given) <= {*LETTERS, "-"}:
+        print(f"Expected {len(questions)} letters, each a, b or c, or - to leave a question out.")
+        return
     for i, (letter, (*_, right, reason)) in enumerate(zip(given, questions), start=1):
         if letter == right:
             print(textwrap.fill(f"{i}. Right. {reason}", 96, subsequent_indent="   "))

@@ -44,6 +44,12 @@ def test_right_and_wrong_letters(capsys):
     assert capsys.readouterr().out == "No answers yet.\n"
 
 
+@pytest.mark.parametrize("letters", ["bac", "bxcba", "abcabc"])
+def test_what_are_no_answers(letters, capsys):
+    quiz(3, letters)
+    assert capsys.readouterr().out.startswith("Expected 5 letters")
+
+
 def test_the_drawings_are_those_of_the_script():
     assert (FOLDER / "data" / "architecture.svg").read_text("utf-8") == architecture.whole()
     for source in SOURCES[1:]:

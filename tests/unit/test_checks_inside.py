@@ -209,7 +209,7 @@ TABLE = {
             (-SHARE, "ours is another number"),
             (GONE / WAY, "the shape is [3]"),
             (float(GONE.mean()), "ours is another number"),
-            ("most", "expected numbers"),
+            ("most", "expected a number"),
             (200 + 100 * SHARE, "ours is another number"),
             (100 * SHARE, "a share, not a percentage"),
         ],

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from answers import MODEL, TOKENIZER, cases, judge
 
+import picogpt
 from picogpt.classroom.checks import reading
-from picogpt.classroom.checks.verdict import logprob
+from picogpt.classroom.checks.verdict import attempt, logprob
 from picogpt.classroom.texts import TALE
 from picogpt.ops import cross_entropy, log_softmax, softmax, token_logprobs
 from picogpt.tap import edit
@@ -188,6 +189,24 @@ def unordered(words):
     return max(pairs, key=pairs.get)
 
 
+def with_its_count(words):
+    pair = by_counter(words)
+    return pair, 7
+
+
+def across_words(words):
+    symbols = [symbol for word, times in words.items() for symbol in word * times]
+    return Counter(pairwise(symbols)).most_common(1)[0][0]
+
+
+def every_second(words):
+    pairs = Counter()
+    for word, times in words.items():
+        for pair in zip(word[::2], word[1::2], strict=False):
+            pairs[pair] += times
+    return pairs.most_common(1)[0][0]
+
+
 TABLE = {
     reading.check_0_1: (
         [by_argmin, by_argmax_of_surprise, by_min, by_sorting, by_logits, by_loop],
@@ -226,11 +245,12 @@ TABLE = {
         [
             (None, "no answer yet"),
             (without("attn.merged"), "the bias of c_proj"),
-            (without("mlp.c_proj"), "not the mean surprise"),
+            (without("mlp.c_proj"), "without the MLPs"),
+            ([PLAIN, PLAIN], "the shape is [2], expected one number"),
             (without("attn.c_proj", mean=False), "not the mean surprise"),
             (np.exp(PLAIN), "not the mean surprise"),
             (-PLAIN, "not the mean surprise"),
-            ("much", "expected numbers"),
+            ("much", "expected a number"),
         ],
         MODEL,
     ),
@@ -241,9 +261,10 @@ TABLE = {
             (int(np.argmin(SIZES)), "another one than <|endoftext|>"),
             (SIZES.index(1), "there is a longer one"),
             (max(SIZES), "there is a longer one"),
-            (TOKENIZER.decode([LONGEST]), "expected numbers"),
-            (LONGEST - 400, "expected an id"),
-            (10**6, "expected an id"),
+            (TOKENIZER.decode([LONGEST]), "expected a number"),
+            ((LONGEST, 7), "the shape is [2], expected one number"),
+            (LONGEST - 400, "expected one id"),
+            (10**6, "expected one id"),
         ],
         TOKENIZER,
     ),
@@ -277,9 +298,40 @@ TABLE = {
             (without_times, "a word that occurs 5 times"),
             (unordered, "b a is not a b"),
             (lambda words: by_counter(words)[::-1], "more than any other pair"),
+            (with_its_count, "without its count"),
+            (across_words, "does not reach from one word to the next"),
+            (every_second, "every two neighbours"),
         ],
     ),
 }
+
+
+def without_the_first(model, text):
+    score = model.score(text)
+    return model.tokenizer.decode([score.ids[1 + score.logprobs[1:].argmin()]])
+
+
+def ending_alone(model, beginning, endings):
+    return max(endings, key=lambda ending: model.score(ending).logprobs.sum())
+
+
+def shortest(model, beginning, endings):
+    return min(endings, key=len)
+
+
+# What goes wrong only where a model knows the language.
+WITH_FAIRYTALE = {
+    reading.check_0_1: [without_the_first],
+    reading.check_0_2: [ending_alone, shortest],
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"), [(check, f) for check, wrong in WITH_FAIRYTALE.items() for f in wrong]
+)
+def test_a_wrong_answer_with_a_real_model(check, answer, capsys):
+    attempt(check, answer, picogpt.load("fairytale"))
+    assert capsys.readouterr().out.startswith("Not yet: ")
 
 
 @pytest.mark.parametrize(("check", "answer", "more", "said"), cases(TABLE))

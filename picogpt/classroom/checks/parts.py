@@ -1,6 +1,7 @@
 """The exercises of notebooks 2 to 4: the small parts, attention, the forward pass."""
 
 import math
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -58,9 +59,11 @@ def check_3_1(function) -> None:
     q, k, v = np.random.default_rng(1).standard_normal((3, 7, 16))
     found = numbers(function(q.copy(), k.copy(), v.copy()), (7, 16))
     expect(found.any(), "no answer yet")
-    expect(np.allclose(found[0], v[0]), "the first position sees only itself: its output is v[0]")
-    unscaled = causal_attention(4 * q, k, v)
-    expect(not np.allclose(found, unscaled), "the scores are to be divided by the root of d")
+    expect(np.allclose(found[0], v[0]), "the first position sees itself alone, with weight 1")
+    for divisor in (1, 16, 7**0.5, 7):  # causal_attention itself divides by 4
+        wrong = causal_attention(4 / divisor * q, k, v)
+        expect(not np.allclose(found, wrong), "the scores are to be divided by the root of d")
+    expect(not np.allclose(found, causal_attention(k, q, v)), "keys and queries are exchanged")
     expect(np.allclose(found, causal_attention(q, k, v)), "some position's output is wrong")
 
 
@@ -84,8 +87,9 @@ def check_3_3(edits, model, ids) -> None:
         seen = {}
         change, keep = edit(edits), record(seen)
         model([*earlier, ids[-1]], tap=lambda name, x: keep(name, change(name, x)))
-        unknown = ", ".join(edits.keys() - seen.keys())
-        expect(not unknown, f"the model has no activation {unknown}")
+        for name in edits.keys() - seen.keys():
+            near = get_close_matches(name, seen, n=3)
+            expect(False, f"the model has no activation {name}; it has {', '.join(near or seen)}")
         return seen["h.0.attn.heads"][:, -1]
 
     earlier = [int(i) for i in ids[:-1]]
@@ -93,7 +97,10 @@ def check_3_3(edits, model, ids) -> None:
     others = answer([(i + 1) % model.config.n_vocab for i in earlier])
     size = np.abs(forwards).max()
     expect(size > 1e-3, "the heads must give an answer")
-    expect(np.abs(forwards - backwards).max() < 1e-4 * size, "the order still makes a difference")
+    expect(
+        np.abs(forwards - backwards).max() < 1e-4 * size,
+        "the order still makes a difference, perhaps by way of the values",
+    )
     expect(np.abs(forwards - others).max() > 1e-3 * size, "the words must still make a difference")
 
 

@@ -43,11 +43,13 @@ def numbers(answer, shape: tuple[int, ...] | None = ()) -> np.ndarray:
     try:
         x = np.asarray(answer, float)
     except (TypeError, ValueError):
-        raise NotYet(f"expected numbers, not {answer!r:.50}") from None
-    if shape == () and x.size == 1:
-        x = x.reshape(())
+        what = "a number" if shape == () else "numbers"
+        raise NotYet(f"expected {what}, not {answer!r:.50}") from None
+    if shape == ():
+        expect(x.size == 1, f"the shape is {list(x.shape)}, expected one number")
+        return x.reshape(())
     if shape is None:
-        expect(x.ndim == 1, f"expected a list, not {answer!r:.50}")
+        expect(x.ndim == 1, f"expected a list of numbers, not {answer!r:.50}")
         return x
     expect(x.shape == shape, f"the shape is {list(x.shape)}, expected {list(shape)}")
     return x

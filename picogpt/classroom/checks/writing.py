@@ -20,11 +20,15 @@ def check_5_1(function) -> None:
     for min_p in (0.01, 0.1, 0.5, 1.0):
         logits = rng.standard_normal(100).astype(np.float32) * 3
         expected = keep_min_p(logits.copy(), min_p)
-        found = numbers(function(logits.copy(), min_p), (100,))
+        found = function(logits.copy(), min_p)
+        expect(np.asarray(found).dtype != bool, "expected logits, not which of them are kept")
+        found = numbers(found, (100,))
         n, kept = np.isfinite(expected).sum(), np.isfinite(found).sum()
         expect(kept == n, f"min_p = {min_p} should keep {n} of 100 tokens, not {kept}")
+        right = (np.isfinite(found) == np.isfinite(expected)).all()
+        expect(right, "the right number of tokens, but not the right ones")
         same = np.allclose(found, expected, atol=1e-5)
-        expect(same, "the right number of tokens, but not the logits of the right ones")
+        expect(same, "the right tokens, but their logits must stay as they are")
 
 
 def check_5_2(function, *examples) -> None:
