@@ -15,20 +15,18 @@ from .grader.grading import (
     Shown,
     as_rows,
     claim,
-    find_submissions,
     grade,
-    handed_in_at,
-    left_out,
-    read_submission,
     seed_of,
 )
+from .grader.report import label
 from .grader.show import printable
 from .grader.starter import Between, what_is_between
+from .grader.submissions import find_submissions, handed_in_at, left_out, read_submission
 from .handout.forms import write_assignment
 from .teacher.by_hand import changed, read_changes
 from .teacher.exports import anonymous, canvas, moodle
 from .teacher.roster import differences, hours_late, looks_like, read_roster
-from .teacher.similar import alike
+from .teacher.similar import alike, parts
 from .teacher.statistics import write_statistics
 from .teacher.tables import write_table
 
@@ -92,6 +90,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     grade.add_argument(
         "--due", type=local_time, metavar="TIME", help="such as 2026-12-01T23:59, or with a zone"
     )
+    grade.add_argument(
+        "--only", default="", metavar="QUESTION", help="ask it anew, and keep all other points"
+    )
     grade.add_argument("--points-only", action="store_true", help="feedback without what is wrong")
     grade.add_argument("--visibility", choices=VISIBILITY, help="for Gradescope: when it is seen")
     grade.set_defaults(work=grade_class)
@@ -136,11 +137,18 @@ def write_assignments(args: argparse.Namespace) -> None:
             print(path)
 
 
-def grade_class(args: argparse.Namespace) -> None:
-    """Grade all submissions, saying what is done."""
+def require_posix() -> None:
+    """Raises ValueError where there are no processes with limits."""
     if os.name != "posix":
         raise ValueError("grading needs a POSIX system, such as Linux, macOS or WSL")
+
+
+def grade_class(args: argparse.Namespace) -> None:
+    """Grade all submissions, saying what is done."""
+    require_posix()
     assignment = assignment_named(args.name)
+    if args.only and args.only not in {y for q in assignment.questions for y in (q.name, label(q))}:
+        raise ValueError(f"{assignment.name} has no question {args.only!r:.80}")
     submissions = find_submissions(args.submissions)
     args.out.mkdir(parents=True, exist_ok=True)
     waiting = f"another grader is at work in {args.out}: waiting for it"
@@ -153,28 +161,29 @@ def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissi
     claim(args.out, assignment.name)
     if limits := BETWEEN[what_is_between()]:
         say(f"{limits}: see 'The code of strangers' in picogpt/course/README.md")
-    reasons = left_out(args.submissions)
+    reasons = left_out(args.submissions, assignment.name)
     lines = [f"{name!r}: not graded, {reason}" for name, reason in reasons.items()]
     if args.roster is not None:
         lines += differences(read_roster(args.roster), submissions)
-    for student, path in submissions.items():
-        if other := looks_like(read_submission(path, assignment.name)[0], assignment.name):
-            lines.append(f"{student!r}: looks like {other}")
     for line in lines:
         say(line)
-    with replacing(args.out / "not_graded.txt") as file:
-        file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     seed = seed_of(args.out) if args.seed is None else args.seed
     changes = read_changes(args.out, assignment, submissions)
     shown = Shown(args.points_only, args.visibility)
     results = {}
     for student, result, is_new in grade(
-        assignment, submissions, args.out, seed, args.jobs, shown=shown
+        assignment, submissions, args.out, seed, args.jobs, shown=shown, only=args.only
     ):
         results[student] = result = changed(student, result, changes)
         points = f"{result['score']} of {assignment.points}"
         place = f"[{len(results)}/{len(submissions)}]"
         say(f"{place} {student}: {points}{'' if is_new else ', as before'}")
+    for student, result in sorted(results.items()):
+        if other := looks_like(result["extra_data"]["defined"], assignment.name):
+            lines.append(f"{student!r}: looks like {other}")
+            say(lines[-1])
+    with replacing(args.out / "not_graded.txt") as file:
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     late = {}
     if args.due is not None:
         late = {x: hours_late(handed_in_at(path), args.due) for x, path in submissions.items()}
@@ -185,10 +194,17 @@ def grade_submissions(args: argparse.Namespace, assignment: Assignment, submissi
 
 def print_similar(args: argparse.Namespace) -> None:
     """The pairs of hand-ins that have much in common, the most alike first."""
+    require_posix()
     name = assignment_named(args.name).name
     found = find_submissions(args.submissions)
     submissions = {x: read_submission(path, name)[0] for x, path in found.items()}
-    for share, one, other in alike(submissions, args.least):
+    compared = {}
+    for student, counts in parts(submissions):
+        if isinstance(counts, str):
+            say(printable(f"{student!r}: not compared, {counts}"))
+        else:
+            compared[student] = counts
+    for share, one, other in alike(compared, args.least):
         print(f"{share:4.0%}  {printable(one)}  {printable(other)}")
 
 

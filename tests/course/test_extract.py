@@ -4,12 +4,13 @@ import json
 
 import pytest
 
+from picogpt.course.grader.cells import cells
 from picogpt.course.grader.extract import extract, run, solution_imports
 
 
 def namespace(name: str, source: str) -> tuple[dict, list[str]]:
     """What a file leaves behind, and all notes."""
-    statements, notes = extract(name, source.encode("utf-8"))
+    statements, notes = extract(cells(name, source.encode("utf-8")))
     found = {}
     notes += [note for x in statements if (note := run(x, found))]
     found.pop("__builtins__", None)
@@ -156,7 +157,7 @@ y = [
         "a.py cannot be read, line 2: invalid syntax",
         "a.py cannot be read, line 10: '(' was never closed",
     ]
-    statements, _ = extract("a.py", source.encode())
+    statements, _ = extract(cells("a.py", source.encode()))
     assert [x.node.lineno for x in statements] == [1, 5, 8, 11]
 
 
@@ -200,12 +201,12 @@ def test_a_notebook_in_format_3():
 
 def test_a_file_in_the_encoding_that_it_says():
     data = "#!/usr/bin/python\n# -*- coding: latin-1 -*-\nx = 'café'".encode("latin-1")
-    (statement,), notes = extract("a.py", data)
+    (statement,), notes = extract(cells("a.py", data))
     assert run(statement, found := {}) is None
     assert (found["x"], notes) == ("café", [])
 
 
-@pytest.mark.parametrize("source", ["-" * 100_000 + "1", "(" * 1000, "1" + "+1" * 100_000, "\0"])
+@pytest.mark.parametrize("source", ["-" * 90_000 + "1", "(" * 1000, "1" + "+1" * 40_000, "\0"])
 def test_sources_that_no_parser_can_take(source):
     found, (note,) = namespace("a.ipynb", notebook("x = 1", source))
     assert found == {"x": 1}
@@ -228,11 +229,11 @@ def test_sources_that_no_parser_can_take(source):
 )
 def test_files_that_cannot_be_read(name, data, message):
     with pytest.raises(ValueError, match=message):
-        extract(name, data)
+        extract(cells(name, data))
 
 
 def test_a_byte_order_mark_is_none_of_the_program():
-    statements, _ = extract("a.py", b"\xef\xbb\xbfx = 1")
+    statements, _ = extract(cells("a.py", b"\xef\xbb\xbfx = 1"))
     assert len(statements) == 1
 
 
@@ -244,7 +245,7 @@ def f():
     import picogpt.model as m, picogpts
     from picogpt import load
 """
-    statements, _ = extract("a.py", source.encode())
+    statements, _ = extract(cells("a.py", source.encode()))
     rest = "is picogpt's own, and not there when a submission is graded"
     assert list(solution_imports(statements, {"gelu"})) == [
         f"a.py, line 3: softmax {rest}",
@@ -253,3 +254,15 @@ def f():
         " is graded",
         f"a.py, line 6: load {rest}",
     ]
+
+
+def test_more_code_than_anybody_writes():
+    """Pictures in the outputs of a notebook may be large, its code may not."""
+    cell = {"cell_type": "code", "source": "x = 1", "outputs": ["a" * 1_000_000]}
+    assert cells("a.ipynb", json.dumps({"cells": [cell]}).encode()) == [("code cell 1", "x = 1")]
+    source = "x = 1\n" * 20_000
+    for name, data in (("a.py", source), ("a.ipynb", notebook(source))):
+        with pytest.raises(
+            ValueError, match=f"{name} has 120000 characters of code, expected 1000"
+        ):
+            cells(name, data.encode())

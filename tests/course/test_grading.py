@@ -1,10 +1,13 @@
 """Grading a class: who is graded, what is written, and that nothing is graded twice."""
 
 import csv
+import hashlib
+import hmac
 import io
 import json
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +18,8 @@ from picogpt.course.assignments import ASSIGNMENTS
 
 pytest.importorskip("resource", reason="grading needs POSIX")
 
-from picogpt.course.grader import grading
+from picogpt.course.grader import grading, marking, process
+from picogpt.course.grader import submissions as handed_in
 from picogpt.course.handout import forms
 from picogpt.course.teacher.tables import write_table
 
@@ -103,9 +107,9 @@ def test_only_what_changed_is_graded_again(tmp_path, submissions, grade, monkeyp
     graded = []
     honest = grading.grade_one
 
-    def grade_one(assignment, submission, seed, limits):
+    def grade_one(assignment, submission, *more):
         graded.append(submission.name)
-        return honest(assignment, submission, seed, limits)
+        return honest(assignment, submission, *more)
 
     monkeypatch.setattr(grading, "grade_one", grade_one)
     (submissions / "alice.py").write_text("def gelu(x): return 0")
@@ -127,7 +131,8 @@ def test_only_what_changed_is_graded_again(tmp_path, submissions, grade, monkeyp
     assert sorted(graded) == ["bob.py", "carol.py"]
     graded.clear()
 
-    results = tmp_path / "grades" / "students" / "bob" / "results.json"
+    bob = tmp_path / "grades" / "students" / "bob"
+    results = bob / "results.json"
     whole = results.read_bytes()
     for damaged in (
         b"{}",
@@ -139,7 +144,21 @@ def test_only_what_changed_is_graded_again(tmp_path, submissions, grade, monkeyp
         assert graded == ["bob.py"]
         assert results.read_bytes() == whole
         graded.clear()
-    (results.parent / "feedback.md").unlink()
+    forged = json.loads(whole.replace(b'"score": 0', b'"score": 1', 1))
+    del forged["extra_data"]["seal"]
+    text = json.dumps(forged, sort_keys=True).encode() + b"\0" + (bob / "feedback.md").read_bytes()
+    forged["extra_data"]["seal"] = hmac.new(b"", text, hashlib.sha256).hexdigest()
+    results.write_text(json.dumps(forged))  # with the seal of another key
+    grade()
+    assert graded == ["bob.py"]
+    assert results.read_bytes() == whole
+    graded.clear()
+    (bob / "feedback.md").write_text("20 of 20 points")
+    grade()
+    assert graded == ["bob.py"]
+    assert "0 of 20 points" in (bob / "feedback.md").read_text()
+    graded.clear()
+    (bob / "feedback.md").unlink()
     grade()
     assert graded == ["bob.py"]
     assert (results.parent / "feedback.md").is_file()
@@ -179,7 +198,7 @@ def test_the_version_of_the_grader(tmp_path, monkeypatch):
 
 
 def found(submissions) -> dict:
-    return {x: p.name for x, p in grading.find_submissions(submissions).items()}
+    return {x: p.name for x, p in handed_in.find_submissions(submissions).items()}
 
 
 def test_who_has_handed_in(submissions):
@@ -206,7 +225,7 @@ def test_who_has_handed_in(submissions):
 def test_which_file_counts(tmp_path, files, counts):
     for name in files:
         (tmp_path / name).write_text("x = 1")
-    submission, notes = grading.read_submission(tmp_path, "a2")
+    submission, notes = handed_in.read_submission(tmp_path, "a2")
     if counts:
         assert (submission.name, submission.data, notes) == (counts, b"x = 1", [])
     else:
@@ -215,9 +234,9 @@ def test_which_file_counts(tmp_path, files, counts):
 
 
 def test_a_file_that_is_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(grading, "MAX_BYTES", 4)
+    monkeypatch.setattr(handed_in, "MAX_BYTES", 4)
     (tmp_path / "x.py").write_text("x = 1")
-    submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
+    submission, notes = handed_in.read_submission(tmp_path / "x.py", "a2")
     assert (submission.data, notes) == (b"", ["x.py has 5 bytes, too many to be read"])
 
 
@@ -226,7 +245,7 @@ def test_a_failure_of_the_grader_costs_one_student(submissions, grade, monkeypat
     (submissions / "mallory.py").write_text(WRONG)
     mark = grading.mark
 
-    def fails_once(assignment, student, seed):
+    def fails_once(assignment, student, seed, kept):
         monkeypatch.setattr(grading, "mark", mark)
         raise ZeroDivisionError("a mistake in a question")
 
@@ -337,8 +356,8 @@ def test_a_file_that_cannot_be_read_is_empty(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "x.py").write_text("x = 1")
-    monkeypatch.setattr(grading.Path, "read_bytes", refuse)
-    submission, notes = grading.read_submission(tmp_path / "x.py", "a2")
+    monkeypatch.setattr(handed_in.Path, "read_bytes", refuse)
+    submission, notes = handed_in.read_submission(tmp_path / "x.py", "a2")
     assert (submission.data, notes) == (b"", ["x.py cannot be read: Permission denied"])
 
 
@@ -375,3 +394,130 @@ def test_a_suffix_in_capitals(submissions, grade):
     (submissions / "al.IPYNB").write_text(json.dumps(notebook))
     _, rows, _ = grade()
     assert rows["al"]["total (20)"] == "1"
+
+
+def test_the_key_is_in_no_file_while_code_runs(tmp_path, submissions, grade, monkeypatch):
+    path = tmp_path / "grades" / "grader.key"
+    found = []
+    honest = grading.grade_one
+
+    def grade_one(*args):
+        found.append(path.exists())
+        return honest(*args)
+
+    monkeypatch.setattr(grading, "grade_one", grade_one)
+    (submissions / "alice.py").write_text("")
+    grade()
+    key = path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600 and len(key) == 32
+    (submissions / "alice.py").write_text("x = 1")
+    grade()
+    assert path.read_bytes() == key
+    assert found == [False, False]
+
+
+def test_what_code_changes_meanwhile_is_put_right(tmp_path, submissions, grade, monkeypatch):
+    """Bob's code writes to the files of alice, who was graded before him, in this run or earlier."""
+    alice = tmp_path / "grades" / "students" / "alice"
+    honest = grading.grade_one
+
+    def grade_one(assignment, submission, *more):
+        if submission.name == "bob.py":
+            for name in ("feedback.md", "results.json"):
+                (alice / name).write_text("{}")
+        return honest(assignment, submission, *more)
+
+    monkeypatch.setattr(grading, "grade_one", grade_one)
+    (submissions / "alice.py").write_text("def gelu(x): return x")
+    for bobs in ("", "x = 1"):
+        (submissions / "bob.py").write_text(bobs)
+        _, rows, _ = grade()
+        assert rows["alice"]["total (20)"] == "1"
+        assert "1 of 20 points" in (alice / "feedback.md").read_text()
+        assert json.loads((alice / "results.json").read_bytes())["score"] == 1
+
+
+def test_one_question_is_asked_anew(tmp_path, submissions, grade, monkeypatch):
+    (submissions / "bob.py").write_text(WRONG)
+    grade()
+    bob = tmp_path / "grades" / "students" / "bob"
+    before = (bob / "results.json").read_bytes(), (bob / "feedback.md").read_bytes()
+    asked = []
+    honest = marking.mark_question
+
+    def mark_question(assignment, question, *more):
+        asked.append(question.title)
+        return replace(honest(assignment, question, *more), points=1, problem=None)
+
+    monkeypatch.setattr(marking, "mark_question", mark_question)
+    monkeypatch.setattr(grading, "grader_version", lambda: "another")
+    status, rows, err = grade("--only", "linear: x @ w + b")
+    assert (status, asked, err) == (0, ["x @ w + b"], ["picogpt: [1/1] bob: 19 of 20"])
+    assert rows["bob"]["linear: x @ w + b (2)"] == "1"
+    old, new = json.loads(before[0]), json.loads((bob / "results.json").read_bytes())
+    for one, other in zip(old["tests"], new["tests"], strict=True):
+        assert one == other or one["name"] == "linear: x @ w + b"
+    assert b"it raises" in before[1] and b"it raises" not in (bob / "feedback.md").read_bytes()
+    asked.clear()
+
+    assert grade()[2] == ["picogpt: [1/1] bob: 19 of 20, as before"]
+    grade("--only", "softmax")
+    assert asked == ["Each row sums to 1", "Large numbers do not overflow"]
+    (submissions / "bob.py").write_text(RIGHT)  # nothing of this one is known
+    asked.clear()
+    grade("--only", "softmax")
+    assert len(asked) == len(A2.questions)
+    status, _, (line,) = grade("--only", "softmin")
+    assert (status, line) == (1, "picogpt: a2 has no question 'softmin'")
+
+
+def test_what_failed_its_question_still_has_a_stand_in_when_one_is_asked_anew(submissions, grade):
+    (submissions / "bob.py").write_text(WRONG)
+    assert grade()[1]["bob"]["total (20)"] == "18"
+    assert grade("--only", "together")[1]["bob"]["total (20)"] == "18"
+
+
+def test_what_counts_not_in_a_students_folder_is_listed(tmp_path, submissions, grade):
+    for name in (
+        "al/a2.py",
+        "al/old.py",
+        "al/a2.pdf",
+        "al/.x",
+        "al/more/a2.py",
+        "bo/x.py",
+        "bo/y.py",
+    ):
+        (submissions / name).parent.mkdir(parents=True, exist_ok=True)
+        (submissions / name).write_text("def gelu(x): return x")
+    _, rows, _ = grade()
+    assert rows["al"]["total (20)"] == "1"
+    several = "another file counts, or none, since there are several"
+    assert (tmp_path / "grades" / "not_graded.txt").read_text().splitlines() == [
+        "'al/a2.pdf': not graded, expected .py or .ipynb",
+        "'al/more': not graded, it is a folder in a folder",
+        f"'al/old.py': not graded, {several}",
+        f"'bo/x.py': not graded, {several}",
+        f"'bo/y.py': not graded, {several}",
+    ]
+
+
+MANY = '{"cells": [], "x": [' + "[]," * 3_000_000 + "[]]}"  # 200 MB of lists
+
+
+def test_a_notebook_that_takes_too_much_is_read_once(submissions, monkeypatch):
+    read = []
+    honest = process.ask_once
+
+    def ask_once(*args, **kwargs):
+        read.append(args[2])
+        return honest(*args, **kwargs)
+
+    monkeypatch.setattr(process, "ask_once", ask_once)
+    submission = process.Submission("a.ipynb", MANY.encode())
+    limits = process.Limits(seconds=20, megabytes=300)
+    marks, _ = grading.grade_one(A2, submission, 0, limits, {})
+    assert read == ["read"]
+    assert {m.problem.summary for m in marks[:-1]} == {"it ended its process, with exit status 0"}
+    read.clear()
+    grading.grade_one(A2, process.Submission("a.py", RIGHT.encode()), 0, limits, {})
+    assert read == ["read"]

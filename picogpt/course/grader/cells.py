@@ -11,25 +11,30 @@ TRANSPARENT = re.compile(r"%%(time|capture|prun)\b")
 # %matplotlib inline, !ls, files = !ls, t = %timeit -o f(), softmax?, ?softmax
 LINE_MAGIC = re.compile(r"(\s*)(([\w., ]+=\s*)?[%!]|\?{1,2}[\w.]+\s*$|[\w.*]+\?{1,2}\s*$)")
 CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]{1,40})").match  # from PEP 263
+MAX_CODE = 100_000  # characters, over two thousand lines
 BEGINNING = re.compile(
     r"(async\s|def\s|class\s|import\s|from\s|type\s|@|if\s|try\s*:|\w[\w, ]*[:=]|\w[\w.]*\()"
 )
 
 
-def cells(name: str, data: bytes) -> Iterator[tuple[str, str]]:
+def cells(name: str, data: bytes) -> list[tuple[str, str]]:
     """(place, source) of a file, or of every code cell of a notebook.
 
-    Raises ValueError for bytes that are no text, or no notebook.
+    Raises ValueError for bytes that are no text, or no notebook, and for more code than anybody
+    has written.
     """
-    if not name.lower().endswith(".ipynb"):
-        yield name, decoded(name, data)
-        return
-    try:
-        sources = [*code_cells(json.loads(decoded(name, data, "utf-8-sig")))]
-    except (KeyError, TypeError, RecursionError, AttributeError, json.JSONDecodeError):
-        raise ValueError(f"{name} is no Jupyter notebook") from None
-    for number, source in enumerate(sources, 1):
-        yield f"code cell {number}", without_magics(source)
+    is_notebook = name.lower().endswith(".ipynb")
+    if not is_notebook:
+        found = [(name, decoded(name, data))]
+    else:
+        try:
+            sources = [*code_cells(json.loads(decoded(name, data, "utf-8-sig")))]
+        except (KeyError, TypeError, RecursionError, AttributeError, json.JSONDecodeError):
+            raise ValueError(f"{name} is no Jupyter notebook") from None
+        found = [(f"code cell {number}", source) for number, source in enumerate(sources, 1)]
+    if (size := sum(len(source) for _, source in found)) > MAX_CODE:
+        raise ValueError(f"{name} has {size} characters of code, expected {MAX_CODE} at most")
+    return [(place, without_magics(x)) for place, x in found] if is_notebook else found
 
 
 def decoded(name: str, data: bytes, encoding: str = "") -> str:

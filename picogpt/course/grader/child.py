@@ -6,7 +6,7 @@ which takes a millisecond. The copy gives up its rights, limits what it may use,
 in, and answers questions.
 
 This process is given nothing to forge. It holds no expected result, no path, of the grader's modules
-the five that work here, and of picogpt what a function may use that comes after, compiled. It is
+the few that work here, and of picogpt what a function may use that comes after, compiled. It is
 told the inputs and gives the outputs, and whether they are right is decided elsewhere.
 """
 
@@ -28,9 +28,11 @@ import numpy.random
 import regex  # noqa: F401 - here, because the library that a student is given needs it
 
 from . import walls
+from .cells import cells
 from .channel import decode, encode, receive, send
-from .extract import extract, run, solution_imports
+from .extract import DEFINITIONS, extract, run, solution_imports
 from .perform import answer, new_namespace
+from .shapes import shapes
 
 MAX_OUTPUT = 1_000_000  # bytes in one file, what is printed included
 
@@ -92,7 +94,7 @@ def be_student(
         os.dup2(output, 1)
         os.dup2(output, 2)
         limit(seconds, megabytes)
-        answer_questions(channel)
+        work(channel)
     except EOFError:
         pass  # the grader knows enough
     finally:
@@ -113,25 +115,46 @@ def limit(seconds: int, megabytes: int) -> None:
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (soft, hard))
 
 
-def answer_questions(channel: socket.socket) -> None:
+def work(channel: socket.socket) -> None:
+    """Do what the first message asks for: [what, arguments by name]."""
+    what, arguments = decode(receive(channel))
+    if what == "answer":
+        answer_questions(channel, **arguments)
+    else:
+        send(channel, encode({"read": read, "shapes": shapes}[what](**arguments)))
+
+
+def read(name: str, data: bytes) -> list | str:
+    """What cells makes of a file, or what it says of one that cannot be read."""
+    try:
+        return cells(name, data)
+    except ValueError as error:
+        return str(error)
+
+
+def answer_questions(
+    channel: socket.socket,
+    sources: list,
+    skip: list[str],
+    library: dict[str, bytes],
+    given: list,
+    stand_ins: list,
+) -> None:
     """Take what was handed in, then answer, until the grader closes.
 
-    The first message says what there is: "library", module name -> code, is all that this
-    process has of picogpt; "given" and "stand_ins" are [module, name] of its functions; "name" and
-    "data" are the file handed in; "skip" are places of statements that have ended a process before.
-    The answers are the places of the statements and the notes, then a message for each statement.
+    sources: what was handed in, see cells; skip: places of statements that have ended a process
+    before. library: module name -> code, all that this process has of picogpt; given, stand_ins:
+    [module, name] of its functions. The answers are the places of the statements, the notes
+    and the names defined, then a message for each statement.
     """
-    task = decode(receive(channel))
     forget_the_grader()
-    given, stand_ins = (find(task["library"], task[name]) for name in ("given", "stand_ins"))
+    given, stand_ins = find(library, given), find(library, stand_ins)
     namespace = new_namespace(given)
-    try:
-        statements, notes = extract(task["name"], task["data"])
-    except ValueError as error:
-        statements, notes = [], [str(error)]
+    statements, notes = extract(sources)
     notes += solution_imports(statements, set(given))
-    statements = [x for x in statements if x.where not in task["skip"]]
-    send(channel, encode([[x.where for x in statements], notes]))
+    statements = [x for x in statements if x.where not in skip]
+    defined = [x.node.name for x in statements if isinstance(x.node, DEFINITIONS)]
+    send(channel, encode([[x.where for x in statements], notes, defined]))
     for statement in statements:
         send(channel, encode(run(statement, namespace)))
     namespace.update(stand_ins)

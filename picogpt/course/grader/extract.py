@@ -8,11 +8,11 @@ is found in the syntax tree (ast), and run statement by statement.
 import ast
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
 
-from .cells import cells, trees
+from .cells import trees
 
 # A constant may be computed, as in math.sqrt(2 / math.pi), but only by the functions of these
 # modules and by these builtins. Anything else might do something, and once for every question.
@@ -24,6 +24,7 @@ PURE = {
     *("struct", "string", "logging.getLogger", "partial", "functools.partial", "Fraction"),
     *("Counter", "defaultdict", "deque", "OrderedDict"),
 }
+DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 TAKEN = "import, constant or definition"
 NOT_THERE = "is picogpt's own, and not there when a submission is graded"
 STRANGE = "is neither Python's own nor NumPy, and not there when a submission is graded"
@@ -41,13 +42,13 @@ class Statement(NamedTuple):
         return f"{self.place}, line {self.node.lineno}"
 
 
-def extract(name: str, data: bytes) -> tuple[list[Statement], list[str]]:
-    """The statements that are taken of a .py or .ipynb file, and notes on what cannot be read.
+def extract(sources: Iterable[tuple[str, str]]) -> tuple[list[Statement], list[str]]:
+    """The statements that are taken of a file or of cells, and notes on what cannot be read.
 
-    name: the file's; data: its bytes. Raises ValueError if nothing of it can be read.
+    sources: (place, source), see cells.cells.
     """
     statements, notes, future = [], [], []
-    for place, source in cells(name, data):
+    for place, source in sources:
         for tree in trees(source):
             if isinstance(tree, Exception):
                 notes.append(f"{place} cannot be read, {why(tree)}")
@@ -109,9 +110,8 @@ def is_taken(node: ast.stmt) -> bool:
         return all(map(is_part, node.body + handled + node.orelse + node.finalbody))
     if is_from_course(node):
         return False
-    definitions = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     is_alias = type(node).__name__ == "TypeAlias"  # from Python 3.12 on
-    return isinstance(node, ast.Import | ast.ImportFrom | definitions) or is_alias
+    return isinstance(node, ast.Import | ast.ImportFrom | DEFINITIONS) or is_alias
 
 
 def is_part(node: ast.stmt) -> bool:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .cells import cells
 from .channel import decode
 from .extract import extract, run
 from .perform import answer, new_namespace
@@ -44,11 +45,11 @@ class Live:
 
 
 class Local:
-    """A file, whose statements are run anew for each question. Raises ValueError as extract."""
+    """A file, whose statements are run anew for each question. Raises ValueError as cells."""
 
     def __init__(self, name: str, data: bytes, given: Iterable[Callable]):
         self.given = list(given)
-        self.statements, self.unread = extract(name, data)
+        self.statements, self.unread = extract(cells(name, data))
         self.notes: list[str] = []
 
     @contextmanager

@@ -32,11 +32,30 @@ class Submission(NamedTuple):
     data: bytes
 
 
-def is_beginning(answer) -> bool:
-    """Whether it is [places of statements, notes], see child.answer_questions."""
+def is_reading(answer) -> bool:
+    """Whether it is what child.read makes."""
     match answer:
-        case [[*places], [*notes]]:
-            return all(isinstance(text, str) for text in places + notes)
+        case str() | [*_]:
+            return True
+    return False
+
+
+def are_shapes(answer) -> bool:
+    """Whether it is what shapes.shapes makes."""
+    match answer:
+        case [*shapes]:
+            return all(
+                isinstance(x, tuple) and [*map(type, x)] == [str, int, int] and min(x[1:]) > 0
+                for x in shapes
+            )
+    return False
+
+
+def is_beginning(answer) -> bool:
+    """Whether it is [places of statements, notes, names], see child.answer_questions."""
+    match answer:
+        case [[*places], [*notes], [*names]]:
+            return all(isinstance(text, str) for text in places + notes + names)
     return False
 
 
@@ -106,6 +125,23 @@ class Process:
         return f"crashed its process ({signal.Signals(number).name})"
 
 
+@contextmanager
+def new_process(starter: Starter, limits: Limits) -> Iterator[Process]:
+    """A new process, in a scratch folder that is removed with it."""
+    with starter.folder() as folder:
+        process = Process(starter, folder, limits)
+        try:
+            yield process
+        finally:
+            process.end()
+
+
+def ask_once(starter: Starter, limits: Limits, what: str, is_valid: Callable, **arguments):
+    """What one function of child.work makes of its arguments, in a new process. Raises Ended."""
+    with new_process(starter, limits) as process:
+        return process.ask(encode([what, arguments]), is_valid)
+
+
 class Contained:
     """A submission whose code runs in processes of its own. To be used in a `with` statement.
 
@@ -117,6 +153,9 @@ class Contained:
         self.skip: list[str] = []  # the places of statements that have ended a process
         self.ends: list[str] = []  # what each of them did
         self.notes: list[str] = []
+        self.defined: list[str] = []  # names
+        self.sources: list | str | None = None  # see child.read
+        self.broken: Ended | None = None  # why it cannot be loaded, which need not be tried again
 
     def __enter__(self):
         self.starter = Starter()
@@ -133,34 +172,48 @@ class Contained:
         requests and answers. Raises Ended, and so does the function it yields.
         """
         task = {
-            "name": self.submission.name,
-            "data": self.submission.data,
             "library": compiled((*self.given, *stand_ins)),
             "given": [[f.__module__, f.__name__] for f in self.given],
             "stand_ins": [[f.__module__, f.__name__] for f in stand_ins],
         }
+        self.read()
         loaded = False
         while not loaded:
-            with self.process() as process:
-                if loaded := self.load(process, task):
+            with new_process(self.starter, self.limits) as process:
+                with self.unless_broken():
+                    loaded = self.load(process, task)
+                if loaded:
                     yield process.ask
 
     @contextmanager
-    def process(self) -> Iterator[Process]:
-        """A new process, in a scratch folder that is removed with it."""
-        with self.starter.folder() as folder:
-            process = Process(self.starter, folder, self.limits)
-            try:
-                yield process
-            finally:
-                process.end()
+    def unless_broken(self) -> Iterator[None]:
+        """Raise what has ended this block once before: it need not be tried for every question."""
+        if self.broken:
+            raise self.broken
+        try:
+            yield
+        except Ended as end:
+            self.broken = end
+            raise
+
+    def read(self) -> None:
+        """Find the code in the file, once. Raises Ended."""
+        if self.sources is None:
+            name, data = self.submission
+            with self.unless_broken():
+                self.sources = ask_once(
+                    self.starter, self.limits, "read", is_reading, name=name, data=data
+                )
 
     def load(self, process: Process, task: dict) -> bool:
         """Run the submission's statements. Returns False if one of them has ended the process.
 
         It is skipped from then on. Raises Ended if there are too many of the kind.
         """
-        places, notes = process.ask(encode(task | {"skip": self.skip}), is_beginning)
+        unread = [self.sources] if isinstance(self.sources, str) else []
+        task |= {"sources": [] if unread else self.sources, "skip": self.skip}
+        places, notes, self.defined = process.ask(encode(["answer", task]), is_beginning)
+        notes = unread + notes
         for place in places:
             try:
                 note = process.answer(is_note)

@@ -2,7 +2,7 @@
 
 import re
 
-from ..assignment import Assignment
+from ..assignment import Assignment, Question
 from .asking import Problem
 from .marking import Mark
 from .show import printable
@@ -15,8 +15,12 @@ def total(marks: list[Mark]) -> str:
     return f"{sum(m.points for m in marks)} of {sum(m.question.points for m in marks)}"
 
 
+def label(question: Question) -> str:
+    return f"{question.name}: {question.title}"
+
+
 def name(mark: Mark) -> str:
-    return f"{mark.question.name}: {mark.question.title}"
+    return label(mark.question)
 
 
 def as_text(assignment: Assignment, marks: list[Mark], notes: list[str]) -> str:
@@ -68,25 +72,26 @@ def indent(text: str) -> str:
     return "\n".join(INDENT + line for line in text.splitlines())
 
 
-def as_markdown(
-    assignment: Assignment, marks: list[Mark], notes: list[str], points_only: bool = False
-) -> str:
-    """The table of points, then every problem, unless points are all that is shown.
+def as_markdown(assignment: Assignment, results: dict) -> str:
+    """The table of points, then every problem, of what as_results has made.
 
     Whatever may come from the student's code stands in a block of plain text, where it is not
     read as Markdown or HTML.
     """
-    lines = [f"# {assignment.name}: {assignment.title}", "", f"{total(marks)} points", ""]
+    points = f"{results['score']} of {assignment.points} points"
+    lines = [f"# {assignment.name}: {assignment.title}", "", points, ""]
     lines += ["| function | question | points | |", "|---|---|---|---|"]
-    for m in marks:
-        points = f"{m.points}/{m.question.points}"
-        said = "" if points_only else remark(m.problem)
-        lines.append(f"| {m.question.name} | {m.question.title} | {points} | {said} |")
-    for m in marks:
-        if has_details(m.problem) and not points_only:
-            lines += ["", f"## {name(m)}", "", block(details(m.problem))]
-    if notes:
-        lines += ["", "## About the file", "", block("\n".join(notes))]
+    below = []
+    for test in results["tests"]:
+        function, _, title = test["name"].partition(": ")
+        said = test["output"]
+        if "\n" in said:
+            below += ["", f"## {test['name']}", "", block(said)]
+            said = "see below"
+        lines.append(f"| {function} | {title} | {test['score']}/{test['max_score']} | {said} |")
+    lines += below
+    if results["output"]:
+        lines += ["", "## About the file", "", block(results["output"])]
     return "\n".join(lines) + "\n"
 
 

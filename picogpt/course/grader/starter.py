@@ -20,7 +20,7 @@ from .walls import hide
 
 # The modules of the grader that work in the process that is started, each after those it imports.
 # Their text goes through a pipe, so that nothing in the process says where picogpt is.
-MODULES = ("channel", "cells", "extract", "perform", "walls", "child")
+MODULES = ("channel", "cells", "extract", "perform", "shapes", "walls", "child")
 BEGIN = """
 import socket, sys, types
 sys.path.append({numpy!r})
@@ -124,6 +124,12 @@ class Starter:
             raise EOFError
         return struct.unpack(">q", data)[0]
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
     def close(self) -> None:
         self._control.close()
         self._process.kill()
@@ -132,6 +138,5 @@ class Starter:
 
 def what_is_between() -> Between:
     """What this system puts between a student's code and the grader."""
-    starter = Starter()
-    starter.close()
-    return starter.between
+    with Starter() as starter:
+        return starter.between
