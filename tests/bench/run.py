@@ -5,6 +5,7 @@ learning a vocabulary need OpenAI's vocabulary and a corpus, in the folder that 
 names.
 """
 
+import ctypes
 import datetime
 import importlib.metadata
 import os
@@ -23,8 +24,18 @@ import bench_generate
 import bench_learn_bpe
 import bench_train
 
+from picogpt.threads import openblas
+
 HEADINGS = ("measure", "picogpt", "peer", "ratio", "asked")
 PEERS = ("numpy", "torch", "transformers", "tokenizers")
+
+
+def kernel() -> str:
+    """For which processor OpenBLAS multiplies."""
+    if library := openblas():
+        library.scipy_openblas_get_corename64_.restype = ctypes.c_char_p
+        return library.scipy_openblas_get_corename64_().decode()
+    return "none"
 
 
 def machine() -> str:
@@ -36,7 +47,8 @@ def machine() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PEERS)
     python = platform.python_version()
     return (
-        f"{processor}, {os.cpu_count()} cores; Python {python}, {versions}; {datetime.date.today()}"
+        f"{processor}, {os.cpu_count()} cores, OpenBLAS's kernel {kernel()}; Python {python}, "
+        f"{versions}; {datetime.date.today()}"
     )
 
 
