@@ -48,6 +48,10 @@ class Asked(NamedTuple):
     outcome: object  # what counts, the last line of an exception, REFUSED or ACCEPTED
 
 
+PASSED_ON = (
+    "alone, each of your functions is right, or ours stands in: does each keep the names and the order "
+    "of its arguments, and return what its first line promises, a list and no generator, for example?"
+)
 REFUSED = "ValueError"
 ACCEPTED = "no ValueError"
 
@@ -156,6 +160,8 @@ class Ask:
         better = [m for m in mistakes if all(self.explains(m, other) for other in self.asked)]
         hints = [" ".join(m.__doc__.split()) for m in (better or mistakes)[:1]]
         hint = " ".join([*hints, *filter(None, [problem.hint])]) or problem.guess
+        if self.question.function is None:
+            hint = hint or PASSED_ON
         fed_in = describe_call(asked.what, asked.args, asked.kwargs)
         return replace(problem, hint=hint, fed_in=fed_in, guess="")
 

@@ -24,6 +24,11 @@ level, a test run or a plot, is never executed and can stay. A constant is what 
 has to compute: `EPS = 1e-5` or `ROOT = math.sqrt(2.0)`, but not `TABLE = make_table()`. What you
 import can be Python's standard library and NumPy.
 
+The name of each function has to stay, with its arguments, their names and their order, and the kind of
+value that its first line promises: a list and no generator, tuples and no lists where it says tuples.
+The functions that come after it rely on that. You may add arguments that have a default, functions of
+your own, and change the annotations.
+
 Each question asks about one function, with the solution of all earlier ones in their places, so
 that a mistake costs its own points alone. The last question runs all of your functions together,
 and counts from half of the other points on. You are graded with other numbers than you check
