@@ -12,14 +12,14 @@ from .interactive import ask_for_lines
 from .weights.find import NAMES, find_model
 
 DESCRIPTION = """\
-Talk with a model. It was made for a model that was trained on dialogues, such as DialoGPT; any other
-is shown a conversation as an example, and goes on with it.
+Talk with a model. This is meant for models that were trained on dialogues, such as DialoGPT. Any
+other model is shown a conversation as an example, and continues it.
 
   python -m picogpt.chat -m microsoft/DialoGPT-small"""
 
 HELP = """\
-Say something. Ctrl-C ends an answer, Ctrl-D the conversation. /undo forgets the last turn, /reset all
-of them, and /save FILE writes them down."""
+Say something. Ctrl-C ends an answer, Ctrl-D the conversation. /undo forgets the last turn, /reset
+forgets all of them, and /save FILE writes them to a file."""
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def is_dialogue_model(folder: Path) -> bool:
-    """Whether a model says of itself that it was trained on dialogues, as DialoGPT's config does."""
+    """Whether the config of a model says that it was trained on dialogues, as DialoGPT's does."""
     path = folder / "config.json"
     if not path.is_file():
         return False
@@ -59,13 +59,13 @@ def perform(args: argparse.Namespace) -> None:
         dialogue=dialogue, max_new_tokens=args.max_new_tokens, seed=args.seed, **options
     )
     if not dialogue:
-        command.say("this model knows no dialogues: it goes on with a conversation it is shown")
+        command.say("this model was not trained on dialogues: it continues an example conversation")
     print(HELP)
     ask_for_lines(lambda line: answer(chat, line))
 
 
 def answer(chat: Chat, line: str) -> None:
-    """Do what a line asks for: a command, or an answer."""
+    """Carry out a command, or answer what was said."""
     word, _, rest = line.partition(" ")
     if word == "/undo":
         chat.undo()

@@ -1,6 +1,6 @@
-"""What picogpt's command lines have in common: how they take arguments, and how they end.
+"""What picogpt's commands have in common: how they take arguments, and how they end.
 
-Whatever goes wrong is said in one line on stderr that begins with "picogpt: ". The exit status
+If something goes wrong, one line on stderr, which begins with "picogpt: ", says what. The exit status
 is 2 for wrong usage, 1 for any other failure, and 130 after Ctrl-C, as shells expect.
 """
 
@@ -18,7 +18,7 @@ Other commands, each with its own --help:
   python -m picogpt.evaluate    how well a model predicts: texts, LAMBADA, WikiText, HellaSwag, CBT
   python -m picogpt.chat        talk with a model, turn by turn
   python -m picogpt.tasks       summarize, translate, answer, classify, complete code
-  python -m picogpt.explain     one page with every number of a prompt's way through the model
+  python -m picogpt.explain     one page on which a prompt can be followed through the model
   python -m picogpt.weights     download a model, check its files, write it in another form
   python -m picogpt.course      GPT-2 as assignments for a class"""
 
@@ -33,21 +33,21 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"picogpt: {message} (see {self.prog} --help)\n")
 
     def shell_completion(self) -> str:
-        """A line for bash or zsh, after which Tab completes the options, and else file names."""
+        """A line for bash or zsh, after which Tab completes options and file names."""
         options = [option for action in self._actions for option in action.option_strings]
         return f'complete -o default -W "{" ".join(options)}" {self.prog}'
 
 
 def say(line: str) -> None:
-    """A line for the person at the terminal, on stderr: standard output is for what was asked."""
+    """Print a line for the person at the terminal, on stderr: stdout is for what was asked for."""
     if sys.stderr is not None:  # somebody may have closed it
         print(f"picogpt: {line}", file=sys.stderr, flush=True)
 
 
 def read_stdin() -> str:
-    """The text of standard input, less its last newline, as in the shell's $(...).
+    """The text of standard input without its last newline, as in the shell's $(...).
 
-    A byte order mark and carriage returns, which Windows adds, are no part of it.
+    A byte order mark and carriage returns, which Windows adds, are removed.
     Raises ValueError if it is not UTF-8.
     """
     sys.stdin.reconfigure(encoding="utf-8-sig", newline=None)

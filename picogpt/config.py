@@ -2,8 +2,8 @@
 
 A parameter's path is its place in the tree of parameters: "h.3.attn.c_attn.w" is
 `params["h"][3]["attn"]["c_attn"]["w"]`. The names are those of OpenAI's checkpoint.
-An activation's path says in the same way where in the forward pass it is computed,
-and is the name under which a tap sees it (see tap.py).
+An activation's path says in the same way where in the forward pass it is computed. Under this
+name a tap sees it (see tap.py).
 """
 
 from dataclasses import dataclass, fields

@@ -1,7 +1,7 @@
-"""Files read with suspicion, and written whole.
+"""Reading files without trusting them, writing them whole, and locking them.
 
 Nothing that is read is trusted: text must be UTF-8, and JSON must be an object in which no key
-stands twice. What is written gets its name only when it is complete, so that a crash never leaves
+occurs twice. What is written gets its name only when it is complete, so that a crash never leaves
 half a file under a real name.
 """
 
@@ -30,7 +30,7 @@ POLL = 0.2  # seconds between two looks at a lock that another process holds
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, its line ends as they are.
 
-    Raises FileNotFoundError; ValueError, in a line that begins with the path, for other bytes.
+    Raises FileNotFoundError; ValueError, whose message begins with the path, if it is not UTF-8.
     """
     # As bytes first: text mode would change line ends and, on Windows, not assume UTF-8.
     return _decode(path.read_bytes() if path.is_fifo() else require(path).read_bytes(), f"{path}: ")
@@ -39,8 +39,8 @@ def read_text(path: Path) -> str:
 def require(path: Path) -> Path:
     """The path itself.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it only points to one that Git
-    LFS has not fetched.
+    Raises FileNotFoundError if there is no such file, ValueError if it is only Git LFS's pointer to a
+    file that was not fetched.
     """
     if not path.is_file():
         where = "there is" if path.parent == Path() else f"{path.parent} has"
@@ -65,8 +65,8 @@ def read_json(path: Path) -> dict:
 def parse_json(text: str | bytes) -> dict:
     """The JSON object in a text, or in UTF-8 bytes.
 
-    Raises ValueError if it is something else, or if a key stands twice in one object: readers
-    differ in which of the two they believe.
+    Raises ValueError if it is something else, or if a key occurs twice in one object: programs
+    differ in which of the two values they take.
     """
     if isinstance(text, bytes):
         text = _decode(text)
@@ -80,14 +80,14 @@ def parse_json(text: str | bytes) -> dict:
 
 
 def brief(value) -> str:
-    """How a value from JSON is shown in a message, even a list of a million lists."""
+    """A value from JSON in at most 80 characters, for a message, even a list of a million lists."""
     return f"{short_repr(value):.80}"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which becomes `path` at the end of the block, unless that raises."""
-    # A name of its own, in case two processes write the same file at the same time.
+    """A file to write to. It is renamed to `path` at the end of the block, unless that raises."""
+    # A name that no other process uses, in case two write the same file at the same time.
     part = path.with_name(f"{path.name}.{os.getpid()}.{next(_numbers)}.part")
     try:
         with open(part, "wb") as file:
@@ -122,9 +122,8 @@ def check_free(folder: Path) -> None:
 def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock `path`; if another process holds it, call on_wait once and wait for it.
 
-    The operating system knows who holds a lock and frees it when that process ends, however it
-    ends. So the file may stay behind, and must: removing it would let two processes lock two
-    files of the same name.
+    The operating system frees the lock when the process that holds it ends, however it ends. The
+    file itself is never removed, or else two processes could lock two files of the same name.
     """
     with open(path, "ab") as file:  # closing it frees the lock
         if not _try_lock(file):
@@ -158,5 +157,5 @@ def _unique(pairs: list[tuple]) -> dict:
     if len(value) < len(pairs):
         keys = set()
         twice = next(key for key, _ in pairs if key in keys or keys.add(key))
-        raise ValueError(f"the key {twice!r:.80} stands twice in one object")
+        raise ValueError(f"the key {twice!r:.80} occurs twice in one object")
     return value

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class GPT2:
-    """A model ready to use. config, params (see config.py) and tokenizer are its whole state."""
+    """A model, ready for use: its config, its params (see config.py) and its tokenizer."""
 
     def __init__(self, config: Config, params: dict, tokenizer: Tokenizer):
         self.config = config
@@ -95,18 +95,18 @@ class GPT2:
     ) -> str:
         """The text that continues the prompt.
 
-        prompt: a text, or token ids; the empty one starts from <|endoftext|>, which is what
-            stands before every document that the model was trained on.
-        temperature to banned: how each token is chosen, see decoding/sampling.py. Without any of
-            them the likeliest token is always taken (greedy).
-        stop: a string, or several, before which the text ends; they are not part of it.
+        prompt: a text, or token ids. If it is empty, the text starts from <|endoftext|>, which
+            stood before every document that the model was trained on.
+        temperature to banned: how each token is chosen, see decoding/sampling.py. Without them
+            the likeliest token is always taken (greedy).
+        stop: a string, or several. The text ends before the first of them.
         seed: the same seed gives the same text; None draws a new one each time.
-        lookup: write faster where the text repeats itself, by guessing from what was there. The
+        lookup: write faster where the text repeats itself, by guessing from what came before. The
             text is the same, but for rounding: several tokens are read in one matrix product, and
-            where two candidates are equally likely to the last digits, it may prefer the other.
+            of two candidates that are equally likely to the last digits, it may choose the other.
 
-        The text ends after max_new_tokens, or before <|endoftext|>. It may outgrow n_ctx: then
-        its older part is forgotten (see decoding/loop.py), and a warning says so.
+        The text ends after max_new_tokens, or before <|endoftext|>. If it outgrows n_ctx, its
+        older part is forgotten (see decoding/loop.py), and a warning says so.
         Raises ValueError or TypeError for a bad argument.
 
         >>> model.generate("Once upon a time", 40, temperature=0.8, top_k=40, seed=1)
@@ -147,7 +147,7 @@ class GPT2:
     ) -> Iterator[str]:
         """Yield the text that continues the prompt, piece by piece, as it is written.
 
-        The arguments are those of `generate`. To stop the work, close the iterator or let go of
+        The arguments are those of `generate`. To stop early, close the iterator or drop
         it. Raises ValueError or TypeError, at once, for a bad argument.
         """
         writer = TextWriter(self.tokenizer, stop_strings(stop))
@@ -223,9 +223,9 @@ class GPT2:
     ) -> list[list[str]]:
         """num_samples continuations of each prompt, all written at the same time.
 
-        Each is what `generate` writes alone, but for rounding (see there), and takes less time:
-        the weights are read once for all. Sample 0 of a prompt is the one of `generate` with the
-        same seed. The other arguments are those of `generate`.
+        Each is what `generate` would write, but for rounding (see there). Together they take less
+        time, since the weights are read once for all of them. With the same seed, sample 0 of a
+        prompt is what `generate` writes. The other arguments are those of `generate`.
         """
         if isinstance(prompts, str):
             raise TypeError("prompts is one string, expected a list of them")
@@ -253,7 +253,7 @@ class GPT2:
         seed: int | None,
         sampling: Sampling,
     ) -> list[GrowingText]:
-        """What token_steps is to write. The i-th sample of each prompt draws by (seed, i)."""
+        """The texts for token_steps to continue. Sample i of each prompt draws with the seed (seed, i)."""
         max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
         if seed is not None:
             seed = whole_number("seed", seed, 0)
@@ -303,7 +303,7 @@ class GPT2:
         """The log-probability of each of the text's tokens, and its perplexity.
 
         See evaluate/score.py. A text may be longer than n_ctx. Raises ValueError for an empty
-        one, TypeError for what is not a text.
+        text, TypeError for anything that is not a text.
         """
         if not isinstance(text, str):
             raise TypeError(f"the text to score is {text!r:.80}, expected a text")
@@ -314,7 +314,7 @@ class GPT2:
         return score(windows, self.params, self.config.n_head, token_lengths(self.tokenizer))
 
     def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
-        """The token ids of a prompt, which may be ids already; for an empty one <|endoftext|>.
+        """The token ids of a prompt: of a text, or given as ids. An empty one becomes <|endoftext|>.
 
         Raises TypeError for anything else, ValueError for an id outside the vocabulary.
         """
@@ -346,7 +346,7 @@ class GPT2:
         """A conversation: its `say` answers, its `stream` does so piece by piece.
 
         dialogue: the model was trained on dialogues whose turns end with its end token, as
-            DialoGPT was; else it goes on with a transcript.
+            DialoGPT was. Otherwise it is given a transcript to continue.
 
         >>> model.chat(dialogue=True).say("Does money buy happiness?")
         """
@@ -363,16 +363,16 @@ class GPT2:
         blocks: Sequence[int] | None = None,
         boxes: Sequence[str] | None = None,
     ) -> "Explanation":
-        """A page on which the prompt, and what follows it, is seen in every operation.
+        """A page on which the prompt and its continuation can be followed through every operation.
 
         seed: draws the tokens; None takes the likeliest.
         blocks: those whose numbers are kept; None keeps all, or as many as a page can hold.
         boxes: the parts of the page to show, such as ["scores", "heads"]; None shows all.
-        Raises ValueError if the text is too long, or for a block or a box that there is not.
+        Raises ValueError if the text is too long, or for a block or a box that does not exist.
 
         >>> model.explain("The king had three sons").save("page.html")
         """
-        from .explain.assembly import Explanation  # not needed for a text, and `import` stays quick
+        from .explain.assembly import Explanation  # here, so that `import picogpt` stays quick
         from .explain.trace import trace
 
         ids = self.prompt_ids(prompt)
@@ -383,10 +383,10 @@ class GPT2:
         return Explanation(traced, boxes)
 
     def keep_blocks(self, blocks: Sequence[int]) -> "GPT2":
-        """A model with these blocks alone, in this order; it shares its arrays with this one.
+        """A model with only these blocks, in this order. It shares its arrays with this one.
 
-        Each block only adds to the residual stream, so that the model still works without some of
-        them, if less well. Raises ValueError for no block, or one that there is not.
+        Each block only adds to the residual stream, so the model still works without some of
+        them, though less well. Raises ValueError for no block, or one that does not exist.
 
         >>> model.keep_blocks([0, 1, 2, 4, 5])  # without block 3
         """
@@ -422,14 +422,14 @@ def load(
         the cache; "fairytale", the small model that comes with picogpt; "org/name", a model of
         the Hugging Face Hub; or a folder with hparams.json, encoder.json, vocab.bpe and
         model.ckpt.*, with config.json, model.safetensors and tokenizer.json, or nanoGPT's. None
-        is "124M", or, where that cannot be had, "fairytale"; a warning says why.
+        means "124M", or "fairytale" if that cannot be had; a warning says why.
     offline: never touch the network.
-    verify: compare the checksums that a TensorFlow checkpoint holds, and refuse weights that are
-        NaN or infinite. It reads the whole file, at a few gigabytes a second; without it, float32
+    verify: compare the checksums in a TensorFlow checkpoint, and refuse weights that are NaN or
+        infinite. This reads the whole file, at a few gigabytes a second. Without it, float32
         weights are only mapped, and each part of the file is read when it is first needed.
     dtype: how matrices are kept: "float32"; "float16" or "bfloat16" for half the memory; "int8" for
-        a quarter (weights/compact.py). All is computed in float32. Matrices are compressed
-        one at a time, so that the float32 model is never in memory. None is float32, but int8 for a
+        a quarter (weights/compact.py). Everything is computed in float32. Matrices are compressed
+        one at a time, so that the float32 model is never in memory. None means float32, or int8 for a
         folder that was saved that way.
 
     A mapped file must not be changed while the model is in use.

@@ -1,4 +1,4 @@
-"""Prompt after prompt from a terminal: what `python -m picogpt` does without a prompt."""
+"""Asking for one prompt after another: what `python -m picogpt` does without a prompt."""
 
 import contextlib
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def ask_for_lines(answer: Callable[[str], None]) -> None:
 
 
 def prepare_editing() -> None:
-    """Let input() edit the line, know the earlier ones, and take a pasted text as one prompt."""
+    """Let input() edit the line, recall earlier ones, and take a pasted text as one prompt."""
     with contextlib.suppress(ImportError):  # Windows has none
         import readline
 
@@ -74,12 +74,12 @@ def show(sampling: Sampling, max_new_tokens: int) -> str:
 
 
 def is_number(value) -> bool:
-    """Whether a setting is one that /set can change: a number, or off."""
+    """Whether /set can change a setting: whether it is a number, or off."""
     return value is None or isinstance(value, int | float)
 
 
 def changed(text: str, sampling: Sampling, max_new_tokens: int) -> tuple[Sampling, int]:
-    """The settings after "NAME VALUE". Raises ValueError if that is none."""
+    """The settings after "/set NAME VALUE". Raises ValueError if it cannot be done."""
     name, _, value = text.strip().partition(" ")
     settings = {"max_new_tokens": max_new_tokens} | asdict(sampling)
     names = [name for name, value in settings.items() if is_number(value)]

@@ -69,7 +69,7 @@ class RowCaches:
 
     Each row attends to its own cache, just as it would alone: there is no padding, and nothing
     to mask. All other operations treat each position by itself and see an ordinary batch, whose
-    rows share the one expensive thing, reading the weights.
+    rows share the one expensive step, reading the weights.
     """
 
     def __init__(self, caches: list[KVCache]):
@@ -93,7 +93,7 @@ class RowCaches:
 
 
 class BlockCache(NamedTuple):
-    """The part of a cache that belongs to one block, which so need not know its number."""
+    """The part of a cache that belongs to block i, so that the block need not know its number."""
 
     cache: KVCache | RowCaches
     i: int
@@ -104,7 +104,10 @@ class BlockCache(NamedTuple):
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_tap) -> np.ndarray:
-    """causal_attention of new queries to all keys and values, as a cache has returned them.
+    """ops.causal_attention of new queries, for the keys and values that a cache has returned.
+
+    It only decides how often to call that function: once, or, where the rows have different
+    lengths, once for each row, or, where there are many queries, once for each block of them.
 
     q: [..., n_head, n_seq, n_head_dim]; k, v: the same with n_past + n_seq positions, or a list
     with one such array for each row of q. Returns the shape of q.
@@ -117,10 +120,10 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_tap) ->
 
 
 def attention_in_blocks(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """causal_attention, faster where nobody looks inside: same result; no tap.
+    """ops.causal_attention, faster for many queries. It takes no tap.
 
-    A block of queries leaves out the keys that come later than all of them, and its scores are
-    few enough to stay in the processor's cache.
+    A block of queries leaves out the keys that come after all of them, and its scores are few
+    enough to stay in the processor's cache.
     """
     n_seq = q.shape[-2]
     n_past = k.shape[-2] - n_seq

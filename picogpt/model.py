@@ -15,7 +15,7 @@ from .ops import gelu, layer_norm, linear, project
 from .tap import Tap, check_names, no_tap, under
 from .threads import on_threads
 
-MANY_POSITIONS = 256  # from this many positions on the cores share them: see threaded_block
+MANY_POSITIONS = 256  # this many or more are shared between the cores: see threaded_block
 
 
 def embed(
@@ -59,10 +59,11 @@ def self_attention(
     cache: BlockCache | None = None,
     tap: Tap = no_tap,
 ) -> np.ndarray:
-    """Multi-head causal self-attention: [..., n_seq, n_embd] -> [..., n_seq, n_embd].
+    """The attention layer of a block: [..., n_seq, n_embd] -> [..., n_seq, n_embd].
 
-    Each position asks a query of the positions up to its own, in n_head independent ways; the
-    only place where information moves from one position to another.
+    Each position asks a query of the positions up to its own, in n_head independent ways. This is
+    the only place where information moves from one position to another. The formula itself is
+    ops.causal_attention; this function makes its q, k and v, and merges what the heads return.
     """
     qkv = tap("c_attn", linear(x, **c_attn))  # [..., n_seq, 3 * n_embd]
     q, k, v = split_qkv(qkv, n_head)
@@ -120,9 +121,9 @@ def threaded_block(
     n_head: int,
     cache: BlockCache | None = None,
 ) -> np.ndarray:
-    """transformer_block, faster where nobody looks inside: same result; no tap.
+    """transformer_block, computed faster by several threads. It takes no tap.
 
-    The cores share the positions, and in attention the heads. A batch is shared out by its members.
+    The cores share the positions, and in attention the heads; of a batch, each takes some rows.
     """
 
     def qkv(x):
@@ -175,10 +176,10 @@ def gpt2(
     single token: with a cache, the ids follow the positions that it holds, and join them.
 
     at: the positions whose logits are wanted, as an index of [..., n_seq]: for one text `at=-1` is
-        the last, for a batch `at=np.s_[..., -1, :]`. wte, whose product `at` can save, holds a
-        third of the parameters of the 124M model.
-    Raises ValueError for an id outside the vocabulary or more positions than n_ctx. A tap that
-    edits an activation which the model does not have raises ValueError too.
+        the last, for a batch `at=np.s_[..., -1, :]`. The others are then not multiplied by wte,
+        which holds a third of the parameters of the 124M model.
+    Raises ValueError for an id outside the vocabulary or more positions than n_ctx. A tap
+    made by `edit` raises it too, if it names an activation that the model does not have.
     """
     check_names(tap, lambda: activation_names(len(h)))
     x = embed(ids, wte, wpe, 0 if cache is None else cache.n_past, tap)  # [..., n_seq, n_embd]
@@ -197,7 +198,7 @@ def gpt2(
 
 
 def check_ids(ids, n_vocab: int) -> np.ndarray:
-    """The ids as an array. Raises ValueError if they are not ids of this vocabulary."""
+    """The ids as an array. Raises ValueError unless all are ids of this vocabulary."""
     ids = np.asarray(ids)
     if ids.ndim == 0 or ids.size == 0 or ids.dtype.kind not in "iu":
         raise ValueError(f"ids are {ids.dtype} {list(ids.shape)}, expected integers [..., n_seq]")

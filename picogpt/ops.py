@@ -84,7 +84,9 @@ def linear(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def causal_mask(n_seq: int, n_past: int, dtype: np.dtype) -> np.ndarray:
-    """What is added to the scores so that nobody sees the future: -> [n_seq, n_past + n_seq].
+    """The mask, which is added to the scores so that no position sees a later one.
+
+    Returns [n_seq, n_past + n_seq].
 
     Row i is for the query at position n_past + i. The row is 0 for the keys up to that position,
     and minus infinity for the later ones, whose exponential in the softmax is then exactly 0.
@@ -93,9 +95,11 @@ def causal_mask(n_seq: int, n_past: int, dtype: np.dtype) -> np.ndarray:
 
 
 def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, tap: Tap = no_tap) -> np.ndarray:
-    """For each position, the weighted mean of the values up to it.
+    """The formula of attention: for each position, the weighted mean of the values up to it.
 
-    The better its key matches the position's query, the greater is a value's weight.
+    The better a value's key matches the position's query, the greater its weight. Two functions are
+    built on this one: kv_cache.attention calls it for the keys and values of a cache, and
+    model.self_attention is the whole layer, with the linear maps before and after it.
 
     q: [..., n_seq, n_head_dim]; k, v: [..., n_past + n_seq, n_head_dim], where the queries are
     those of the last n_seq positions; returns [..., n_seq, n_head_dim].
@@ -128,11 +132,9 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def token_logprobs(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """How likely the model considered each target: -> [..., n_seq].
+    """How likely each target was, by the model: log(softmax(logits)[target]), in nats.
 
-    That is log(softmax(logits)[target]), in nats.
-
-    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq].
+    logits: [..., n_seq, n_vocab]; targets: integers [..., n_seq]; returns [..., n_seq].
     Raises ValueError if the targets have another shape or are not in the vocabulary.
     """
     targets = np.asarray(targets)

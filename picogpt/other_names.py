@@ -1,7 +1,7 @@
-"""What other libraries call it.
+"""The names that other libraries use.
 
-People come from transformers, tiktoken and OpenAI's API, and type the names that they know. There
-is one name for each thing here; whoever types another is told which.
+People who come from transformers, tiktoken or OpenAI's API type the names that they know. Here
+each thing has one name, and whoever types another is told which.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,10 @@ TOKENIZER_NAMES = {
 
 
 def unknown_attribute(owner: object, name: str, ours: dict[str, str]) -> AttributeError:
-    """The error for an attribute that an object does not have. ours: another library's name -> ours."""
+    """The error for an attribute that an object does not have.
+
+    ours: the name in another library -> our name.
+    """
     message = f"a {type(owner).__name__} has no attribute {name!r}"
     known = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
     if name in ours:
@@ -65,7 +68,7 @@ def unknown_attribute(owner: object, name: str, ours: dict[str, str]) -> Attribu
 
 
 def hint_arguments(function: Callable) -> Callable:
-    """The same function; an argument that it does not take gets a TypeError that names the right one."""
+    """The same function, but the TypeError for an unknown argument names the right one."""
     known = list(signature(function).parameters)
 
     @wraps(function)

@@ -71,7 +71,7 @@ def check_names(tap: Tap, activation_names: Callable[[], Iterable[str]]) -> None
 
 
 def under(prefix: str, tap: Tap) -> Tap:
-    """The same tap for a part of the model that does not know its own place: names get a prefix."""
+    """The tap for a part of the model, which does not know where it is: names get a prefix."""
     if tap is no_tap:
         return no_tap
     return lambda name, x: tap(prefix + name, x)

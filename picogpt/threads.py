@@ -1,9 +1,9 @@
-"""Threads of our own, for what computes many positions at once.
+"""Sharing the work between the cores, where many positions are computed at once.
 
-OpenBLAS shares a matrix product between threads, but all that lies between two products runs on
-one core, and at the end of each product its threads wait for the slowest, which takes long where
-another process has a core as well. Here each thread takes some of the rows through several
-operations, with products of its own. NumPy lets other threads run while it computes.
+OpenBLAS spreads a matrix product over several threads. But everything between two products runs on
+one core, and at the end of each product all threads wait for the slowest one, which takes long if
+another process is using a core. Here each thread takes some of the rows through several
+operations, and makes its own matrix products. NumPy lets other threads run while it computes.
 """
 
 import ctypes
@@ -31,14 +31,14 @@ def on_threads(f: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
 
 
 def n_blas_threads() -> int:
-    """How many threads a product may take; 1 where NumPy's BLAS is another than OpenBLAS."""
+    """How many threads a product may take; 1 if NumPy's BLAS is not OpenBLAS."""
     library = openblas()
     return library.scipy_openblas_get_num_threads64_() if library else 1
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Until its end, each product takes one thread."""
+    """Within this context, each product takes one thread."""
     library, n_threads = openblas(), n_blas_threads()
     if library:
         library.scipy_openblas_set_num_threads64_(1)

@@ -27,13 +27,13 @@ files of GPT-2's own.
 
   python -m picogpt.bpe learn tales.txt --n-vocab 4096 --out my-vocabulary
 
-The texts are UTF-8, with <|endoftext|> between documents. They are read whole, one after the
-other, and of each only its distinct words are kept: 13 MB take seconds."""
+The texts are UTF-8, with <|endoftext|> between documents. They are read one after the other, and
+only their distinct words are kept: 13 MB take seconds."""
 
 EPILOG = """\
 The first 256 tokens are the bytes, so that every text can be written, and the last one is
-<|endoftext|>. What else n_vocab has room for are the most frequent pieces of words: a small
-model is well served by 2,000 to 8,000; GPT-2 has 50,257."""
+<|endoftext|>. The others are the most frequent pieces of words. A small model does well
+with 2,000 to 8,000 tokens; GPT-2 has 50,257."""
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """Tokens that were added to a vocabulary: they are cut out of a text before anything else is done.
 
-No merge makes them: <|endoftext|>, the [PAD] of a batch, <speaker1>, or new words that somebody
-wanted whole. Each has an id, which mostly lies beyond the learned ones.
+They were not learned: <|endoftext|>, the [PAD] of a batch, <speaker1>, or new words that somebody
+wanted to keep whole. Their ids mostly come after those of the learned tokens.
 
 Source: AddedVocabulary in https://github.com/huggingface/tokenizers.
 """
@@ -20,14 +20,14 @@ class AddedToken(NamedTuple):
 
     content: str
     id: int
-    lstrip: bool = False  # it swallows the white space to its left
+    lstrip: bool = False  # it takes the white space to its left
     rstrip: bool = False  # and to its right
-    single_word: bool = False  # it is none inside a word
+    single_word: bool = False  # inside a word it does not count
     normalized: bool = False  # it is looked for in the normalized text
 
 
 class AddedTokens:
-    """The added tokens of a vocabulary, and the two with a meaning.
+    """The added tokens of a vocabulary, and which of its tokens begin and end a text.
 
     eos: the token that ends a text; bos: the one that begins it, in GPT-2 the same.
     """
@@ -38,9 +38,9 @@ class AddedTokens:
     def cut(
         self, text: str, normalize: Callable[[str], str], allow_eos: bool
     ) -> Iterator[str | AddedToken]:
-        """The added tokens in a text, and what is between them, normalized and never empty.
+        """The added tokens in a text, and the pieces between them, normalized and never empty.
 
-        allow_eos: "<|endoftext|>" in the text, or whatever eos is, means the token, too.
+        allow_eos: whether "<|endoftext|>" in the text, or whatever eos is, means the token.
         """
         allowed = [t for t in self.tokens if allow_eos or t.content != self.eos]
         raw = {t.content: t for t in allowed if not t.normalized}
@@ -53,7 +53,7 @@ class AddedTokens:
 
 
 def _cut(text: str, tokens: dict[str, AddedToken]) -> Iterator[str | AddedToken]:
-    """The tokens in a text, the leftmost first, of those the longest; and what is between them."""
+    """The tokens in a text, of several at one place the longest, and the pieces between them."""
     done = 0
     # Of alternatives, a pattern takes the first that fits.
     longest_first = sorted((content for content in tokens if content), key=len, reverse=True)

@@ -13,20 +13,20 @@ from .merges import MergeStep, merge, merge_steps
 from .pretokenize import ALPHABET, split, to_bytes, to_symbols
 from .tokenizer import Tokenizer, without_surrogates
 
-SPECIAL = r"<.*>|\[.*\]"  # how tokens look that no merge makes
+SPECIAL = r"<.*>|\[.*\]"  # what tokens that no merge makes look like
 
 
 class ByteLevelBPE(Tokenizer):
-    """A tokenizer as Tokenizer says.
+    """See Tokenizer for what it does.
 
     encoder: token -> id: one token for each symbol of pretokenize.ALPHABET, one for the result of
-        each merge, and the added ones. The ids are 0 to n_vocab - 1, in whatever order.
+        each merge, and the added ones. The ids are 0 to n_vocab - 1, in any order.
     merges: pairs of symbols in the order in which they were learned.
-    added: None is <|endoftext|> alone.
-    form: a normal form of Unicode, such as "NFC", that texts are brought into; "" leaves them alone.
+    added: None means <|endoftext|> alone.
+    form: the normal form of Unicode into which texts are brought, such as "NFC"; "" for none.
     add_prefix_space: a text that does not begin with a space gets one.
 
-    Raises ValueError if encoder and merges do not belong together in this way.
+    Raises ValueError if encoder and merges do not fit each other.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ByteLevelBPE(Tokenizer):
 
 
 def _ranks(merges: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Pair -> its place in the list. Raises ValueError for a list that nobody can have learned."""
+    """Pair -> its place in the list. Raises ValueError for a list that cannot have been learned."""
     ranks: dict[tuple[str, str], int] = {}
     symbols = {*ALPHABET}
     for rank, pair in enumerate(merges):
@@ -82,7 +82,7 @@ def _ranks(merges: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
 def _check_tokens(encoder: dict[str, int], ranks: dict, added: AddedTokens) -> None:
     """Raise ValueError unless the merges make the encoder's tokens, but for the added ones.
 
-    So a list of merges that was cut short is found. A name in brackets was never merged.
+    So a list of merges that was cut short is noticed. Names in brackets are made by no merge.
     """
     tokens = {*ALPHABET, *map("".join, ranks), added.eos}
     if missing := sorted(tokens - encoder.keys()):

@@ -1,7 +1,7 @@
 """Learning the merges: from texts to a vocabulary.
 
 Count how often each pair of neighbouring symbols occurs in the words of the texts, join the most
-frequent pair to a new symbol everywhere, and begin again: "h e", "Ġ t", later whole words. Of
+frequent pair into a new symbol everywhere, and begin again: "h e", "Ġ t", later whole words. Of
 equally frequent pairs the one with the older left symbol goes first, then the one with the older
 right symbol, as in Hugging Face's trainer, which gives the same merges.
 
@@ -31,9 +31,9 @@ def learn_bpe(
 
     Ids 0 to 255 are the bytes, in GPT-2's order; then come the merges' results, and finally
     <|endoftext|>, which in the texts stands between documents and is neither counted nor merged.
-    log: is given a line about what was done, now and then.
+    log: called now and then with a line about what was done.
 
-    Of the texts, which are taken one by one, only the distinct words are kept.
+    The texts are taken one by one, and only their distinct words are kept.
     Raises ValueError if n_vocab is out of range, or larger than the texts can fill, if there is
     no text, or for surrogates in it.
     """
@@ -41,8 +41,8 @@ def learn_bpe(
     words = count_words(texts)
     if not words:
         raise ValueError("there is no text to learn from")
-    log(f"{words.total():,} words, {len(words):,} of them different")
-    # Every merge makes a symbol that did not exist before: no string is built by two different
+    log(f"{words.total():,} words, {len(words):,} of them distinct")
+    # Every merge makes a symbol that did not exist before: no string is built by two
     # merges, because a piece of a word is merged the same way wherever it stands, until a merge
     # crosses its border. So n_merges merges give exactly n_merges new tokens.
     n_merges = n_vocab - MIN_VOCAB

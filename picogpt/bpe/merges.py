@@ -2,8 +2,8 @@
 
 A vocabulary is learned by joining, over and over, the two neighbouring symbols that are most
 frequent in a text. Each such merge makes one new symbol, and the list of merges in the order in
-which they were learned is all that is needed to encode a new word: as long as two neighbours
-stand in the list, join the two that stand first in it. A pair's place in the list is its rank.
+which they were learned is all that is needed to encode a new word: as long as any two neighbours
+are in the list, join the pair that comes first in it. A pair's position in the list is its rank.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from typing import NamedTuple
 class MergeStep(NamedTuple):
     """One merge of a word."""
 
-    rank: int  # the pair's place in the list of merges
+    rank: int  # the pair's position in the list of merges
     pair: tuple[str, str]
     symbols: list[str]  # the whole word after the merge
 
@@ -41,7 +41,7 @@ def merge(symbols: str, ranks: dict[tuple[str, str], int]) -> list[str]:
     """The symbols after the last of merge_steps, in time n log n instead of n squared.
 
     A heap holds the pairs that can be merged, and a doubly linked list the symbols that are left,
-    so that no step looks at the whole word: a "word" can be 100,000 letters long.
+    so that no step looks at the whole word: a word can be 100,000 letters long.
     """
     n = len(symbols)
     symbols = [*symbols, ""]  # a sentinel at n, after the last symbol

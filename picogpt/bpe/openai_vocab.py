@@ -27,8 +27,8 @@ def read_openai_tokenizer(folder: Path) -> ByteLevelBPE:
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """vocab.bpe: the merges in order, below a line "#version: 0.2" that may be missing.
 
-    Lines that end with CRLF, as git and old editors make them on Windows, are accepted: the file
-    cannot hold a carriage return of its own, because byte 13 is written "č".
+    Lines may end with CRLF, which git and old editors write on Windows: the symbols themselves hold
+    no carriage return, because byte 13 is written "č".
     """
     lines = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
     if "#version" in lines[0][1:]:  # something stands before it, such as a byte order mark
@@ -39,7 +39,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
         pair = tuple(line.split(" "))
         if len(pair) != 2 or not all(pair):
             raise ValueError(
-                f"{path}: line {number} is {line!r:.80}, expected two symbols and a space between"
+                f"{path}: line {number} is {line!r:.80}, expected two symbols with a space between them"
             )
         merges.append(pair)
     return merges

@@ -45,8 +45,8 @@ def to_bytes(symbols: str) -> bytes:
 
 # The pattern of encoder.py, word for word: English endings; letters, digits, and all the rest, each
 # with the space before it; white space, whose last character is left to the next word.
-# A newer `regex` knows letters that Unicode got after GPT-2's time, and tiktoken's tables may be
-# older: on these the two differ. GPT-2 has never seen them.
+# A newer `regex` knows letters that came into Unicode after GPT-2, and tiktoken's tables may be
+# older. Only for such letters can the two differ, and GPT-2 has never seen them.
 _WORD = regex.compile(
     r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 )
@@ -86,11 +86,11 @@ def stretches(text: str) -> Iterator[str]:
 
     "I'll  say: hi2u" -> "I'll", " ", " say:", " hi2u"
 
-    A text has fewer different stretches than words, and str.split finds them in a third of the time:
-    who counts words counts stretches and splits each but once (learn.count_words).
+    A text has fewer stretches than words, and str.split finds them in a third of the time. So
+    learn.count_words counts the distinct stretches, and splits each of them only once.
     """
-    # A space begins a new word if it follows something else than white space, and if something else
-    # follows it. Text where a space does neither is given word by word.
+    # A space begins a new word, unless white space comes before it and white space or the end after
+    # it. A block with such a space is given word by word.
     for block in _blocks(text):
         if _INNER_SPACE.search(block):
             yield from _WORD.findall(block)

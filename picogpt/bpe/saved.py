@@ -1,7 +1,7 @@
-"""A tokenizer written as Hugging Face's files (tokenizer_json.py reads them).
+"""Writing a tokenizer as Hugging Face's files (tokenizer_json.py reads them).
 
-tokenizer.json is all of it; vocab.json and merges.txt, or vocab.txt, are for older programs, and
-tokenizer_config.json for transformers' classes.
+tokenizer.json holds everything; vocab.json and merges.txt, or vocab.txt, are for older programs, and
+tokenizer_config.json is for transformers' classes.
 """
 
 import json
@@ -17,7 +17,7 @@ from .wordpiece import WordPiece
 def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -> None:
     """Write the tokenizer's files into a folder.
 
-    n_ctx: the longest text, in tokens, that transformers shall accept without a warning.
+    n_ctx: the longest text, in tokens, that transformers accepts without a warning.
     """
     encoder = dict(sorted(tokenizer.encoder.items(), key=lambda item: item[1]))
     added = tokenizer.added
@@ -74,7 +74,7 @@ def describe_bpe(tokenizer: ByteLevelBPE) -> dict:
 
 
 def describe_wordpiece(tokenizer: WordPiece) -> dict:
-    """BERT's tokenizer likewise."""
+    """A WordPiece tokenizer as tokenizer.json describes it, but for its vocabulary."""
     return {
         "normalizer": {"type": "BertNormalizer"} | tokenizer.cleaning._asdict(),
         "pre_tokenizer": {"type": "BertPreTokenizer"},

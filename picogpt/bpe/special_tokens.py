@@ -1,4 +1,4 @@
-"""The files beside a tokenizer in Hugging Face's folders: which tokens were added and what they mean.
+"""The files beside a tokenizer in Hugging Face's folders: the added tokens and what they mean.
 
 tokenizer_config.json, and special_tokens_map.json in older folders, name the tokens (bos_token,
 eos_token, pad_token, ...); added_tokens.json, or added_tokens_decoder in tokenizer_config.json,
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..files import brief, read_json
 from .added_tokens import ENDOFTEXT, AddedToken, AddedTokens
 
-# What a refused tokenizer leaves one with.
+# What one can do if the tokenizer is refused.
 INSTEAD = (
     "; use transformers' tokenizer, and the model without one "
     '(README, "Which models can be loaded")'
@@ -38,7 +38,7 @@ class Settings(NamedTuple):
 def read_settings(folder: Path, kind: str) -> Settings:
     """What the files beside a tokenizer of a kind, "BPE" or "WordPiece", say.
 
-    Raises ValueError for a damaged file, or one that asks for other ids than picogpt gives.
+    Raises ValueError for a damaged file, or one that asks for ids that picogpt would not give.
     """
     settings = Settings({}, [], [])
     for name in SETTINGS:
@@ -61,7 +61,7 @@ def read_settings(folder: Path, kind: str) -> Settings:
 
 
 def check_tokenizer_config(settings: dict, kind: str) -> None:
-    """Raise ValueError if a setting asks for other ids than picogpt gives."""
+    """Raise ValueError if a setting asks for ids that picogpt would not give."""
     expected = CLASSES[kind]
     if (found := settings.get("tokenizer_class")) not in (*expected, *ANY_CLASS):
         raise ValueError(f"tokenizer_class is {brief(found)}, expected {expected[0]}{INSTEAD}")
@@ -86,7 +86,7 @@ def tokens_with_ids(decoder) -> Iterator[AddedToken]:
 
 
 def named_tokens(settings: dict) -> Iterator[tuple[str, AddedToken]]:
-    """Name and content of each token that has a name, or a place in a list of such."""
+    """The name and the token, for each token that has a name or is in a list that has one."""
     for name, token in settings.items():
         if name.endswith("_token") and not isinstance(token, bool):
             yield name, read_token(name, token, 0)
@@ -98,7 +98,7 @@ def named_tokens(settings: dict) -> Iterator[tuple[str, AddedToken]]:
 
 
 def read_token(where: str, token, i) -> AddedToken:
-    """A token, an object or its text, with an id. Raises ValueError if it is none."""
+    """A token, given as an object or as its text, with an id. Raises ValueError if it is not one."""
     content = token.get("content") if isinstance(token, dict) else token
     if not isinstance(content, str) or not content:
         raise ValueError(f"{where:.80} has {brief(token)}, expected a token")
@@ -116,9 +116,9 @@ def added_tokens(
 ) -> AddedTokens:
     """The added tokens of a vocabulary, which get their ids in the encoder.
 
-    found: those of tokenizer.json. A named token without an id is none: nothing can be computed
-    for it. The end is eos_token; or else, in this order, <|endoftext|>, [SEP], </s>.
-    Raises ValueError if there is no end.
+    found: those of tokenizer.json. A named token without an id is left out. The token that ends a
+    text is eos_token, or else the first of <|endoftext|>, [SEP] and </s> that there is.
+    Raises ValueError if there is none of these.
     """
     tokens = {token.content: token for token in [*found, *settings.added]}
     encoder |= {content: token.id for content, token in tokens.items()}
@@ -139,5 +139,5 @@ def added_tokens(
 
 
 def first_of(contents: tuple[str, ...], encoder: dict[str, int]) -> str:
-    """The first of some tokens that the vocabulary has, or ""."""
+    """The first of these tokens that the vocabulary has, or ""."""
     return next((content for content in contents if content in encoder), "")

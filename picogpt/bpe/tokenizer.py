@@ -1,10 +1,9 @@
 """What every tokenizer can do: text to token ids and back.
 
-Encoding cuts a text into words, and each word into tokens, in the way of the vocabulary's kind
-(byte_level.py, which is GPT-2's, and wordpiece.py). Decoding writes the bytes of the tokens one
-after the other and reads them as UTF-8. A token can end inside a character, so that ids one by one,
-or ids that a model made up, may not be valid UTF-8: what is wrong becomes U+FFFD, the replacement
-character.
+Encoding cuts a text into words, and each word into tokens. How, depends on the kind of tokenizer:
+byte_level.py is GPT-2's, wordpiece.py is BERT's. Decoding joins the bytes of the tokens and reads
+them as UTF-8. A token can end inside a character, so the bytes of single ids, or of ids that a model
+made up, may not be valid UTF-8. What is invalid becomes U+FFFD, the replacement character.
 
 Source: OpenAI's encoder.py (class Encoder).
 """
@@ -30,17 +29,17 @@ class Word(NamedTuple):
 
 
 class Tokenizer:
-    """A vocabulary at work.
+    """A vocabulary, and what turns texts into its ids and back.
 
-    encoder: token -> id. The ids are 0 to n_vocab - 1, in whatever order.
-    added: those of the tokens that are cut out of every text.
+    encoder: token -> id. The ids are 0 to n_vocab - 1, in any order.
+    added: the tokens that are cut out of every text before anything else.
 
     n_vocab: number of tokens; endoftext: the id of <|endoftext|>, or whatever ends a text (in a
         text it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of
         the token that begins a text, in GPT-2 the same.
 
-    A kind of tokenizer says how a text is normalized and split into words, and what a word's
-    symbols, merges and ids are. Raises ValueError for an encoder that is none.
+    The subclasses say how a text is normalized and split into words, and what a word's symbols,
+    merges and ids are. Raises ValueError for an encoder with gaps, or without an end token.
     """
 
     def __init__(self, encoder: dict[str, int], added: AddedTokens):
@@ -57,7 +56,7 @@ class Tokenizer:
         self._words = _Words(self.word_ids)
 
     def normalize(self, text: str) -> str:
-        """The text as its words are taken from it."""
+        """The text in the form in which it is split into words."""
         raise NotImplementedError
 
     def split(self, text: str) -> Iterator[str]:
@@ -77,7 +76,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def bytes_of(self, token: str) -> bytes:
-        """The bytes that a token is in a text."""
+        """The bytes that a token stands for in a text."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -94,7 +93,7 @@ class Tokenizer:
 
         "<|endoftext|>" in a text is text like any other, unless allow_endoftext says that it
         means the token: typing it into a prompt must not be enough to end the document. Other
-        added tokens are always tokens. Surrogates, which UTF-8 cannot write, are joined to pairs
+        added tokens are always tokens. Surrogates, which UTF-8 cannot write, are joined in pairs
         or become U+FFFD.
         """
         if not isinstance(text, str):
@@ -112,7 +111,7 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """Ids [n] -> text, the inverse of encode.
 
-        Raises ValueError for an id out of range, TypeError for what is not a row of ids.
+        Raises ValueError for an id out of range, TypeError for anything but a row of ids.
         """
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
@@ -180,9 +179,9 @@ class StreamDecoder:
 
 
 class _Words(dict):
-    """word -> ids, worked out when a word is first asked for: most words of a text are repeated.
+    """word -> ids, computed when a word is first asked for: most words of a text are repeated.
 
-    Bounded in memory: long words are not kept, and a full table is emptied and filled anew.
+    The table is limited: long words are not kept, and when it is full it is emptied.
     """
 
     MAX_WORDS = 1 << 16
@@ -210,10 +209,10 @@ def without_surrogates(text: str) -> str:
 
 
 def check_encoder(encoder: dict[str, int], added: AddedTokens) -> None:
-    """Raise ValueError unless the ids have no gaps, and the tokens with a meaning have ids."""
+    """Raise ValueError unless the ids have no gaps, and the first and last token of a text have ids."""
     for token in (added.eos, added.bos):
         if token not in encoder:
-            raise ValueError(f"1 tokens have no id, such as {token!r:.80}")
+            raise ValueError(f"the token {token!r:.80} has no id")
     ids = list(encoder.values())
     if any(type(i) is not int for i in ids) or sorted(ids) != list(range(len(ids))):
         raise ValueError(f"the ids of the tokens are not 0 to {len(ids) - 1}, each once")

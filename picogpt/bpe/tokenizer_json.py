@@ -1,9 +1,9 @@
 """A vocabulary in Hugging Face's files.
 
-tokenizer.json holds a vocabulary, and beside it a description of everything that a tokenizer can do
-to a text; here it must describe what GPT-2's does, or BERT's. Older folders have vocab.json and
-merges.txt, which are encoder.json and vocab.bpe under other names, or BERT's vocab.txt, one token a
-line: of these a description is made.
+tokenizer.json holds a vocabulary and a description of everything that the tokenizer does to a text.
+Here it must do what GPT-2's or BERT's does. Older folders have vocab.json and merges.txt, which are
+encoder.json and vocab.bpe under other names, or BERT's vocab.txt with one token a line; from these
+such a description is made.
 
 Source: the models, pre_tokenizers and processors of https://github.com/huggingface/tokenizers.
 """
@@ -48,7 +48,7 @@ def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
     Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
     that picogpt does not compute.
     """
-    # transformers, too, believes tokenizer.json where others are.
+    # transformers, too, prefers tokenizer.json to the others.
     if (path := folder / "tokenizer.json").is_file():
         described = read_json(path)
     elif (path := folder / "vocab.json").is_file() or (folder / "merges.txt").is_file():
@@ -80,12 +80,12 @@ def describe_bpe_files(path: Path) -> dict:
 
 
 def describe_wordpiece_file(path: Path) -> dict:
-    """vocab.txt, whose tokens have the numbers of their lines as ids, likewise."""
+    """vocab.txt, whose ids are the numbers of the lines, as tokenizer.json would describe it."""
     tokens = read_text(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
     vocab = {token: i for i, token in enumerate(tokens)}
     if len(vocab) < len(tokens):
         twice = next(token for i, token in enumerate(tokens) if vocab[token] != i)
-        raise ValueError(f"{path}: the token {twice!r:.80} stands on two lines")
+        raise ValueError(f"{path}: the token {twice!r:.80} is on two lines")
     return {
         "normalizer": {"type": "BertNormalizer"},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
@@ -94,7 +94,7 @@ def describe_wordpiece_file(path: Path) -> dict:
 
 
 def kind_of(described: dict) -> str:
-    """The kind of a described tokenizer: "BPE" or "WordPiece". Raises ValueError for another."""
+    """The kind of a described tokenizer: "BPE" or "WordPiece". Raises ValueError for any other."""
     model = get_typed(described, "model", dict)
     kind = "BPE" if model.get("type") is None else model["type"]  # older files do not say
     if kind not in KINDS:
@@ -120,7 +120,7 @@ def get_typed(described: dict, name: str, kind: type):
 
 
 def steps(described: dict, name: str, key: str) -> list:
-    """What is done under a name, one after the other; key: where a Sequence has its steps."""
+    """The steps under a name, one after the other; key: where a Sequence keeps its steps."""
     todo, found = [described.get(name)], []
     while todo:
         step = todo.pop()
@@ -132,7 +132,7 @@ def steps(described: dict, name: str, key: str) -> list:
 
 
 def only_type(step) -> str | None:
-    """The type of a step, None if it is no step."""
+    """The type of a step, or None if it is not one."""
     return step.get("type") if isinstance(step, dict) else None
 
 
@@ -167,9 +167,9 @@ def read_bpe(described: dict, settings: Settings) -> ByteLevelBPE:
 
 
 def check_pre_tokenizer(described: dict) -> bool:
-    """Whether a text gets a space before it. Raises ValueError for other words than GPT-2's.
+    """Whether a text gets a space before it. Raises ValueError unless words are cut as GPT-2's are.
 
-    Newer files say Split, with the pattern in them, and then ByteLevel without its own.
+    Newer files have a Split with the pattern, and then a ByteLevel without one.
     """
     *before, last = steps(described, "pre_tokenizer", "pretokenizers") or [None]
     good = only_type(last) == "ByteLevel"
@@ -219,8 +219,8 @@ def read_pair(rank: int, pair) -> tuple[str, str]:
 def read_wordpiece(described: dict, settings: Settings) -> WordPiece:
     """The tokenizer of a description, if it does what BERT's does.
 
-    The [CLS] and [SEP] that its post_processor puts around a text are left out, as where
-    transformers' pipeline for GPT-2 writes.
+    The [CLS] and [SEP] that its post_processor puts around a text are left out, as they are in
+    transformers' pipeline for text generation.
     """
     normalizers = steps(described, "normalizer", "normalizers")
     if [only_type(step) for step in normalizers] != ["BertNormalizer"]:
@@ -228,7 +228,7 @@ def read_wordpiece(described: dict, settings: Settings) -> WordPiece:
     splitters = steps(described, "pre_tokenizer", "pretokenizers")
     if [only_type(step) for step in splitters] != ["BertPreTokenizer"]:
         refuse("pre_tokenizer", described.get("pre_tokenizer"), "BertPreTokenizer")
-    # In transformers the settings beside tokenizer.json count, too.
+    # transformers obeys the settings beside tokenizer.json, too.
     names = {"lowercase": "do_lower_case", "handle_chinese_chars": "tokenize_chinese_chars"}
     options = {}
     for name, default in Cleaning()._asdict().items():

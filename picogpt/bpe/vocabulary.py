@@ -1,4 +1,4 @@
-"""A vocabulary in a folder, whichever files it is in."""
+"""Finding and reading the vocabulary in a folder, whichever files it is in."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ def load_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of the vocabulary in a folder.
 
     Its files are encoder.json and vocab.bpe (OpenAI's); or tokenizer.json, or vocab.json and
-    merges.txt, or vocab.txt (Hugging Face's). Where both are there, those of the model's own layout
-    count: Hugging Face's beside a config.json, else OpenAI's.
+    merges.txt, or vocab.txt (Hugging Face's). If both are there, Hugging Face's are
+    read beside a config.json, and otherwise OpenAI's.
     Raises FileNotFoundError for a missing file; ValueError for a damaged one, or for a tokenizer
     of another kind.
     """

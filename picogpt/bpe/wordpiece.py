@@ -1,9 +1,9 @@
 """WordPiece, BERT's tokenizer, which the Chinese GPT-2s use.
 
-A text is cleaned, cut at white space and punctuation, and every Chinese character is a word of its
-own. A word then becomes the longest token that it begins with, the longest one that the rest begins
-with, and so on; a token inside a word is written with "##" before it: "hugging" -> hug ##ging. A
-word for which this fails is [UNK] as a whole.
+A text is cleaned and cut at white space and punctuation, and every Chinese character is a word of
+its own. From each word the longest token that it begins with is taken, then the longest one that the
+rest begins with, and so on; a token inside a word is written with "##" before it: "hugging" -> hug
+##ging. If this fails, the whole word is [UNK].
 
 Source: Devlin et al. 2018; google-research/bert tokenization.py, and BertNormalizer,
 BertPreTokenizer and WordPiece in https://github.com/huggingface/tokenizers.
@@ -34,21 +34,21 @@ _BEFORE_NO_SPACE = regex.compile(r"[^\w\s]")
 
 
 class Cleaning(NamedTuple):
-    """What is done to a text first; the names are those of tokenizer.json."""
+    """What is done to a text first, under the names of tokenizer.json."""
 
-    clean_text: bool = True  # control characters are left out, all white space is a space
-    handle_chinese_chars: bool = True  # spaces around each
+    clean_text: bool = True  # remove control characters; white space becomes spaces
+    handle_chinese_chars: bool = True  # put spaces around each
     strip_accents: bool | None = None  # é becomes e; None: if lowercase
     lowercase: bool = True
 
 
 class WordPiece(Tokenizer):
-    """A tokenizer as Tokenizer says.
+    """See Tokenizer for what it does.
 
-    encoder: token -> id; unk: the token for words that the others cannot make; prefix: that of
-    tokens inside a word; longest: words of more characters are not taken apart.
+    encoder: token -> id; unk: the token for words that cannot be made of the others; prefix: what
+    tokens inside a word begin with; longest: a word of more characters is unk.
 
-    Encoding loses white space. Decoding writes a space before every word, but none before Chinese
+    Encoding loses white space. Decoding writes a space before every word, except before Chinese
     characters and punctuation.
     Raises ValueError if unk has no id.
     """
@@ -63,7 +63,7 @@ class WordPiece(Tokenizer):
         longest: int = 100,
     ):
         if unk not in encoder:
-            raise ValueError(f"1 tokens have no id, such as {unk!r:.80}")
+            raise ValueError(f"the token {unk!r:.80} has no id")
         self.cleaning, self.unk, self.prefix, self.longest = cleaning, unk, prefix, longest
         super().__init__(encoder, added)
 

@@ -18,7 +18,7 @@ from ..ops import log_softmax
 from .loop import CachedText, read_last, read_prompts
 from .sampling import check_logits
 
-MAX_PENALTY = 10.0  # a length to a higher power is no number any more
+MAX_PENALTY = 10.0  # a length to a higher power may overflow
 
 
 class Beam(NamedTuple):
@@ -55,8 +55,8 @@ def beam_search(
 
     length_penalty: 0 compares sums of log-probabilities, which favours short texts, 1 their mean;
         above 1 long texts are favoured.
-    early_stopping: stop as soon as n_beams texts have ended. Otherwise, when the best beam, if it
-        ended now, would not be among the n_beams best ended texts.
+    early_stopping: stop as soon as n_beams texts have ended. Otherwise stop when even the best
+        beam, if it ended now, would not be among the n_beams best texts that have ended.
     """
     if not -MAX_PENALTY <= length_penalty <= MAX_PENALTY:
         raise ValueError(f"length_penalty is {length_penalty}, expected -10 to 10")
@@ -87,7 +87,7 @@ def beam_search(
 
 
 def candidates(beams: list[Beam], n: int) -> list[tuple[Beam, int, float]]:
-    """The n best of all beams' continuations by one token: (beam, token, new total)."""
+    """The n best ways to continue the beams by one token: (beam, token, new total)."""
     for beam in beams:
         check_logits(beam.text.logits[-1], len(beam.text.ids))
     totals = np.stack([beam.total + log_softmax(beam.text.logits[-1]) for beam in beams])

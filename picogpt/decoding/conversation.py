@@ -1,8 +1,8 @@
 """Dialogue: the turns so far are a prompt, and the next turn is what the model writes after it.
 
-A model that was trained on dialogues (DialoGPT: Zhang et al. 2020) separates turns by its end token.
-Any other model is shown a transcript that begins with a few lines of somebody else's conversation,
-and the line that it writes next is its answer.
+A model that was trained on dialogues (DialoGPT: Zhang et al. 2020) ends each turn with its end
+token. Any other model is shown a transcript that begins with a few lines of somebody else's
+conversation, and the line that it writes next is its answer.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ B: “I would like to go to the river, if it does not rain.”
 class Chat:
     """A conversation with a model. Make one with `GPT2.chat`.
 
-    turns: what was said so far, by the person and the model in turn, the person first.
+    turns: what was said so far, alternately by the person and the model; the person begins.
     """
 
     def __init__(self, model, dialogue: bool, max_new_tokens: int, options: dict):
@@ -32,8 +32,9 @@ class Chat:
         return "".join(self.stream(text))
 
     def stream(self, text: str) -> Iterator[str]:
-        """Yield the model's answer piece by piece. Whatever was written becomes a turn at the end,
-        also where the iterator is closed before.
+        """Yield the model's answer piece by piece.
+
+        What was written becomes a turn, even if the iterator is closed before the end.
 
         Raises ValueError if the turn is empty, or too long for the context.
         """
@@ -58,7 +59,7 @@ class Chat:
     def prompt_ids(self, turns: list[str]) -> list[int]:
         """The ids after which the answer to the last turn follows.
 
-        Where they are too many for the context, the oldest turns are left out, two at a time.
+        If they are too many for the context, the oldest turns are left out, two at a time.
         Raises ValueError if the last turn alone is too long.
         """
         n_free = self.model.config.n_ctx - self.max_new_tokens
@@ -88,6 +89,6 @@ class Chat:
 def transcript(turns: list[str]) -> str:
     """The turns as lines, A: “...” and B: “...”; a turn of several lines becomes one.
 
-    The quotation marks make a model begin to speak at once, and show where it ends.
+    The quotation marks make a model speak at once, and show where its answer ends.
     """
     return "".join(f"{'AB'[i % 2]}: “{' '.join(turn.split())}”\n" for i, turn in enumerate(turns))

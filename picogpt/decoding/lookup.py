@@ -19,12 +19,12 @@ EARNED = 0.03  # for each pass, so that guesses that are all wrong cost 3 % more
 
 
 class Lookup:
-    """Guesses how a text goes on: the `make_guess` of loop.token_steps, to be used for one text.
+    """Guesses how a text goes on. One Lookup is the `make_guess` of loop.token_steps for one text.
 
     It keeps an account, in forward passes: a guess costs COST, each token of it that was right
     saves one pass, and nothing is guessed while the account holds less than COST. It starts with
-    enough for one guess. What it can save up is limited, so that it soon gives up when a text
-    stops repeating itself.
+    enough for one guess. Its savings are limited, so that it soon gives up when a text stops
+    repeating itself.
     """
 
     def __init__(self):

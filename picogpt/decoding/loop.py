@@ -1,7 +1,7 @@
 """Writing: one token after another, each chosen from the model's logits.
 
 `token_steps` is the loop, for one text or for several at once: GPT2.generate, stream, steps and
-generate_batch map over what it yields. Beam search has a loop of its own (beam.py).
+generate_batch use what it yields. Beam search has a loop of its own (beam.py).
 """
 
 import warnings
@@ -19,7 +19,7 @@ from ..ops import token_logprobs
 
 
 def no_text(ids: Sequence[int]) -> str:
-    """For a Step of a loop that was given no tokenizer."""
+    """The `decode` of a Step, where no tokenizer was given."""
     return ""
 
 
@@ -101,7 +101,7 @@ def read(text: CachedText, params: dict, config: Config, guess: Sequence[int] = 
 
     The window: when a text outgrows n_ctx, its older part is dropped, all but the last n_ctx / 2
     tokens (rounded up). Their keys and values are computed again, since each token has moved to
-    another position. Then the next n_ctx / 2 fit.
+    another position. After that, n_ctx / 2 more tokens fit in.
     """
     if text.outgrew(config):
         n_kept = (config.n_ctx + 1) // 2
@@ -119,7 +119,7 @@ def read(text: CachedText, params: dict, config: Config, guess: Sequence[int] = 
 
 
 def read_prompts(texts: Sequence[CachedText], params: dict, config: Config, end: int) -> None:
-    """Read all texts for the first time. Of equal ones only the first is computed.
+    """Read all texts for the first time. Of several equal texts, only one is computed.
 
     end: how many tokens each will have at most.
     """
@@ -152,7 +152,7 @@ def read_last(texts: Sequence[CachedText], params: dict, config: Config) -> None
 
 
 def no_guess(ids: Sequence[int]) -> list[int]:
-    """For token_steps: guess nothing."""
+    """The `make_guess` of token_steps, where nothing is to be guessed."""
     return []
 
 
@@ -170,7 +170,7 @@ def token_steps(
     A text ends when it has text.end tokens, before endoftext, or when text.done is set; those
     that go on share each forward pass. What a text becomes does not depend on the others, but for
     rounding: where two tokens are equally likely to the last digits, a product with several rows
-    may prefer another than a product with one.
+    may choose the other one.
 
     make_guess(ids) guesses how a text that is written alone goes on. The model reads the guess with
     the last token, in one pass, and as much of it is kept as `choose` agrees with: lookup.py.

@@ -21,9 +21,9 @@ MAX_FACTOR = 1e6  # factors and biases up to here keep logits within the range o
 
 
 def whole_number(name: str, value, least: int) -> int:
-    """The value as Python's int, which NumPy's integers may be given for.
+    """The value as Python's int; it may be one of NumPy's integers.
 
-    Raises TypeError if it is no whole number, ValueError if it is less than `least`.
+    Raises TypeError if it is not a whole number, ValueError if it is less than `least`.
     """
     try:
         number = index(value)
@@ -78,7 +78,7 @@ class Sampling:
             raise ValueError(
                 f"repetition_penalty is {self.repetition_penalty}, expected 1e-6 to 1e6"
             )
-        # Python's own numbers, whatever comes: an array of ids has no truth value
+        # as Python's own numbers, since an array of ids would have no truth value
         bias = {index(i): float(bias) for i, bias in self.logit_bias.items()}
         object.__setattr__(self, "logit_bias", bias)
         object.__setattr__(self, "banned", tuple(index(i) for i in self.banned))
@@ -112,7 +112,7 @@ def add_bias(logits: np.ndarray, logit_bias: Mapping[int, float]) -> np.ndarray:
 def penalize_repetition(logits: np.ndarray, ids: Sequence[int], penalty: float) -> np.ndarray:
     """Make the tokens in ids less likely: a positive logit is divided, a negative one multiplied.
 
-    How often a token has been there does not matter.
+    How often a token has occurred does not matter.
     Source: Keskar et al. 2019 (CTRL), section 4.1; the two cases are transformers'.
     """
     logits = logits.copy()

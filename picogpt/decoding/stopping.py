@@ -1,4 +1,4 @@
-"""From tokens to text, as they come: never broken inside a character, ended by a stop string."""
+"""From tokens to text, as they come: no character is broken, and a stop string ends the text."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,7 +22,7 @@ def stop_strings(stop: str | Sequence[str]) -> tuple[str, ...]:
 class TextWriter:
     """The text of tokens that come one by one, up to the first stop string to be completed.
 
-    What might be the beginning of a stop string is held back until it is known not to be one.
+    What might be the beginning of a stop string is held back until the text goes on differently.
     stopped: a stop string is complete, and nothing more will be given out.
     """
 
@@ -52,7 +52,7 @@ class TextWriter:
 
 
 def pieces_of_text(tokens: Iterable[int], writer: TextWriter) -> Iterator[str]:
-    """Yield the text of the tokens, none of it empty, and take no more tokens once it stopped."""
+    """Yield the text of the tokens in pieces that are not empty. Stop at a stop string."""
     for token in tokens:
         if piece := writer.push(token):
             yield piece
@@ -65,7 +65,7 @@ def pieces_of_text(tokens: Iterable[int], writer: TextWriter) -> Iterator[str]:
 def stop_position(text: str, stop: Sequence[str]) -> int:
     """Where the first complete stop string begins, or the length of the text.
 
-    Of two that end together the longer one counts.
+    If two end at the same place, the longer one counts.
     """
     found = [(text.index(s) + len(s), text.index(s)) for s in stop if s in text]
     _, begin = min(found, default=(None, len(text)))

@@ -37,7 +37,7 @@ def test_learns_from_all_files(tmp_path, capsys):
     said, progress = capsys.readouterr()
     assert said == f"{CASE['n_vocab']} tokens, in encoder.json and vocab.bpe: {out}\n"
     assert progress.splitlines()[:2] == [f"picogpt: reading {path}" for path in paths]
-    assert " of them different\n" in progress
+    assert " of them distinct\n" in progress
 
 
 def test_line_ends_are_left_alone(tmp_path):

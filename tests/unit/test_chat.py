@@ -136,7 +136,7 @@ def test_the_command(monkeypatch, capsys, dialogue_model, tmp_path):
 
 def test_the_command_says_what_the_model_is_not(monkeypatch, capsys):
     assert talk(monkeypatch, "Hello") == 0
-    assert "this model knows no dialogues" in capsys.readouterr().err
+    assert "this model was not trained on dialogues" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["-n", "0"])
 

@@ -40,9 +40,9 @@ def test_missing_file(tmp_path, read):
         ("[" * 100_000, "not JSON: maximum recursion depth exceeded"),
         ("1" * 5000, "not JSON: Exceeds the limit"),
         ("3", "holds a JSON int, expected an object"),
-        ('{"a": 1, "b": 2, "b": 3}', "not JSON: the key 'b' stands twice in one object"),
-        ('{"a": [{"b": 1, "b": 1}]}', "not JSON: the key 'b' stands twice in one object"),
-        ('{"a": 1, "\\u0061": 1}', "not JSON: the key 'a' stands twice in one object"),
+        ('{"a": 1, "b": 2, "b": 3}', "not JSON: the key 'b' occurs twice in one object"),
+        ('{"a": [{"b": 1, "b": 1}]}', "not JSON: the key 'b' occurs twice in one object"),
+        ('{"a": 1, "\\u0061": 1}', "not JSON: the key 'a' occurs twice in one object"),
     ],
 )
 def test_json_that_is_no_object(tmp_path, text, message):

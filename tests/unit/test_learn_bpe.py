@@ -72,7 +72,7 @@ def test_log():
     words = count_words([CASES["prose"]["text"]])
     merges = list(learn_merges(words))
     assert lines == [
-        f"{sum(words.values()):,} words, {len(words)} of them different",
+        f"{sum(words.values()):,} words, {len(words)} of them distinct",
         f"merge 500 of 700: {' '.join(merges[499])}",
     ]
 

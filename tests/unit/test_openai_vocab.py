@@ -84,7 +84,7 @@ def test_other_encodings(folder, name, encoding):
         ("[" * 100_000, "/encoder.json: not JSON: "),
         ('{"a": ' * 100_000, "/encoder.json: not JSON: "),
         (f'{{"a": {"1" * 5000}}}', "/encoder.json: not JSON: "),
-        ('{"a": 1, "b": 2, "a": 1}', "/encoder.json: not JSON: the key 'a' stands twice"),
+        ('{"a": 1, "b": 2, "a": 1}', "/encoder.json: not JSON: the key 'a' occurs twice"),
         ("[1, 2]", "/encoder.json: holds a JSON list, expected an object"),
         ("null", "/encoder.json: holds a JSON NoneType, expected an object"),
         ("{}", ": encoder.json and vocab.bpe do not fit: 800 tokens have no id"),

@@ -154,8 +154,8 @@ def test_sentencepiece_is_refused_and_the_model_works_without(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[UNK]\n[SEP]\na\n[SEP]\n", "the token '[SEP]' stands on two lines"),
-        ("[SEP]\na\n", "1 tokens have no id, such as '[UNK]'"),
+        ("[UNK]\n[SEP]\na\n[SEP]\n", "the token '[SEP]' is on two lines"),
+        ("[SEP]\na\n", "the token '[UNK]' has no id"),
         ("[UNK]\na\n", "no token ends a text: name one as eos_token"),
     ],
 )

@@ -197,12 +197,12 @@ def test_header_that_is_no_object(path, header, message):
 
 def test_a_name_that_stands_twice(path):
     header = json.dumps(TWO).replace('"b"', '"a"')
-    assert refused(build(path, header, 16)) == "not JSON: the key 'a' stands twice in one object"
+    assert refused(build(path, header, 16)) == "not JSON: the key 'a' occurs twice in one object"
 
 
 def test_a_field_that_stands_twice(path):
     header = json.dumps({"a": F32}).replace('"shape"', '"shape": [1], "shape"')
-    assert "the key 'shape' stands twice" in refused(build(path, header, 8))
+    assert "the key 'shape' occurs twice" in refused(build(path, header, 8))
 
 
 @pytest.mark.parametrize(
