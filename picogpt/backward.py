@@ -4,9 +4,9 @@ Everything here is one rule, the chain rule. If y = f(x) and dy says how the los
 each number of y, then d_f(dy, ...) returns how it changes with each number of f's arguments: dx
 has the shape of x. Above each gradient stands the line of the forward pass that it differentiates,
 in its shortest form: word for word as in plain.py (the loss: ops.py). What the derivatives need
-from the forward pass are the activations that a tap has recorded. drop is the dropout mask as a
-tap (tap.dropout_tap): it multiplies the gradient as it multiplied the activation; without dropout
-it is no_tap.
+from the forward pass is taken from the activations that a tap has recorded. drop is the dropout
+mask as a tap (tap.dropout_tap): it multiplies the gradient as it multiplied the activation. Without
+dropout it is no_tap.
 
     loss, grads = loss_and_gradients(ids, targets, params, n_head=12)
     grads["h"][3]["attn"]["c_attn"]["w"]       # the shape of that parameter
@@ -173,7 +173,7 @@ def d_multilayer_perceptron(
 ) -> tuple[np.ndarray, dict]:
     """dy, x: [..., n_embd] -> dx [..., n_embd], and the gradients of the parameters.
 
-    seen: the activations under "mlp.". Raises ValueError for another function than GPT-2's.
+    seen: the activations under "mlp.". Raises ValueError unless the activation is GPT-2's gelu.
     """
     if act is not gelu:
         raise ValueError(f"there is no gradient of {act.__name__} here, only of GPT-2's own gelu")

@@ -1,7 +1,7 @@
 """What picogpt's commands have in common: how they take arguments, and how they end.
 
-If something goes wrong, one line on stderr, which begins with "picogpt: ", says what. The exit status
-is 2 for wrong usage, 1 for any other failure, and 130 after Ctrl-C, as shells expect.
+If something goes wrong, one line on stderr, which begins with "picogpt: ", says what. The exit
+status is 2 for wrong usage, 1 for any other failure, and 130 after Ctrl-C, as shells expect.
 """
 
 import argparse

@@ -39,8 +39,8 @@ def read_text(path: Path) -> str:
 def require(path: Path) -> Path:
     """The path itself.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is only Git LFS's pointer to a
-    file that was not fetched.
+    Raises FileNotFoundError if there is no such file, ValueError if it is only Git LFS's pointer to
+    a file that was not fetched.
     """
     if not path.is_file():
         where = "there is" if path.parent == Path() else f"{path.parent} has"

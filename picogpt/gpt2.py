@@ -253,7 +253,7 @@ class GPT2:
         seed: int | None,
         sampling: Sampling,
     ) -> list[GrowingText]:
-        """The texts for token_steps to continue. Sample i of each prompt draws with the seed (seed, i)."""
+        """The texts for token_steps to continue. Sample i of a prompt draws with (seed, i)."""
         max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
         if seed is not None:
             seed = whole_number("seed", seed, 0)
@@ -314,7 +314,7 @@ class GPT2:
         return score(windows, self.params, self.config.n_head, token_lengths(self.tokenizer))
 
     def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
-        """The token ids of a prompt: of a text, or given as ids. An empty one becomes <|endoftext|>.
+        """The token ids of a prompt, which is a text or ids. An empty one becomes <|endoftext|>.
 
         Raises TypeError for anything else, ValueError for an id outside the vocabulary.
         """
@@ -429,8 +429,8 @@ def load(
         weights are only mapped, and each part of the file is read when it is first needed.
     dtype: how matrices are kept: "float32"; "float16" or "bfloat16" for half the memory; "int8" for
         a quarter (weights/compact.py). Everything is computed in float32. Matrices are compressed
-        one at a time, so that the float32 model is never in memory. None means float32, or int8 for a
-        folder that was saved that way.
+        one at a time, so that the float32 model is never in memory. None means float32, or int8 for
+        a folder that was saved that way.
 
     A mapped file must not be changed while the model is in use.
     Raises FileNotFoundError if there is no such model, weights.DownloadError if it cannot be

@@ -1,7 +1,8 @@
-"""What people ask of GPT-2: each task is a prompt that one can see, and a cut of what follows.
+"""What people ask of GPT-2: each task is a prompt, which can be shown, and a cut of the answer.
 
-They work for every model, but take one that has seen such texts: the bundled `fairytale` cannot
-translate, answer or write code. The figures are the paper's (Radford et al. 2019, 3.6 to 3.8).
+They run with every model, but need one that has seen such texts: the bundled `fairytale` cannot
+translate, answer questions or write code. The figures are the paper's (Radford et al. 2019, 3.6 to
+3.8).
 
   python -m picogpt.tasks summarize article.txt -m 774M
   python -m picogpt.tasks translate "the cat" -m 1558M --show-prompt
@@ -44,7 +45,7 @@ def summarize(model: GPT2, article: str, seed: int | None = None) -> str:
 
 
 def translation_prompt(text: str, pairs: Sequence[tuple[str, str]] = PAIRS) -> str:
-    """Lines "english = french", and one without an end."""
+    """Lines "english = french", and one that the model is to complete."""
     return "".join(f"{a} = {b}\n" for a, b in pairs) + f"{text} ="
 
 
@@ -74,12 +75,14 @@ def classify(
 ) -> list[float]:
     """How probable each label is after the prompt: [n_labels], with a sum of 1.
 
-    empty_prompt: the prompt without its text. Each label's log-probability after it is subtracted,
-        so that a label which is likely anyway has no advantage (Zhao et al. 2021 calibrate so).
+    empty_prompt: the prompt without the text to classify. Each label's log-probability after it is
+        subtracted, so that a label that is likely anyway has no advantage (Zhao et al. 2021).
     Raises ValueError for fewer than two labels, or an empty one.
     """
     if len(labels) < 2 or not all(label.strip() for label in labels):
-        raise ValueError(f"labels are {list(labels)!r:.80}, expected two at least, none empty")
+        raise ValueError(
+            f"labels are {list(labels)!r:.80}, expected at least two, none of them empty"
+        )
     scores = _label_logprobs(model, prompt, labels)
     if empty_prompt is not None:
         scores = scores - _label_logprobs(model, empty_prompt, labels)
@@ -117,7 +120,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         if name == "answer":
             t.add_argument("question")
         if name == "classify":
-            t.add_argument("--label", action="append", required=True, help="give it twice or more")
+            t.add_argument(
+                "--label",
+                action="append",
+                required=True,
+                help="one of the labels; give this option at least twice",
+            )
             t.add_argument("--empty-prompt", help="the prompt without its text, to calibrate by")
         if name == "summarize":
             t.add_argument("--seed", type=int)
@@ -127,7 +135,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def perform(args: argparse.Namespace) -> None:
-    """Print what the model makes of the task."""
+    """Print what the model answers."""
     text = read_text(args.file) if hasattr(args, "file") else args.text
     if args.show_prompt:
         make = {"summarize": summary_prompt, "translate": translation_prompt}

@@ -39,7 +39,7 @@ def read_merges(path: Path) -> list[tuple[str, str]]:
         pair = tuple(line.split(" "))
         if len(pair) != 2 or not all(pair):
             raise ValueError(
-                f"{path}: line {number} is {line!r:.80}, expected two symbols with a space between them"
+                f"{path}: line {number} is {line!r:.80}, expected two symbols, separated by a space"
             )
         merges.append(pair)
     return merges

@@ -1,7 +1,7 @@
 """Writing a tokenizer as Hugging Face's files (tokenizer_json.py reads them).
 
-tokenizer.json holds everything; vocab.json and merges.txt, or vocab.txt, are for older programs, and
-tokenizer_config.json is for transformers' classes.
+tokenizer.json holds everything; vocab.json and merges.txt, or vocab.txt, are for older programs,
+and tokenizer_config.json is for transformers' classes.
 """
 
 import json

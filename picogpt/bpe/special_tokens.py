@@ -98,7 +98,7 @@ def named_tokens(settings: dict) -> Iterator[tuple[str, AddedToken]]:
 
 
 def read_token(where: str, token, i) -> AddedToken:
-    """A token, given as an object or as its text, with an id. Raises ValueError if it is not one."""
+    """A token, given as an object or a text, with an id. Raises ValueError if it is not one."""
     content = token.get("content") if isinstance(token, dict) else token
     if not isinstance(content, str) or not content:
         raise ValueError(f"{where:.80} has {brief(token)}, expected a token")

@@ -2,8 +2,8 @@
 
 Encoding cuts a text into words, and each word into tokens. How, depends on the kind of tokenizer:
 byte_level.py is GPT-2's, wordpiece.py is BERT's. Decoding joins the bytes of the tokens and reads
-them as UTF-8. A token can end inside a character, so the bytes of single ids, or of ids that a model
-made up, may not be valid UTF-8. What is invalid becomes U+FFFD, the replacement character.
+them as UTF-8. A token can end inside a character, so the bytes of single ids, or of ids that a
+model made up, may not be valid UTF-8. What is invalid becomes U+FFFD, the replacement character.
 
 Source: OpenAI's encoder.py (class Encoder).
 """
@@ -209,7 +209,7 @@ def without_surrogates(text: str) -> str:
 
 
 def check_encoder(encoder: dict[str, int], added: AddedTokens) -> None:
-    """Raise ValueError unless the ids have no gaps, and the first and last token of a text have ids."""
+    """Raise ValueError unless the ids have no gaps, and eos and bos have ids."""
     for token in (added.eos, added.bos):
         if token not in encoder:
             raise ValueError(f"the token {token!r:.80} has no id")

@@ -1,8 +1,9 @@
 """WordPiece, BERT's tokenizer, which the Chinese GPT-2s use.
 
 A text is cleaned and cut at white space and punctuation, and every Chinese character is a word of
-its own. From each word the longest token that it begins with is taken, then the longest one that the
-rest begins with, and so on; a token inside a word is written with "##" before it: "hugging" -> hug
+its own. From each word the longest token that it begins with is taken, then the longest one that
+the rest begins with, and so on; a token inside a word is written with "##" before it: "hugging" ->
+hug
 ##ging. If this fails, the whole word is [UNK].
 
 Source: Devlin et al. 2018; google-research/bert tokenization.py, and BertNormalizer,

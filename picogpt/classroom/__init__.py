@@ -1,4 +1,4 @@
-"""What the notebooks need besides the library, so that they run in any folder. To read in this order:
+"""What the notebooks need besides the library, so that they run in any folder. In reading order:
 
 texts.py: a tale that no model has seen; data/, the other texts and files.
 checks/: the verdict on the answers to the exercises.

@@ -1,4 +1,4 @@
-"""Five quick questions for each notebook: quiz(3) asks those of notebook 3, quiz(3, "abcab") checks.
+"""Five quick questions per notebook: quiz(3) asks those of notebook 3, quiz(3, "abcab") checks.
 
 The questions are in data/quiz.txt. There a line "# 3" begins those of notebook 3; a question is a
 line, three answers, and a line with the right letter and the reason.

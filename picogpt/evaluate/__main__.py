@@ -21,9 +21,9 @@ How well a model predicts. Each task reads a file in its published format:
   python -m picogpt.evaluate lambada --download --out results.jsonl
   python -m picogpt.evaluate wikitext --data wiki.test.raw --protocol transformers
 
-The first protocol of a task is its default. An interrupted run with --out goes on when the same
-command is given again. The figures of two protocols cannot be compared: the same weights have a
-LAMBADA accuracy of 45.99, 46.67 or 32.56."""
+The first protocol of a task is its default. A run with --out that was interrupted goes on when the
+same command is given again. The figures of two protocols cannot be compared: the same weights have
+a LAMBADA accuracy of 45.99, 46.67 or 32.56."""
 
 PROTOCOLS = {
     "text": ("documents", "stream", "rolling"),
@@ -113,7 +113,7 @@ def evaluate(args: argparse.Namespace) -> dict:
     read = CHOICES[args.task]
     items = [*read(args.data, args.protocol, model.tokenizer, model.config.n_ctx)][: args.limit]
     if not items:
-        raise ValueError(f"{args.data}: there is no item in it")
+        raise ValueError(f"{args.data}: there are no items in it")
     banned = stop_word_ids(model.tokenizer) if args.protocol == "openai" else ()
     results = run([item.requests for item in items], *weights, banned=banned, **run_it)
     return (lambada_figures if args.task == "lambada" else choice_figures)(items, results)

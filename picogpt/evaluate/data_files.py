@@ -1,6 +1,6 @@
-"""The data of the published tasks, fetched from where it was published when somebody asks for it.
+"""The data of the published tasks, fetched on request from where it was published.
 
-CBT and WikiText are published as archives, which are to be fetched and unpacked by hand.
+CBT and WikiText are published as archives, which you fetch and unpack by hand.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ..weights.transfer import DownloadError, transfer
 
 
 class DataFile(NamedTuple):
-    """Where a task's file is published, its length and its SHA-256."""
+    """Where the file of a task is published, its length and its SHA-256."""
 
     url: str
     n_bytes: int
@@ -38,9 +38,9 @@ DATA_FILES = {
 
 
 def download_data(task: str) -> Path:
-    """The file of a task, fetched if it is not there yet. Speaks on stderr.
+    """The file of a task, fetched if it is not there yet. Reports on stderr.
 
-    Raises ValueError for a task without a file of its own, DownloadError if it cannot be had.
+    Raises ValueError for a task that has none here, DownloadError if it cannot be fetched.
     """
     if task not in DATA_FILES:
         raise ValueError(f"--download knows {' and '.join(DATA_FILES)}, not {task}: name a file")

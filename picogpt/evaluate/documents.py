@@ -1,7 +1,7 @@
-"""Documents that a model has not learned from, as windows to be scored.
+"""Documents that a model has not learned from, cut into windows to be scored.
 
-Each document is scored by itself (see score.py). The <|endoftext|> that ends it is not scored: it
-is none of the document's bytes.
+Each document is scored by itself (see score.py). The <|endoftext|> that ends it is not scored,
+because it is not part of the document.
 
 While a model is trained, a few of the windows, evenly spread and always the same, serve as an
 estimate of the whole.

@@ -1,7 +1,7 @@
 """LAMBADA, HellaSwag and CBT: how each file is read, and what each protocol asks of an item.
 
-An item is a list of requests (see request.py) with the number of the right one. Where nothing is
-to be chosen (LAMBADA, WikiText) there is one right request, or a text in several windows.
+An item is a list of requests (see request.py) with the number of the right one. An item of LAMBADA,
+where there is nothing to choose from, is one request.
 """
 
 import math
@@ -14,8 +14,8 @@ from ..bpe import Tokenizer
 from ..files import brief, parse_json, read_text
 from .request import Request, cut_request, ending_request
 
-# The shortest list that serves: the words which the paper's filter must have known are not
-# published. A prediction that is one of them cannot be the last word of a LAMBADA passage.
+# Words that cannot be the last of a LAMBADA passage: the paper rules them out as predictions. Its
+# own list is not published; this is the shortest that serves.
 STOP_WORDS = """a about after again all am an and any are as at be been before being but by can could
 did do does for from had has have he her here hers him his how i if in into is it its just me more
 my no not now of off on only or our out over own she should so some such than that the their them
@@ -24,7 +24,7 @@ while who whom why will with would you your""".split()
 
 
 class Item(NamedTuple):
-    """requests: one for each ending; lengths: what acc_norm divides each by; right: its number."""
+    """requests: one for each ending; lengths: what acc_norm divides by; right: which is right."""
 
     requests: list[Request]
     lengths: list[int]
@@ -42,7 +42,7 @@ def lambada_texts(path: Path) -> list[str]:
 def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
     """The objects in a file of JSON lines, with the number of each line.
 
-    Raises ValueError with the number of the line that is none.
+    Raises ValueError, with its number, for a line that is not a JSON object.
     """
     for i, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
@@ -53,7 +53,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, dict]]:
 
 
 def field(path: Path, line: int, row: dict, key: str, kind: type):
-    """row[key], or ValueError if it is missing or of another kind."""
+    """row[key]. Raises ValueError if it is missing or of another type."""
     if type(row.get(key)) is not kind:
         found = brief(row[key]) if key in row else "missing"
         raise ValueError(f"{path}: line {line}: {key} is {found}, expected {kind.__name__}")
@@ -80,7 +80,7 @@ def lambada(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -> Iter
 
 
 def stop_word_ids(tokenizer: Tokenizer) -> list[int]:
-    """The tokens that are a space and a stop word."""
+    """The stop words that are one token with the space before them."""
     encoded = [tokenizer.encode(" " + word) for word in STOP_WORDS]
     return [ids[0] for ids in encoded if len(ids) == 1]
 
@@ -163,5 +163,5 @@ def lambada_figures(items: list[Item], results: list[dict]) -> dict:
 
 
 def first_largest(values: list[float]) -> int:
-    """The place of the largest value, the first of several."""
+    """The index of the largest value, the first one if there are several."""
     return max(range(len(values)), key=values.__getitem__)

@@ -46,13 +46,13 @@ WHY_THEY_DIFFER = {
     "word; openai straightens quotes and rules out words that cannot end a sentence",
     "wikitext": "paper and lm-eval undo WikiText's spaces around punctuation and divide by the "
     "file's words, while transformers takes the text as it is and divides by tokens",
-    "hellaswag": "lm-eval puts the activity before the context, removes WikiHow's marks and divides "
-    "by characters, while llm.c does none of that and divides by tokens",
+    "hellaswag": "lm-eval puts the activity before the context, removes WikiHow's marks and "
+    "divides by characters, while llm.c does none of that and divides by tokens",
 }
 
 
 def other_protocols(task: str, protocol: str, model: str | None) -> list[str]:
-    """Lines with what the other protocols of a task gave for a model."""
+    """Lines with the figures for a model by the other protocols of a task."""
     others = [name for of, name in PUBLISHED if of == task and name != protocol]
     return [f"{name}: {line}" for name in others for line in published(task, name, model)]
 

@@ -2,7 +2,7 @@
 
 A request is a row of ids, of which the last n_scored are to be predicted. An ending after a
 context is a request, and so is a window of a long text. Requests of about the same length are
-computed together: the shorter are filled up on the right, where causal attention ignores it.
+computed together: the shorter ones are padded on the right, which causal attention ignores.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,8 +33,9 @@ def ending_request(context: str, ending: str, tokenizer: Tokenizer, n_ctx: int) 
     """The ending of a text after its context, as lm-evaluation-harness cuts them into tokens.
 
     Spaces at the end of the context go to the ending, because GPT-2's words begin with them. Both
-    are encoded as one text; a context of nothing is <|endoftext|>. What n_ctx cannot hold is cut
-    off on the left. Raises ValueError if the ending itself is longer, or has no token of its own.
+    are encoded as one text; an empty context becomes <|endoftext|>. If n_ctx is too small for all,
+    the left end is cut off. Raises ValueError if the ending alone is longer than n_ctx, or has no
+    token of its own.
     """
     stripped = context.rstrip()
     whole = tokenizer.encode(context + ending)

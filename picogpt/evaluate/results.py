@@ -1,7 +1,8 @@
-"""Requests computed item after item, and kept in a file, so that an interrupted run goes on.
+"""Computing items and keeping their results in a file, so that an interrupted run can go on.
 
 The file has one JSON line for the run and one for each item, written when its batch is done. The
-first line holds a hash of the weights and of all requests, that is, of data, protocol and tokenizer.
+first line holds a hash of the weights and of all requests, which depend on data, protocol and
+tokenizer.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ def fingerprint(params: dict, n_head: int, items: Sequence[Sequence[Request]], b
 
 
 def batches(items: Sequence[Sequence[Request]], done: Collection[int]) -> list[list[int]]:
-    """Numbers of the items that are computed together: of about equal length, the longest first."""
+    """The numbers of the items in each batch: items of about equal length, the longest first."""
     longest = [max(len(request.ids) for request in requests) for requests in items]
     left = [i for i in sorted(range(len(items)), key=lambda i: -longest[i]) if i not in done]
     found = []
@@ -82,7 +83,7 @@ def run(
 
 
 def _read(out: Path, name: str, items: Sequence[Sequence[Request]]) -> dict[int, dict]:
-    """The results in a file, of which a last line without an end is cut off."""
+    """The results in a file. If its last line is not complete, it is removed."""
     if not out.exists():
         return {}
     data = out.read_bytes()
@@ -108,7 +109,7 @@ def _read(out: Path, name: str, items: Sequence[Sequence[Request]]) -> dict[int,
 
 
 def _number(row: dict, items: Sequence[Sequence[Request]]) -> int:
-    """The number of the item in a line of results. Raises ValueError unless all fits."""
+    """The number of the item in a line of results. Raises ValueError if the line makes no sense."""
     i = row.get("item")
     if type(i) is int and 0 <= i < len(items) and set(row) == {"item", "logprobs", "greedy"}:
         kinds = {"logprobs": float, "greedy": bool}
@@ -119,4 +120,4 @@ def _number(row: dict, items: Sequence[Sequence[Request]]) -> int:
             for key, kind in kinds.items()
         ):
             return i
-    raise ValueError("is no result of an item")
+    raise ValueError("is not the result of an item")

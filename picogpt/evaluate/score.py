@@ -2,8 +2,8 @@
 
 The protocol: the text starts from <|endoftext|>. A long one is cut into windows of n_ctx tokens
 that overlap by half. The first window scores all its tokens, each later one only those that the
-window before did not have, so that every token is scored once, and with at least half a window of
-text before it wherever there is that much.
+window before it did not have. So every token is scored once, and with at least half a window of
+text before it, wherever there is that much.
 
 The loss per token of two models can be compared only if they have the same tokens. Bits per byte
 can always be compared: they are the bits that a perfect compressor would need, with the model's
@@ -24,9 +24,10 @@ TOKENS_AT_ONCE = 2048  # at GPT-2's sizes their logits take up to 400 MB
 
 
 class Score(NamedTuple):
-    """How well a model predicted a text: its tokens, the log-probability of each in nats, its bytes.
+    """How well a model predicted a text.
 
-    ids, logprobs: [n_tokens]
+    ids, logprobs: [n_tokens], the tokens, and the log-probability of each in nats; n_bytes: the
+    length of the text.
     """
 
     ids: np.ndarray
@@ -40,13 +41,13 @@ class Score(NamedTuple):
 
     @property
     def perplexity(self) -> float:
-        """The model was as unsure as if it had to guess among so many equally likely tokens."""
+        """The number of equally likely tokens among which a guess would be as uncertain."""
         with np.errstate(over="ignore"):  # a broken model's may be infinite
             return float(np.exp(self.nats_per_token))
 
     @property
     def bits_per_byte(self) -> float:
-        """See the module's introduction."""
+        """What a perfect compressor would need: see the beginning of this module."""
         return self.nats_per_token * len(self.ids) / math.log(2) / self.n_bytes
 
 
@@ -88,7 +89,7 @@ def token_lengths(tokenizer: Tokenizer) -> np.ndarray:
 def score(windows: Windows, params: dict, n_head: int, lengths: np.ndarray, map=map) -> Score:
     """How well the model predicts the windows.
 
-    lengths: of the tokens, see token_lengths; map: the built-in one, or that of a pool of threads.
+    lengths: of the tokens, see token_lengths; map: Python's, or that of a pool of threads.
     """
     at_once = max(1, TOKENS_AT_ONCE // windows.ids.shape[-1])
 

@@ -1,7 +1,7 @@
-"""Perplexity of long texts: the windows of each protocol, and what is divided by.
+"""Perplexity of WikiText and of any long text: the windows of each protocol, and its figures.
 
-The same nats become several figures: per token, per word of the file, per byte. And the same
-text has other nats with other windows: the more context a token has, the easier it is.
+The same nats make several figures: per token, per word of the file, per byte. And the nats of a
+text depend on the windows: the more context a token has, the easier it is to predict.
 """
 
 import math
@@ -15,11 +15,11 @@ from ..files import read_text
 from .documents import split_documents
 from .request import Request, cut_request
 
-# What to write instead, one after the other. It undoes what WikiText did to punctuation, as
+# Replacements, made one after the other. They undo what WikiText did to punctuation, as
 # lm-evaluation-harness does it.
 DETOKENIZE = [
     (r"s '", "s'"),
-    (r"/' [0-9]/", "/'[0-9]/"),  # a slip of the harness, kept because it belongs to the protocol
+    (r"/' [0-9]/", "/'[0-9]/"),  # a slip of the harness, which is part of the protocol
     *((rf" @{mark}@ ", mark.strip("\\")) for mark in ("-", ",", r"\.")),
     *((rf" {mark} ", mark.strip("\\") + " ") for mark in (":", ";", r"\.", "!", r"\?", ",")),
     (r"\(\s*([^)]*?)\s*\)", r"(\1)"),
@@ -36,7 +36,7 @@ DETOKENIZE = [
     (r" N ", " 1 "),
     (r" 's", "'s"),
 ]
-PAGE = re.compile(r"(?m)^(?= = [^=\n]+ = ?$)")  # " = Title = " stands before each page
+PAGE = re.compile(r"(?m)^(?= = [^=\n]+ = ?$)")  # " = Title = " comes before each page
 
 
 class WindowedText(NamedTuple):
@@ -55,7 +55,7 @@ def detokenize(text: str) -> str:
 
 
 def strided(ids: list[int], window: int, stride: int) -> list[Request]:
-    """Windows of so many ids that begin every `stride` ids; each scores what is new in it.
+    """Windows of `window` ids that begin every `stride` ids. Each scores what is new in it.
 
     The loop of transformers' page on perplexity. The first id of the text is never scored.
     """
@@ -72,7 +72,7 @@ def strided(ids: list[int], window: int, stride: int) -> list[Request]:
 
 
 def rolling(ids: list[int], n_ctx: int) -> list[Request]:
-    """Windows that do not overlap, except that the last reaches back for a full context.
+    """Windows that do not overlap, except the last, which reaches back to be full.
 
     ids begin with <|endoftext|>. As lm-evaluation-harness's loglikelihood_rolling.
     """
@@ -96,7 +96,7 @@ def _together(
 
 
 def read_wikitext(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -> WindowedText:
-    """WikiText's file, raw or tokenised.
+    """WikiText's file, raw or tokenised, in windows.
 
     lm-eval: page by page, detokenized, rolling windows; divided by the words of the file.
     paper: one detokenized stream with our windows, divided by the words of the file and one for
@@ -122,7 +122,7 @@ def read_wikitext(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -
 def read_plain_text(
     path: Path, protocol: str, tokenizer: Tokenizer, window: int, stride: int | None = None
 ) -> WindowedText:
-    """Any text.
+    """Any text, in windows.
 
     documents: each document after <|endoftext|>, windows that overlap by half (score.py).
     stream: the whole file without <|endoftext|>, windows every `stride` ids (None: every window).

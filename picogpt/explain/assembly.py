@@ -1,4 +1,4 @@
-"""One HTML file from the trace and the files beside this one; nothing in it asks for another."""
+"""Making one HTML file of a trace and the files beside this one. It needs no other file."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ class Explanation:
     """A page about a prompt: `html` is its text, `save` writes it, a notebook shows it inline.
 
     boxes: those of BOXES to show, or None for all.
-    Raises ValueError for a box that there is not.
+    Raises ValueError for a box that does not exist.
     """
 
     def __init__(self, traced: dict, boxes: Sequence[str] | None = None):
@@ -47,7 +47,7 @@ class Explanation:
 
 
 def assemble(traced: dict, form: str = "") -> str:
-    """The page. form: HTML that stands before the boxes; the server's field for a prompt."""
+    """The page. form: HTML before the boxes, for the server's field for a prompt."""
     script = "\n".join((FOLDER / name).read_text("utf-8") for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     # "<" would let a prompt end the script element; a lone surrogate stays an escape of JSON

@@ -1,7 +1,7 @@
-"""The page with a field for the prompt, at an address of this machine alone.
+"""The page with a field for the prompt, at an address that only this machine can reach.
 
-Every prompt is computed anew and answered with a whole page. Nothing else is served: no files, and
-no other host, so that a page from elsewhere cannot read it under a name of its own (DNS rebinding).
+Each prompt is computed and answered with a whole page. Nothing else is served: no files, and no
+request for another host name, with which a page from elsewhere could read this one (DNS rebinding).
 """
 
 import html
@@ -23,7 +23,7 @@ def serve(model, prompt: str, max_new_tokens: int, port: int, show: bool = False
     try:
         server = make_server(model, prompt, max_new_tokens, port)
     except OSError as error:
-        raise OSError(f"port {port}: {error.strerror}; --port N takes another") from None
+        raise OSError(f"port {port}: {error.strerror}; choose another with --port N") from None
     with server:
         address = f"http://127.0.0.1:{server.server_port}/"
         say(f"the page is at {address} (Ctrl-C ends it)")
@@ -69,12 +69,14 @@ def make_server(model, prompt: str, max_new_tokens: int, port: int = 0) -> HTTPS
 def asked(query: str, prompt: str, max_new_tokens: int) -> tuple[str, int, str]:
     """The prompt, the number of tokens and the heads to silence that a query asks for.
 
-    Raises ValueError for a prompt that is too long, or a number that is none.
+    Raises ValueError for a prompt that is too long, or for what is not a number.
     """
     fields = parse_qs(query, keep_blank_values=True, max_num_fields=3)
     prompt = fields.get("prompt", [prompt])[0].replace("\r\n", "\n")
     if len(prompt) > LONGEST_PROMPT:
-        raise ValueError(f"the prompt has {len(prompt)} characters, at most {LONGEST_PROMPT}")
+        raise ValueError(
+            f"the prompt has {len(prompt)} characters, expected at most {LONGEST_PROMPT}"
+        )
     n = fields.get("n", [str(max_new_tokens)])[0]
     if not (n.isascii() and n.isdecimal() and len(n) < 4):
         raise ValueError(f"the number of tokens is {n!r:.80}, expected 0 to {MAX_TOKENS}")
@@ -82,7 +84,7 @@ def asked(query: str, prompt: str, max_new_tokens: int) -> tuple[str, int, str]:
 
 
 def page(model, question: tuple[str, int, str]) -> str:
-    """The whole page for what was asked. Raises ValueError for heads that there are not."""
+    """The whole page for what was asked. Raises ValueError for heads that do not exist."""
     prompt, n, silence = question
     heads = [parse_head(part) for part in silence.split()]
     tap = edit(ablate_heads(heads, model.config)) if heads else no_tap

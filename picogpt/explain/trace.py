@@ -1,7 +1,7 @@
-"""What the page shows of a prompt: all activations, the lens, the likeliest tokens, as JSON.
+"""What the page shows about a prompt: activations, the lens, the likeliest tokens, as JSON.
 
-Arrays are written as base64 of whole numbers with a scale for each row: 16 bits, or 8 where the
-page would be too large otherwise. Logits and statistics keep their float32.
+Arrays are written as base64 of whole numbers with a scale for each row: of 16 bits, or of 8 if the
+page would otherwise be too large. Logits and statistics keep their float32.
 """
 
 import base64
@@ -77,8 +77,8 @@ def trace(
 ) -> dict:
     """Everything that the page shows. seed: None takes the likeliest tokens, else they are drawn.
 
-    Raises ValueError as continue_ids and what_fits do, if the model's logits are no numbers, and
-    for another activation function than GPT-2's, which the page computes and explains.
+    Raises ValueError as continue_ids and what_fits do, if the model's logits are not finite, and
+    unless the activation function is GPT-2's, which the page computes and explains.
     """
     if (name := function_name(params)) != "gelu_new":
         raise ValueError(f"the page explains gelu_new, but this model's activation is {name}")
@@ -115,7 +115,7 @@ def trace(
 def recorded_activations(
     ids: Sequence[int], params: dict, config: Config, tap: Tap
 ) -> dict[str, np.ndarray]:
-    """Name -> activation, as the tap left it. Raises ValueError for logits that are no numbers."""
+    """Name -> activation, as the tap left it. Raises ValueError for logits that are not finite."""
     activations: dict[str, np.ndarray] = {}
     recorded = record(activations)
     gpt2(ids, **params, n_head=config.n_head, tap=lambda name, x: recorded(name, tap(name, x)))
@@ -128,8 +128,8 @@ def what_fits(
 ) -> tuple[list[int], int]:
     """The blocks whose activations are kept, and the bits for each number, 16 or 8.
 
-    blocks: those that are wanted; None is all of them, or as many as fit, evenly spread.
-    Raises ValueError for a block that the model does not have, and for more than fit.
+    blocks: those that are wanted. None means all of them, or as many as fit, evenly spread.
+    Raises ValueError for a block that the model does not have, or if they do not all fit.
     """
     block = n_seq * 14 * config.n_embd  # numbers: what KEPT names
     n_fit = max(2, MAX_PAGE // block)
@@ -229,7 +229,7 @@ def patterns(head: np.ndarray, ids: Sequence[int]) -> dict[str, float]:
 
 
 def words(text: str, tokenizer: Tokenizer) -> list[dict]:
-    """Each word of a text with its bytes, as numbers and as symbols, its merges by rank, its ids."""
+    """The words of a text, each with its bytes, symbols, merges by rank, and ids."""
     return [
         {
             "text": word.text,

@@ -1,4 +1,4 @@
-"""Edits for a tap (see tap.py), which can be joined with `|`: what depends on what.
+"""Edits for a tap (see tap.py), which show what depends on what. They can be joined with `|`.
 
 gpt2(ids, **params, n_head=12, tap=edit(ablate_heads([(3, 7)], config)))
 gpt2(other, **params, n_head=12, tap=edit(patch(activations, ["h.3.resid"], positions=[4])))
@@ -20,9 +20,9 @@ def ablate_heads(
 ) -> Edits:
     """Edits that silence attention heads, each a pair (layer, head).
 
-    A silent head gives zeros; or, with mean_of, always what it gave on average over all positions
-    and texts of that recorded run. The mean is the milder cut: it takes away what the head says
-    about this text, but leaves the constant that the blocks above have learned to count on.
+    A silenced head gives zeros; or, with mean_of, always its mean over all positions and texts of
+    that recorded run. The mean is milder: it takes away what the head says about this text, but
+    keeps the constant that later blocks have learned to rely on.
 
     Raises ValueError for a head that the model does not have, or that was not recorded.
     """
@@ -45,14 +45,15 @@ def ablate_heads(
 def patch(
     source: Activations, names: Iterable[str], positions: Sequence[int] | None = None
 ) -> Edits:
-    """Edits that put activations of another run in the place of this run's own.
+    """Edits that replace activations of this run by those of another run.
 
     source: what was recorded in the other run; names: the activations to take from there;
-    positions: where (for "scores" and "weights", at which queries; -1 is the last), None for everywhere.
+    positions: where (for "scores" and "weights", at which queries; -1 is the last); None means
+    everywhere.
 
     If this run then gives the other's answer, that is where the information for it was.
-    Raises ValueError for an activation that was not recorded or a position that is not there;
-    and, when the model runs, if the two runs' shapes do not agree.
+    Raises ValueError for an activation that was not recorded or a position that does not exist,
+    and, when the model runs, if the shapes of the two runs differ.
     Source: Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 2.1.
     """
     edits = {}

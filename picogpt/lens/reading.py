@@ -32,7 +32,7 @@ def check_indices(what: str, indices: Iterable[int], n: int) -> None:
 def attention_maps(activations: Activations, n_layer: int) -> np.ndarray:
     """Who looks at whom: [n_layer, ..., n_head, n_seq, n_seq].
 
-    Row i of a map says how position i shares its attention, which sums to 1, among the positions
+    Row i of a map says how position i divides its attention, which sums to 1, among the positions
     up to its own. Raises ValueError if the attention weights were not recorded.
     """
     return np.stack([recorded(activations, f"h.{i}.attn.weights") for i in range(n_layer)])
@@ -41,9 +41,9 @@ def attention_maps(activations: Activations, n_layer: int) -> np.ndarray:
 def logit_lens(activations: Activations, params: dict) -> np.ndarray:
     """What the model would say if it had fewer blocks: logits [n_layer + 1, ..., n_seq, n_vocab].
 
-    Every block only adds to the residual stream, so that the stream can be read at each depth as
-    it is at the end. Index i is the reading after i blocks: 0 is that of the embeddings, and the
-    last one holds the logits of the model itself.
+    Every block only adds to the residual stream, so the stream can be read at each depth as it is
+    at the end. Index i is the reading after i blocks: 0 is that of the embeddings alone, and the
+    last holds the logits of the model itself.
 
     Raises ValueError if the residual stream was not recorded.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens".
@@ -56,7 +56,7 @@ def logit_lens(activations: Activations, params: dict) -> np.ndarray:
 def lookback(maps: np.ndarray, distance: int) -> np.ndarray:
     """How much each position looks at the one `distance` before it: its weight there.
 
-    [..., n_seq, n_seq] -> [..., n_seq - distance], of the positions from number `distance` on. A
+    [..., n_seq, n_seq] -> [..., n_seq - distance], for the positions from `distance` on. A
     "previous token head" has numbers near 1 at distance 1.
     Raises ValueError unless 0 <= distance < n_seq.
     """
@@ -67,11 +67,12 @@ def lookback(maps: np.ndarray, distance: int) -> np.ndarray:
 def induction_scores(maps: np.ndarray, period: int) -> np.ndarray:
     """How much each head, in a text that repeats itself, looks at what came next the last time.
 
-    maps: the attention to a sequence in which each token equals the one `period` before it, best
-        one of random tokens, which nothing but the repetition can predict:
+    maps: the attention in a sequence in which each token equals the one `period` before it. Best
+        are random tokens, which nothing but the repetition can predict:
         np.tile(rng.integers(n_vocab, size=period), 2)
     returns: [..., n_seq, n_seq] -> [...], from 0 to 1. A head of score 1 looks, from every token
-        of the repetition, only at the token after its last occurrence: the one to come again.
+        of the repetition, only at the token after its last occurrence, which is about to come
+        again.
 
     Raises ValueError unless 1 <= period < n_seq.
     Source: Olsson et al. 2022, "In-context Learning and Induction Heads" (prefix matching).

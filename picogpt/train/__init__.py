@@ -1,4 +1,4 @@
-"""Training: token arrays, the optimizer, the schedule of its rate, and the loop.
+"""Training: the data, the optimizers, the learning rate, and the loop.
 
 To read in this order: data.py, adamw.py, muon.py, schedule.py, averaging.py, randomness.py,
 recipe.py, loop.py; parallel.py and frozen.py, its gradients; run_folder.py and log_line.py, what

@@ -50,7 +50,7 @@ def run_training(args: argparse.Namespace, recipe: Recipe) -> None:
     """Read the texts, train, and say how good the best weights are."""
     resume = run_folder.find_run(args.out, args.resume)
     if args.resume and not resume:
-        print(f"nothing to resume in {args.out}: a new run begins")
+        print(f"there is nothing to resume in {args.out}: a new run begins")
     texts = Texts(
         learn=[read_text(path) for path in args.texts],
         valid=None if args.valid is None else read_text(args.valid),
@@ -65,13 +65,13 @@ def run_training(args: argparse.Namespace, recipe: Recipe) -> None:
             with ctrl_c() as asked:
                 train(run, pool, asked)
         except KeyboardInterrupt:
-            print("to go on from here: the same command with --resume", file=sys.stderr)
+            print("to go on from here, give the same command with --resume", file=sys.stderr)
             raise
         print(report_best(run, pool))
 
 
 def overview(run: Run) -> str:
-    """What is going to happen, in one line."""
+    """What the run is going to do, in one line."""
     n_params = sum(x.size for x in flatten(run.params).values())
     per_step = run.recipe.batch * run.config.n_ctx
     epochs = run.recipe.steps * per_step / len(run.tokens)
@@ -83,9 +83,9 @@ def overview(run: Run) -> str:
 
 @contextmanager
 def ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed, as a function. A second one interrupts at once.
+    """A function that tells whether Ctrl-C was pressed. A second Ctrl-C interrupts at once.
 
-    An interruption in the middle of a step would leave half of the weights changed.
+    An interruption in the middle of a step would leave the weights half changed.
     """
     pressed = []
 
@@ -104,7 +104,7 @@ def ctrl_c() -> Iterator[Callable[[], bool]]:
 
 
 def report_best(run: Run, pool: Executor) -> str:
-    """Score the model folder on all held-out text, into the log and as a sentence."""
+    """Score the best weights on all held-out text; add that to the log, and return it as text."""
     model = load(run.out)
     lengths = token_lengths(model.tokenizer)
     result = score(run.held_out, model.params, model.config.n_head, lengths, pool.map)
@@ -129,11 +129,11 @@ def main(argv: list[str] | None = None) -> int:
     return command.finish(lambda: run_training(args, recipe))
 
 
-def leave_threads_to_us() -> None:
-    """Begin anew with OPENBLAS_NUM_THREADS=1, unless the user has set it.
+def restart_without_blas_threads() -> None:
+    """Start this command again with OPENBLAS_NUM_THREADS=1, unless the user has set it.
 
-    NumPy's matrix products use all cores by themselves, but nothing else does: --threads is
-    faster, and the two together are slow. OpenBLAS looks only once, when NumPy is imported.
+    NumPy's matrix products use all cores by themselves, but nothing else does. --threads is
+    faster, and both together are slow. OpenBLAS reads the variable only when NumPy is imported.
     """
     if os.name == "posix" and "OPENBLAS_NUM_THREADS" not in os.environ:
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -141,5 +141,5 @@ def leave_threads_to_us() -> None:
 
 
 if __name__ == "__main__":
-    leave_threads_to_us()
+    restart_without_blas_threads()
     sys.exit(main())

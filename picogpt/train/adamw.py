@@ -1,8 +1,8 @@
 """AdamW: from gradients to a step of every parameter.
 
 Adam divides each parameter's mean gradient by its usual size, so that all parameters move at
-about the same rate, whatever the scale of their gradients. AdamW shrinks the weights apart from
-that (decoupled decay), and not through the gradient, where the division would undo it.
+about the same rate, whatever the scale of their gradients. AdamW shrinks the weights in a separate
+step (decoupled decay), not through the gradient, where the division would undo it.
 
 All functions work on flat dicts, path -> array (see config.flatten). The arrays are the tree's
 own, so a step on flatten(params) is a step of params; parameters left out stay as they are.
@@ -19,7 +19,7 @@ PIECE = 32768  # elements
 
 
 def is_matrix(path: str, x: np.ndarray) -> bool:
-    """Whether it is a matrix; by default exactly these decay, embeddings included."""
+    """Whether a parameter is a matrix. By default these decay, the embeddings included."""
     return x.ndim == 2
 
 
@@ -59,11 +59,11 @@ def adamw(
     zero_moments(params); step: 1 for the first. decays(path, x) says which parameters decay.
     """
     beta1, beta2 = betas
-    # The moments begin at zero; until they have forgotten it, they are too small by these factors.
+    # The moments begin at zero. Until that is forgotten, they are too small by these factors.
     bias1, bias2 = 1.0 - beta1**step, 1.0 - beta2**step
     for path, param in params.items():
         keep = 1.0 - lr * weight_decay if decays(path, param) else 1.0
-        # In pieces that stay in the cache, and whose intermediate results need little memory.
+        # In pieces that stay in the cache and need little memory for intermediate results.
         n_rows = max(1, PIECE * len(param) // param.size)
         for i in range(0, len(param), n_rows):
             arrays = param, grads[path], moments["m"][path], moments["v"][path]

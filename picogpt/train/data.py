@@ -17,7 +17,7 @@ def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str
     """Split the documents in two, those to learn from and those held out, both in their old order.
 
     A document is not divided, because its second half would be too easy for a reader of the first.
-    Only where there is no more than one, its last part is held out, from the beginning of a line.
+    If there is only one, its last part is held out, from the beginning of a line.
     Raises ValueError if there are too few documents, or lines, for both parts.
     """
     if len(documents) == 1:
@@ -43,10 +43,10 @@ def hold_out(documents: list[str], fraction: float, seed: int) -> tuple[list[str
 def epoch_windows(n_tokens: int, n_ctx: int, seed: int, epoch: int) -> np.ndarray:
     """Where the windows of an epoch begin, in shuffled order: -> [n_tokens // n_ctx].
 
-    The tokens are laid in a ring and cut every n_ctx of them. So in one epoch every token is
-    predicted once (except the last few, fewer than n_ctx); windows drawn at random would leave out
-    about a third of the text and repeat other parts. The first cut
-    is elsewhere in every epoch, which gives a token another context each time it comes back.
+    The tokens are joined to a ring, which is cut after every n_ctx tokens. So in one epoch every
+    token is predicted once (except a rest of fewer than n_ctx); windows drawn at random would leave
+    out about a third of the text and repeat other parts. The first cut is in a different place in
+    every epoch, so that a token gets a new context each time.
     """
     rng = generator(seed, "windows", epoch)
     first = rng.integers(n_tokens)
@@ -56,7 +56,7 @@ def epoch_windows(n_tokens: int, n_ctx: int, seed: int, epoch: int) -> np.ndarra
 def batch(
     tokens: np.ndarray, n_ctx: int, n_batch: int, seed: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of a step, counted from 0, and their targets: each [n_batch, n_ctx].
+    """The ids and targets of a step, counted from 0: each [n_batch, n_ctx].
 
     tokens: [n_tokens], more than n_ctx. The target of an id is the id that follows it.
     """

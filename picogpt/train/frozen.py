@@ -1,4 +1,4 @@
-"""The gradients when the lower blocks are frozen, without the work for those that nobody needs.
+"""The gradients when the lower blocks are frozen, without computing those that nobody needs.
 
 The gradient flows from the top down. Below the lowest block that learns there is nothing to
 change, so it stops there. `backward.loss_and_gradients`, which goes all the way, is the plain form.
@@ -62,7 +62,7 @@ def loss_and_upper_gradients(
 def d_head(
     dlogits: np.ndarray, x: np.ndarray, normed: np.ndarray, params: dict
 ) -> tuple[np.ndarray, dict]:
-    """d_unembed without the gradient of a head that is the frozen wte: one large product less."""
+    """d_unembed, but without the gradient of a head that is the frozen wte, a large product."""
     if "lm_head" in params:
         dx, dhead, dln_f = d_unembed(dlogits, x, normed, params["lm_head"], params["ln_f"])
         return dx, flatten({"ln_f": dln_f, "lm_head": dhead})

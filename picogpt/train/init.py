@@ -11,8 +11,8 @@ def initial_params(config: Config, rng: np.random.Generator) -> dict:
     """A tree of parameters, float32: gains 1, biases 0, matrices drawn from normal distributions.
 
     The standard deviation is 0.02, and 0.01 for positions. Every block adds to the residual
-    stream twice, through its two c_proj: divided by the root of their number, all together add
-    about as much as one would, however deep the model is.
+    stream twice, through its two c_proj. These are divided by the root of their number, so that all
+    together add about as much as one would, however deep the model is.
 
     Source: Radford et al. 2019, section 2.3; openai/gpt-2 model.py for 0.02 and 0.01.
     """

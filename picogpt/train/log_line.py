@@ -1,4 +1,4 @@
-"""What a run says about itself: a record for each evaluation, and the line that shows it."""
+"""What a run reports: a record for each evaluation, and the line that shows it."""
 
 import sys
 import time
@@ -30,7 +30,7 @@ class Clock:
         return self.spent_before + time.monotonic() - self.began
 
     def read(self, step: int, steps: int, tokens_per_step: int) -> dict:
-        """The fields of a record that depend on time; None before there is anything to tell."""
+        """The fields of a record that depend on time; None as long as nothing is known."""
         now = time.monotonic()
         per_second = left = None
         if step > self.last_step:  # of the steps alone, without the evaluations between them
@@ -43,7 +43,7 @@ class Clock:
         }
 
     def left(self, step: int, steps: int) -> timedelta:
-        """The time that the steps to come may take, after at least one step of this process."""
+        """About how long the remaining steps take, after at least one step of this process."""
         per_step = (time.monotonic() - self.began) / (step - self.first_step)
         return timedelta(seconds=round((steps - step) * per_step))
 
@@ -55,7 +55,7 @@ class Clock:
 def show_counter(clock: Clock, step: int, steps: int) -> None:
     """After a few steps an estimate of the time, on stderr; on a terminal also a counter."""
     if step == min(clock.first_step + ESTIMATE_AFTER, steps):
-        say(f"about {clock.left(step, steps)} for the steps to come")
+        say(f"about {clock.left(step, steps)} for the remaining steps")
     elif sys.stderr is not None and sys.stderr.isatty():
         text = f"step {step}/{steps}, {clock.left(step, steps)} left"
         print(f"\r{text:50}\r", end="", file=sys.stderr, flush=True)
@@ -73,7 +73,7 @@ def line(record: dict, steps: int) -> str:
         left = timedelta(seconds=record["seconds_left"])
         text += f" {record['tokens_per_second']:7,} tokens/s  {left} left"
     for sample_line in record.get("sample", "").splitlines():
-        # what a model makes up might otherwise ring the terminal's bell, or worse
+        # control characters could ring the terminal's bell, or worse
         text += "\n    " + "".join(c if c.isprintable() else "?" for c in sample_line)
     return text
 

@@ -1,7 +1,7 @@
-"""The training loop: guess the next tokens, see how wrong it was, change the weights a little.
+"""The training loop: predict the next tokens, see how wrong that was, change the weights a little.
 
-`update` is one step; `train` repeats it and looks, now and then, how well the model does on text
-that it does not learn from. What a step draws at random depends on the seed and the number of
+`update` is one step; `train` repeats it, and now and then evaluates the model on text that it does
+not learn from. What a step draws at random depends on the seed and the number of
 the step alone (see randomness.py), so a run can stop after any step and go on later.
 """
 
@@ -33,7 +33,7 @@ SAMPLE_EVERY = 5  # evaluations
 
 @dataclass
 class Run:
-    """A training run: what it is given, and, at the end, what it changes."""
+    """A training run: first what it is given, then what it changes."""
 
     out: Path  # see run_folder.py
     recipe: Recipe
@@ -53,8 +53,9 @@ def trainable(params: dict, freeze: int | None) -> dict:
 
 
 def thread_pool(n: int) -> Executor:
-    """n threads to compute with. NumPy's warnings of overflow are off, because `update` and
-    `evaluate` check that their results are finite."""
+    """n threads to compute with. They print no warnings of overflow: `update` and `evaluate` check
+    that their results are finite.
+    """
     return ThreadPoolExecutor(n, initializer=np.seterr, initargs=("ignore",))
 
 
@@ -117,7 +118,7 @@ def take_step(run: Run, learning: dict, grads: dict, pool: Executor) -> None:
 
 @np.errstate(all="ignore")  # see thread_pool
 def train(run: Run, pool: Executor, stop_asked: Callable[[], bool] = lambda: False) -> None:
-    """Take steps until all are done, or patience is at an end; run goes along, in place.
+    """Take steps until all are done, or patience runs out. Changes run in place.
 
     Raises KeyboardInterrupt, with a checkpoint written, once stop_asked() is true.
     """
@@ -143,8 +144,8 @@ def out_of_patience(run: Run) -> bool:
 def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
     """Score the held-out windows, keep the weights if they are the best, report, save.
 
-    In this order, so that a run killed in between does again, from the last checkpoint, what it
-    had done, and comes to the same files.
+    The checkpoint comes last, so that a run that is killed in between repeats what it did after the
+    last checkpoint, and writes the same files.
     """
     recipe, state = run.recipe, run.state
     times = clock.read(state.step, recipe.steps, recipe.batch * run.config.n_ctx)
@@ -174,7 +175,7 @@ def evaluate(run: Run, pool: Executor, clock: Clock) -> None:
 
 
 def keep_if_best(run: Run, loss: float) -> bool:
-    """Write the weights into the model folder if no held-out loss before was as low."""
+    """Write the weights into the model folder if this is the lowest held-out loss so far."""
     state = run.state
     best = state.best_loss is None or loss < state.best_loss
     if best:
@@ -204,7 +205,7 @@ def save_checkpoint(run: Run, clock: Clock) -> None:
 
 
 def diverged(run: Run, what: str, value: float) -> ValueError:
-    """The error for a number that is infinite or not a number."""
+    """The error for a loss or gradient that is infinite or NaN."""
     kept = f"the weights of step {run.state.best_step}, the best so far, are kept in {run.out}"
     if run.state.best_loss is None:
         kept = "no weights were written"

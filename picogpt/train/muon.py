@@ -1,4 +1,4 @@
-"""Muon: a step for a matrix that is equally long in every direction.
+"""Muon: a step of a matrix that is equally long in every direction.
 
 The gradient of a matrix is dominated by a few directions (its singular vectors with large singular
 values), and so is a step against it. Muon replaces the averaged gradient U S V^T by about
@@ -18,7 +18,7 @@ NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315  # Jordan 2024: they raise small singula
 
 
 def is_hidden_matrix(path: str, x: np.ndarray) -> bool:
-    """Which parameters Muon is for: the matrices of the blocks."""
+    """Whether Muon is for this parameter: for the matrices of the blocks."""
     return path.startswith("h.") and x.ndim == 2
 
 

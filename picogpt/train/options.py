@@ -10,34 +10,34 @@ from ..weights.find import NAMES
 from .recipe import Recipe
 
 DESCRIPTION = """\
-Trains a GPT-2 on text files, or goes on training one (fine-tuning). What comes out is a model
+Trains a GPT-2 on text files, or trains an existing one further (fine-tuning). The result is a model
 folder with the weights that did best on held-out text:
 
   python -m picogpt.train tales.txt --tokenizer vocabulary --out my-model
   python -m picogpt -m my-model "Once upon a time"
 
-The texts are UTF-8, with a line <|endoftext|> between documents; of a text without one, the last
-part is held out. A larger run, with samples:
+The texts are UTF-8, with a line <|endoftext|> between documents. If there is only one document, its
+last part is held out. A larger run, with samples:
 
   python -m picogpt.train tales.txt more-tales.txt --valid held-out.txt \\
       --tokenizer vocabulary --out my-model --n-layer 6 --n-embd 256 --n-ctx 256 \\
       --batch 16 --steps 5000 --lr 2e-3 --dropout 0.1 --sample "Once upon a time"
 
-Fine-tuning the released 124M, of which only the last four blocks learn:
+Fine-tuning the released 124M, with only the last four blocks learning:
 
   python -m picogpt.train poems.txt --init 124M --freeze 8 --batch 8 --accumulate 8 \\
       --threads 2 --out poet"""
 
 EPILOG = """\
-A run that was ended, by Ctrl-C or in any other way, is continued by the same command with
---resume: from the step of the Ctrl-C, else from its last evaluation. It comes to exactly the
-numbers that it would have come to without the interruption, on the same machine. When the run
-is over, OUT/run may be deleted; OUT/run/log.jsonl holds one JSON object for each evaluation.
+A run that was stopped, by Ctrl-C or in any other way, is continued by the same command with
+--resume: from the step of the Ctrl-C, or else from its last evaluation. On the same machine it then
+comes to exactly the same numbers as without the interruption. When the run is over, OUT/run may be
+deleted; OUT/run/log.jsonl holds one JSON object for each evaluation.
 
-Memory: to train the 124M takes about 2 GB, and 2.2 GB more for each window of its 1024 tokens
-that is computed at a time: that is --threads, if --accumulate is the number of the windows."""
+Memory: training the 124M takes about 2 GB, and 2.2 GB more for each window of 1024 tokens that is
+computed at the same time. If --accumulate is as large as --batch, these are --threads windows."""
 
-NEW_MODEL = {"n_layer": 6, "n_head": 8, "n_embd": 256, "n_ctx": 256}  # sizes, if nothing is said
+NEW_MODEL = {"n_layer": 6, "n_head": 8, "n_embd": 256, "n_ctx": 256}  # the default sizes
 
 
 def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Recipe]:
@@ -51,7 +51,7 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Recipe]:
         type=int,
         default=os.cpu_count(),
         metavar="N",
-        help="parts of a batch that are computed at a time; does not change the result "
+        help="parts of a batch that are computed at the same time; does not change the result "
         "(default: the cores)",
     )
     add_text_options(p.add_argument_group("texts"))
@@ -60,9 +60,9 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, Recipe]:
     add_evaluation_options(p.add_argument_group("evaluation"))
     args = p.parse_args(argv)
     if (args.tokenizer is None) == (args.init is None):
-        p.error("expected one of --tokenizer (a new model) and --init (goes on with one)")
+        p.error("expected either --tokenizer (for a new model) or --init (for an existing one)")
     if args.freeze is not None and args.init is None:
-        p.error("--freeze needs --init: weights that know nothing have to learn")
+        p.error("--freeze needs --init: all weights of a new model have to learn")
     if args.init is not None and any(getattr(args, name) is not None for name in NEW_MODEL):
         p.error("the sizes of the model are those of --init")
     if args.threads < 1:
@@ -97,8 +97,8 @@ def add_text_options(p) -> None:
     p.add_argument(
         "--tokenizer",
         metavar="FOLDER",
-        help="for a new model: the folder of its vocabulary, or a model whose vocabulary it shares, "
-        "such as fairytale",
+        help="for a new model: the folder of its vocabulary, or a model that shares its "
+        "vocabulary, such as fairytale",
     )
 
 
@@ -106,7 +106,7 @@ def add_model_options(p) -> None:
     p.add_argument(
         "--init",
         metavar="MODEL",
-        help=f"go on with a model instead of a new one: {', '.join(NAMES)}, or a folder",
+        help=f"train this model further, instead of a new one: {', '.join(NAMES)}, or a folder",
     )
     p.add_argument(
         "--freeze",
@@ -134,7 +134,7 @@ def add_step_options(p) -> None:
 
     add("--steps", int, 2000, "updates of the weights")
     add("--batch", int, 16, "windows of n_ctx tokens for each step")
-    add("--accumulate", int, None, "compute a batch in N parts; the more, the less memory", "4")
+    add("--accumulate", int, None, "compute a batch in N parts; more parts take less memory", "4")
     p.add_argument(
         "--optimizer",
         choices=("adamw", "muon"),
@@ -147,7 +147,7 @@ def add_step_options(p) -> None:
         "--decay",
         int,
         None,
-        "steps at the end in which the rate falls; until then it is --lr, and --steps and --decay "
+        "steps at the end in which the rate falls; before them it is --lr, and --steps and --decay "
         "can still be changed with --resume",
         "all after the warm-up",
     )
@@ -156,11 +156,14 @@ def add_step_options(p) -> None:
         "--weight-decay", float, 0.1, "what AdamW takes from the matrices: lr times this, each step"
     )
     add(
-        "--beta2", float, 0.99, "AdamW's memory for the size of gradients; longer for small batches"
+        "--beta2",
+        float,
+        0.99,
+        "how slowly AdamW forgets the size of gradients; higher for small batches",
     )
     add("--clip", float, 1.0, "the greatest length of a gradient")
     add("--dropout", float, 0.0, "set this fraction of activations to 0 while learning")
-    add("--seed", int, 0, "another seed, another run; the same seed, the same run")
+    add("--seed", int, 0, "decides everything that is random: the same seed gives the same run")
 
 
 def add_evaluation_options(p) -> None:
@@ -189,8 +192,8 @@ def add_evaluation_options(p) -> None:
         "--average",
         type=float,
         metavar="X",
-        help="evaluate and keep a moving average of the weights, of which each step leaves this "
-        "fraction, such as 0.99 (default: the weights themselves)",
+        help="evaluate and keep a moving average of the weights, of which this fraction remains in "
+        "each step, such as 0.99 (default: the weights themselves)",
     )
     p.add_argument(
         "--sample", default="", metavar="PROMPT", help='what samples begin with (default: "")'

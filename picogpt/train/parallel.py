@@ -1,7 +1,7 @@
-"""A batch on several cores: its members are independent, so each thread can take some of them.
+"""A batch on several cores: its windows are independent, so each thread can take some of them.
 
-NumPy lets other threads run while it computes, so that threads share not only the matrix products,
-as OpenBLAS's own threads do, but all the work. Parts of a batch also need less memory at a time.
+NumPy lets other threads run while it computes. So the threads share all the work, not only the
+matrix products as OpenBLAS's own threads do. In parts, a batch also needs less memory at a time.
 """
 
 from concurrent.futures import Executor

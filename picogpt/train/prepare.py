@@ -1,4 +1,4 @@
-"""Making a run ready: a new one from texts, or an old one from its folder."""
+"""Preparing a run: a new one from texts, or an earlier one from its folder."""
 
 import hashlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from .recipe import Recipe
 
 @dataclass(frozen=True)
 class Texts:
-    """What there is to learn from and to evaluate with."""
+    """The texts to learn from and to evaluate with."""
 
     learn: list[str]  # the files' contents
     valid: str | None  # a file's contents; None: a fraction of the documents is held out
@@ -37,13 +37,13 @@ def token_arrays(
     """
     learn = [document for text in texts.learn for document in split_documents(text)]
     if not learn:
-        raise ValueError("there is nothing in the texts to learn from")
+        raise ValueError("the texts to learn from are empty")
     if texts.valid is None:
         learn, valid = hold_out(learn, texts.held_out_fraction, seed)
     else:
         valid = split_documents(texts.valid)
         if not valid:
-            raise ValueError("there is nothing in the text of --valid")
+            raise ValueError("the text of --valid is empty")
     tokens = encode_documents(learn, tokenizer)
     if len(tokens) <= config.n_ctx:
         raise ValueError(
@@ -56,7 +56,7 @@ def token_arrays(
 def all_settings(
     texts: Texts, recipe: Recipe, config: Config, tokenizer: Tokenizer, init: str | None
 ) -> dict:
-    """Everything that decides what a run computes, by the names that the user knows."""
+    """Everything that decides what a run computes, under the names that the user knows."""
 
     def digest(*parts: str) -> str:
         digests = [hashlib.sha256(part.encode()).digest() for part in parts]
@@ -103,9 +103,10 @@ def open_run(
 ) -> Iterator[Run]:
     """A run in the folder `out`, which no other process can use meanwhile.
 
-    resume: go on from the checkpoint, whose values replace those of params. Otherwise all bad
-    input is found before anything is written.
-    Raises ValueError for too little text, other settings than those of the run, damaged files.
+    resume: go on from the checkpoint, whose values replace those of params. A new run checks all
+    its input before it writes anything.
+    Raises ValueError for too little text, for settings that the run was not begun with, and for
+    damaged files.
     """
     if (recipe.freeze or 0) > config.n_layer:
         raise ValueError(f"--freeze is {recipe.freeze}, and the model has {config.n_layer} blocks")

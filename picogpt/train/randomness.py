@@ -1,9 +1,9 @@
 """Where a training run gets its random numbers.
 
-A generator that went along with the run would have a state to save and to restore. Here every
-need has a generator of its own, made afresh from the seed, the purpose and a number such as the
-step: what step 700 draws depends on nothing that happened before, so a run that was killed
-needs only to know its step to go on exactly as if it had never stopped.
+A single generator for the whole run would have a state to save and restore. Instead, each purpose
+has its own generator, made afresh from the seed, the purpose and a number such as the step. What
+step 700 draws depends on nothing that happened before. So a run that was killed needs to know only
+its step to go on exactly as if it had never stopped.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The numbers that decide what a training run does."""
+"""The settings that decide what a training run does."""
 
 import math
 from dataclasses import dataclass

@@ -2,10 +2,10 @@
 
     my-model/             the model folder: the best weights so far, ready for use
     my-model/run/         what the run itself needs; may be deleted when it is over
-        settings.json     what was asked for, with hashes of the texts: written last of all, so
-                          that a folder that has it is complete
-        train.npy         the tokens to learn from, and those held out
-        valid.npy
+        settings.json     what was asked for, with hashes of the texts; it is written last, so a
+                          folder that has it is complete
+        train.npy         the tokens to learn from
+        valid.npy         the tokens held out
         checkpoint.npz    everything that changes: weights, moments, and the state
         log.jsonl         one line for every evaluation
         lock              held by the process that trains here
@@ -46,14 +46,14 @@ class State:
 
 
 def find_run(out: Path, resume: bool) -> bool:
-    """Whether the folder holds a run to go on with; False: it is free for a new one.
+    """Whether the folder holds a run to go on with. False means that it is free for a new one.
 
-    Raises ValueError if it is neither, or not the one asked for.
+    Raises ValueError if it is neither, or if resume does not fit.
     """
     folder = out / "run"
     if (folder / SETTINGS).is_file():
         if not resume:
-            raise ValueError(f"{out} holds a run already: add --resume to go on with it")
+            raise ValueError(f"{out} already holds a run: add --resume to go on with it")
         if not (folder / CHECKPOINT).is_file():
             raise ValueError(f"{folder} has no {CHECKPOINT}, so the run in it cannot be resumed")
         return True
@@ -74,7 +74,7 @@ def find_run(out: Path, resume: bool) -> bool:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises ValueError if another one does."""
+    """Lock the folder for this process. Raises ValueError if another process has it."""
 
     def refuse():
         raise ValueError(f"another process is training in {out}")
@@ -99,7 +99,7 @@ def read_tokens(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_hashes(folder: Path, settings: dict) -> dict:
-    """The settings, and the SHA-256 of the tokens that were made by them."""
+    """The settings, with the SHA-256 of the tokens that were made with them."""
     hashes = {}
     for name in TOKENS:
         with open(folder / name, "rb") as file:
@@ -185,7 +185,7 @@ def append_to_log(path: Path, record: dict) -> int:
 
 
 def cut_log(path: Path, n_bytes: int) -> None:
-    """Take from the log what was written after the checkpoint: it will be written again.
+    """Remove from the log what was written after the checkpoint: it will be written again.
 
     A log that somebody has shortened or deleted stays as it is.
     """

@@ -16,7 +16,7 @@ from .released import RELEASED
 from .safetensors import WRITTEN
 
 DESCRIPTION = """\
-Fetches models, keeps them, and writes them in another form.
+Fetches models, shows and removes them, checks them, and writes them in another form.
 
   python -m picogpt.weights download 124M
   python -m picogpt.weights list
@@ -33,7 +33,7 @@ models, or one of the Hugging Face Hub, in its newest version or in that of a br
   python -m picogpt.weights download ORG/NAME@REVISION
 
 OpenAI's files that are already there are checked from beginning to end, and fetched again if they
-are bad. An interrupted download goes on where it stopped."""
+are bad. An interrupted download continues where it stopped."""
 
 EXPORT = """\
 Writes any model that picogpt can load as a folder in Hugging Face's layout, for transformers,
@@ -103,7 +103,7 @@ def name_to_fetch(text: str) -> str | HubName:
 
 
 def fetch_and_check(args: argparse.Namespace) -> None:
-    """Leave a complete and checked model in the cache, and say where."""
+    """Fetch what is missing, check everything, and say where the model is."""
     if isinstance(args.name, HubName):
         from .hub import fetch_snapshot
 
@@ -114,7 +114,7 @@ def fetch_and_check(args: argparse.Namespace) -> None:
 
 
 def show_kept(_: argparse.Namespace) -> None:
-    """A line for each model on the disk: name, size, place."""
+    """Print a line for each model on the disk: its name, size and folder."""
     for model in kept():
         state = "" if model.whole else "not complete, "
         owner = "" if model.own else "of Hugging Face's libraries, "
@@ -122,9 +122,9 @@ def show_kept(_: argparse.Namespace) -> None:
 
 
 def check_model(args: argparse.Namespace) -> None:
-    """Compare every checksum that the files hold, and look whether the weights are numbers."""
+    """Compare every checksum in the files, and check that the weights are finite numbers."""
     model = load(args.model, offline=True)
-    print(f"{args.model}: {model!r}, every number of it is good")
+    print(f"{args.model}: {model!r}, and every file is good")
 
 
 def save_copy(args: argparse.Namespace) -> None:

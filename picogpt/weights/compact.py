@@ -1,9 +1,9 @@
-"""Matrices that take a quarter or half of float32's memory, and are multiplied as float32.
+"""Matrices in a quarter or half of the memory: int8, float16, bfloat16, multiplied as float32.
 
 A language model writes one token at a time, and reads all its weights for each. They need not be as
-exact as what is computed with them: an int8 for each, and a float32 scale for each output of its
-matrix, change the predictions by next to nothing. A CompactMatrix stands in the tree of parameters
-where an array would, so that `x @ w`, `wte[ids]` and `x @ wte.T` are written as ever.
+exact as what is computed with them: with an int8 for each weight, and a float32 scale for each
+output of its matrix, the predictions hardly change. In the tree of parameters a CompactMatrix takes
+the place of an array, so that `x @ w`, `wte[ids]` and `x @ wte.T` are written as always.
 
 Source: Dettmers et al. 2022 (LLM.int8()), section 2: absolute maximum quantization, row by row.
 """
@@ -61,7 +61,7 @@ class CompactMatrix:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Rows as float32, [..., n_columns]; for a slice the matrix of these rows alone."""
+        """Rows as float32, [..., n_columns]; for a slice, a CompactMatrix of these rows."""
         if self.transposed:
             raise TypeError("a transposed CompactMatrix has no rows to look up")
         scales = self.scales if len(self.scales) == 1 else self.scales[rows]
@@ -73,7 +73,7 @@ class CompactMatrix:
         return found
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        """The whole as float32, for np.asarray."""
+        """The whole matrix as float32, for np.asarray."""
         if copy is False:
             raise ValueError("a CompactMatrix becomes an array only as a copy")
         whole = widen(self.stored, np.empty(self.stored.shape, np.float32))
@@ -142,7 +142,7 @@ def scales_shape(path: str, shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def groups(names: Iterable[str], dtype: str | None) -> list[list[str]]:
-    """What is read at a time: all that stays mapped, but one by one what is made compact."""
+    """Which parameters to read at a time: all, or one by one if they are made compact."""
     return [list(names)] if dtype in (None, "float32") else [[name] for name in names]
 
 
@@ -185,7 +185,7 @@ def compact(
 
 
 def to_bfloat16(x: np.ndarray) -> np.ndarray:
-    """float32 numbers rounded to bfloat16, the nearest and of two equally near the even one.
+    """float32 numbers rounded to the nearest bfloat16, or to the even one of two equally near.
 
     Returns their bits, uint16.
     """

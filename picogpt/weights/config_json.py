@@ -1,4 +1,4 @@
-"""config.json, in which Hugging Face's folders hold the sizes, and options of the mathematics.
+"""config.json, which holds the sizes in Hugging Face's folders, and options of the mathematics.
 
 Source: GPT2Config in transformers/models/gpt2.
 """
@@ -21,12 +21,12 @@ SIZE_NAMES = {
     "n_layer": ("n_layer", "num_hidden_layers"),
 }
 
-# How it says that the matrices are int8, see huggingface.py.
+# What says that the matrices are int8, see huggingface.py.
 INT8 = {"quant_method": "picogpt_int8"}
 
-# Options that change the mathematics: what GPT-2 has, first the value that an absent one means.
-# What is not here changes training (dropout), speed, other heads, or, as reorder_and_upcast_attn
-# does, only how numbers of half precision are rounded.
+# Options that change the mathematics, with the values that picogpt computes; if the option is
+# absent, the first is meant. Options that are not here change training (dropout), speed, other
+# heads, or, as reorder_and_upcast_attn does, only the rounding of numbers of half precision.
 OPTIONS = {
     "activation_function": tuple(FUNCTIONS),
     "layer_norm_epsilon": (1e-5,),
@@ -42,7 +42,7 @@ OPTIONS = {
 
 
 class Options(NamedTuple):
-    """What else config.json says of the tensors."""
+    """What else config.json says about the tensors."""
 
     tied: bool  # the output matrix is wte
     by_block: bool  # the scores of block i are divided by i + 1
@@ -55,7 +55,7 @@ def read_config(folder: Path) -> tuple[Config, Options]:
     """The sizes in config.json, and its options.
 
     Raises FileNotFoundError; CheckpointError if the file is damaged, lacks a size, or asks for
-    other mathematics than GPT-2's.
+    mathematics that picogpt does not compute.
     """
     path = require(Path(folder) / "config.json")
     with about(path):
@@ -73,7 +73,7 @@ def read_config(folder: Path) -> tuple[Config, Options]:
             raise CheckpointError(f"n_inner is {brief(n_inner)}, expected a positive integer")
     if options.get("auto_map"):
         warnings.warn(
-            f"{path}: auto_map names code of the model's own, which is not run: "
+            f"{path}: auto_map names code that comes with the model, which is not run: "
             "the model is computed as GPT-2",
             stacklevel=2,
         )

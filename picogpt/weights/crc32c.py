@@ -1,9 +1,9 @@
 """CRC-32C, the checksum of TensorFlow's checkpoints (Castagnoli's polynomial, RFC 3720 B.4).
 
-A checksum of this kind is a remainder. The bits of a message are taken as the coefficients (0 or
-1) of one long polynomial, the first bit belonging to the highest power; it is divided by a fixed
-polynomial P of degree 32, with coefficients added modulo 2, so that adding is XOR; and the 32
-bits of the remainder are the CRC. The plain form below divides one byte at a time. The fast form
+A checksum of this kind is a remainder. The bits of a message are the coefficients (0 or 1) of one
+long polynomial, the first bit that of the highest power. It is divided by a fixed polynomial P of
+degree 32; coefficients are added modulo 2, so adding is XOR. The 32 bits of the remainder are the
+CRC. The plain form below divides one byte at a time. The fast form
 first makes the message short without changing its remainder.
 """
 
@@ -50,7 +50,7 @@ FOLD = (5685 - 1362, 5685 - 426, 5685)  # how many places later
 def _fold(message: np.ndarray, unit: int) -> np.ndarray:
     """A message of FOLD[2] * unit bytes with the same CRC as this longer one (uint8 arrays).
 
-    unit: bytes per place, a power of two. A message that is no longer is returned as it is.
+    unit: bytes per place, a power of two. A message that is not longer is returned as it is.
     """
     step, _, length = distances = [places * unit for places in FOLD]
     end = len(message) - length  # whatever lies before is erased
@@ -87,8 +87,8 @@ def crc32c(data) -> int:
 def mask(crc: int) -> int:
     """A CRC as TensorFlow and LevelDB store it (leveldb/util/crc32c.h).
 
-    The CRC of bytes that contain their own CRC says little, so stored ones are changed: rotated
-    right by 15 bits, and a constant added.
+    The CRC of bytes that contain their own CRC says little. So it is changed before it is stored:
+    rotated right by 15 bits, and a constant added.
     """
     rotated = (crc >> 15 | crc << 17) & 0xFFFFFFFF
     return (rotated + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,7 +1,7 @@
 """The download of OpenAI's released models into the cache.
 
-A file arrives under a name like vocab.part.bpe, is verified there, and only then gets its own name:
-a crash, a bad server or a second process never leaves a bad file under a good name. The parts of
+A file arrives under a name like vocab.part.bpe, is verified, and only then gets its own name. So a
+crash, a bad server or a second process never leaves a bad file under a good name. The parts of
 an interrupted download are kept, and the next one continues them.
 """
 
@@ -30,17 +30,17 @@ MIRRORS = (
     "https://openaipublic.blob.core.windows.net/gpt-2/models",
     "https://f001.backblazeb2.com/file/LLMs-from-scratch/gpt2",
 )
-# Seconds for the first answer, all mirrors together: a dead network should not cost more than
-# five, whatever it hangs in, and starting Python and importing requests take their part.
+# Seconds for the first answer, all mirrors together: without a network the user should not wait for
+# more than five, and starting Python and importing requests take some of them.
 PATIENCE = 4.0
 
 
 def download(size: str, *, recheck: bool = False) -> Path:
-    """The folder of a released model, after fetching what is not there yet. Speaks on stderr.
+    """The folder of a released model, after fetching what is missing. Reports on stderr.
 
-    recheck: read the files that are there, too, and fetch the bad ones again.
+    recheck: also read the files that are there, and fetch bad ones again.
 
-    Raises ValueError if there is no such size, Unreachable if nobody answers, DownloadError if
+    Raises ValueError if there is no such size, Unreachable if no server answers, DownloadError if
     the model cannot be had for another reason: no mirror has the right file, the disk is full.
     """
     folder = released_folder(size)
@@ -74,7 +74,7 @@ def _remove_faulty(size: str, folder: Path, progress: Progress) -> None:
         if not path.exists():
             continue
         if name == DATA and not (folder / INDEX).exists():
-            os.replace(path, part_of(path))  # to be judged when the index is there again
+            os.replace(path, part_of(path))  # to be checked when the index is there again
             continue
         progress.say(f"checking {name}")
         if fault := find_fault(path, size, name):
@@ -141,7 +141,7 @@ def _mirrors() -> tuple[str, ...]:
 
 
 def _bytes_to_fetch(size: str, folder: Path) -> int:
-    """What is still to come; files of unpublished length are too small to matter."""
+    """How much is still missing; files of unpublished length are too small to matter."""
     total = 0
     for name in missing_files(size):
         part = part_of(folder / name)
@@ -156,9 +156,9 @@ def _explain(error: OSError, size: str, folder: Path) -> str:
         needed = in_units(_bytes_to_fetch(size, folder))
         return (
             f"the disk is full: {folder} needs {needed} more. Free some space, "
-            "or let PICOGPT_HOME name a folder on another disk."
+            "or set PICOGPT_HOME to a folder on another disk."
         )
     return (
         f"{error.filename or folder}: {error.strerror or error}. "
-        "PICOGPT_HOME can name another folder to keep models in."
+        "PICOGPT_HOME can be set to another folder to keep models in."
     )

@@ -1,4 +1,4 @@
-"""The one error that says a file of weights is not what it should be."""
+"""The error for a file of weights that is not what it should be."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ class CheckpointError(ValueError):
 
 @contextmanager
 def about(what) -> Iterator[None]:
-    """Make a ValueError of the block a CheckpointError whose line begins with `what`."""
+    """Turn a ValueError in the block into a CheckpointError whose message begins with `what`."""
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A model written as a folder in Hugging Face's layout (huggingface.py reads it)."""
+"""Writing a model as a folder in Hugging Face's layout (huggingface.py reads it)."""
 
 from pathlib import Path
 
@@ -32,10 +32,10 @@ def file_tensors(params: dict, dtype: str) -> dict[str, np.ndarray | CompactMatr
 def save_huggingface(
     folder: Path, config: Config, params: dict, tokenizer: Tokenizer, dtype: str = "float32"
 ) -> None:
-    """Write a folder that transformers and vLLM load, and make it if need be.
+    """Write a folder that transformers and vLLM can load. It is made if it does not exist.
 
-    dtype: that of the file, one of compact.DTYPES. Files of the same names are replaced, each at
-    once, and config.json, without which the folder is none, comes last.
+    dtype: of the file, one of compact.DTYPES. Files of the same names are replaced, each as a
+    whole. config.json, without which the folder is not a model, comes last.
     Raises ValueError, before any file is there, as write_safetensors does, and for NaN or
     infinite weights.
     """

@@ -1,4 +1,4 @@
-"""Finding a model: by its name, in a folder, or the best that can be had where none is named."""
+"""Finding a model: by its name, in a folder, or, where none is named, the best there is."""
 
 import os
 import warnings
@@ -10,12 +10,11 @@ from .hub_cache import HubName, find_snapshot, hub_name, own_cache, shared_cache
 from .released import is_complete, released_folder
 from .transfer import DownloadError, Unreachable
 
-DEFAULT = "124M"  # what is preferred where no model is named
+DEFAULT = "124M"  # taken where no model is named, if it can be had
 BUNDLED = "fairytale"  # the small model that comes with the package
 NAMES = (*SIZES, BUNDLED)
 
-# What others call the released models: Hugging Face's names, and the sizes by which OpenAI first
-# counted them.
+# Other names of the released models: Hugging Face's, and the sizes as OpenAI first counted them.
 ALIASES = {
     **dict.fromkeys(("gpt2", "gpt2-small", "117m"), "124M"),
     **dict.fromkeys(("gpt2-medium", "345m"), "355M"),
@@ -55,7 +54,7 @@ def find_model(name_or_folder: str | Path | None, offline: bool) -> Path:
 
 
 def find_release(size: str, offline: bool) -> Path:
-    """The folder of a released model: on the disk already, or downloaded."""
+    """The folder of a released model, downloaded if it is not on the disk yet."""
     if folder := cached_release(size):
         return folder
     if offline:
@@ -66,12 +65,12 @@ def find_release(size: str, offline: bool) -> Path:
 
 
 def cached_release(size: str) -> Path | None:
-    """A released model that is on the disk: OpenAI's files, or those of the Hub; else None."""
+    """The folder of a released model on the disk, with OpenAI's files or the Hub's; else None."""
     return released_folder(size) if is_complete(size) else find_snapshot(HubName(HUB_NAMES[size]))
 
 
 def download_release(size: str) -> Path:
-    """A released model from OpenAI's server or its mirror; where both fail, from the Hub."""
+    """The folder of a released model, from OpenAI's server or its mirror, or else the Hub."""
     try:
         return download(size)
     except DownloadError as error:
@@ -79,14 +78,14 @@ def download_release(size: str) -> Path:
         if chosen or (isinstance(error, Unreachable) and "HF_ENDPOINT" not in os.environ):
             raise  # the user wants no other address, or there is no network at all
         warnings.warn(
-            f"{error}\nThe Hub's copy of {size} is taken, which was not compared with OpenAI's",
+            f"{error}\nThe Hub's copy of {size} is used, which was not compared with OpenAI's",
             stacklevel=2,
         )
         return find_on_hub(HubName(HUB_NAMES[size]), offline=False)
 
 
 def find_on_hub(name: HubName, offline: bool) -> Path:
-    """The folder of a model of the Hub: on the disk already, or fetched."""
+    """The folder of a model of the Hub, fetched if it is not on the disk yet."""
     if folder := find_snapshot(name):
         return folder
     if offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
@@ -100,7 +99,7 @@ def find_on_hub(name: HubName, offline: bool) -> Path:
 
 
 def find_default(offline: bool) -> Path:
-    """The folder of the 124M, or, where that cannot be had, of the bundled model.
+    """The folder of the 124M, or of the bundled model if that cannot be had.
 
     A warning says why.
     """
@@ -112,5 +111,5 @@ def find_default(offline: bool) -> Path:
             return download_release(DEFAULT)
     except (OSError, ValueError) as error:  # no network, no space, no home: whatever it is
         problem = str(error)
-    warnings.warn(f"{problem.rstrip('.')}; the small {BUNDLED} writes", stacklevel=4)
+    warnings.warn(f"{problem.rstrip('.')}; the small model {BUNDLED} is used instead", stacklevel=4)
     return find_model(BUNDLED, offline)

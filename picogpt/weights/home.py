@@ -1,4 +1,4 @@
-"""Where picogpt keeps models: a folder of the user's own, whatever the system."""
+"""Where picogpt keeps models: a folder of the user, on every system."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The folder for all that picogpt keeps: PICOGPT_HOME, or a place in the user's cache.
+    """The folder for everything that picogpt keeps: PICOGPT_HOME, or one in the user's cache.
 
     Raises FileNotFoundError if the user has no home folder.
     """
@@ -23,4 +23,4 @@ def home() -> Path:
             cache = Path.home() / ".cache"
         return cache / "picogpt"
     except RuntimeError as error:  # what pathlib raises
-        raise FileNotFoundError(f"{error} Let PICOGPT_HOME name a folder.") from None
+        raise FileNotFoundError(f"{error} Set PICOGPT_HOME to a folder.") from None

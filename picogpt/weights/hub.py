@@ -1,9 +1,9 @@
 """A model from the Hugging Face Hub, over HTTP.
 
-The Hub first says which commit a revision is, and of each file the size and a hash. Then the files
-are fetched by that commit, so that they belong together even if somebody changes the repository
-meanwhile, and verified by the hashes. config.json comes first: a model that is no GPT-2 is refused
-before its weights are asked for.
+First the Hub says which commit a revision is, and the size and a hash of each file. Then the files
+of that commit are fetched, so that they belong together even if somebody changes the repository
+meanwhile, and compared with the hashes. config.json comes first: a model that is not a GPT-2 is
+refused before its weights are fetched.
 
 HF_ENDPOINT is the address of the Hub, or of a mirror; HF_TOKEN is sent there and nowhere else.
 
@@ -33,7 +33,7 @@ TOKENIZER += ("added_tokens.json", "special_tokens_map.json")
 
 
 class HubFile(NamedTuple):
-    """What the Hub says about a file: its size and its hash, of the kind sha1 (Git's) or sha256."""
+    """What the Hub says about a file: its size, and its hash, of kind sha1 (Git's) or sha256."""
 
     n_bytes: int
     kind: str
@@ -43,8 +43,9 @@ class HubFile(NamedTuple):
 def fetch_snapshot(name: HubName) -> Path:
     """The folder of a model, with the files of the newest commit of its revision.
 
-    Raises DownloadError (Unreachable if nobody answers) if the model cannot be had, CheckpointError
-    or ValueError if it is none that picogpt can compute. What was fetched stays for the next try.
+    Raises DownloadError (Unreachable if no server answers) if the model cannot be had,
+    CheckpointError or ValueError if picogpt cannot compute it. What was fetched is kept for the
+    next try.
     """
     import requests
 
@@ -80,9 +81,9 @@ def fetch_snapshot(name: HubName) -> Path:
 
 
 def token_for(endpoint: str):
-    """What gives a request HF_TOKEN, if there is one and the request goes to the endpoint.
+    """A function for requests that adds HF_TOKEN to every request to the endpoint.
 
-    The files themselves often lie on other servers, which must not see it.
+    The files themselves are often on other servers, which must not see it.
     """
     token = os.environ.get("HF_TOKEN", "").strip()
     own = urlsplit(endpoint)
@@ -132,7 +133,7 @@ def _listing(
 def _fetch_files(
     session, address: str, files: dict[str, HubFile], snapshot: Path, progress: Progress
 ) -> None:
-    """Fetch what picogpt needs of a commit. The folder gets its name when it is whole."""
+    """Fetch what picogpt needs of a commit. The folder gets its name when it is complete."""
     arriving = snapshot.with_name(f"{snapshot.name}.part")
     arriving.mkdir(parents=True, exist_ok=True)
 
@@ -153,7 +154,9 @@ def _fetch_files(
     wanted = [*(file for file in TOKENIZER if file in files), *weights]
     n_bytes = sum(files[file].n_bytes for file in wanted if file in files and _is_size(files[file]))
     if n_bytes > shutil.disk_usage(arriving).free:
-        raise DownloadError(f"{arriving} has no room for {in_units(n_bytes)}; see PICOGPT_HOME")
+        raise DownloadError(
+            f"the disk is full: {arriving} needs {in_units(n_bytes)}; see PICOGPT_HOME"
+        )
     progress.say(f"fetching {in_units(n_bytes)} from {address}; Ctrl-C stops it")
     for file in wanted:
         fetch(file)
@@ -167,7 +170,7 @@ def _is_size(file: HubFile) -> bool:
 
 
 def _fetch(session, url: str, file: HubFile, path: Path, progress: Progress) -> None:
-    """Fetch one file. Raises DownloadError unless it is the one that the Hub has announced."""
+    """Fetch one file. Raises DownloadError unless it has the announced size and hash."""
     if not _is_size(file) or not isinstance(file.hash, str):
         raise DownloadError(
             f"{url}: its size is {brief(file.n_bytes)}, its hash {brief(file.hash)}"

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face Hub that are on this disk, whoever has put them there.
+"""Models of the Hugging Face Hub that are on this disk, whichever program fetched them.
 
 Hugging Face's libraries share a cache, and picogpt keeps what it fetches in the same layout under
 its own home: models--ORG--NAME/refs/REVISION holds the number of a commit, and the files of that
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .home import home
 from .huggingface import FILES, read_index
 
-ALIASES = {"distilgpt2": "distilbert/distilgpt2"}  # from when names had no organisation
+ALIASES = {"distilgpt2": "distilbert/distilgpt2"}  # from the time when names had no organisation
 COMMIT = re.compile(r"[0-9a-f]{40}")
 PART = r"(?a:\w[\w.-]*)"
 NAME = re.compile(rf"({PART}/{PART})(?:@({PART}(?:/{PART})*))?")
@@ -61,7 +61,7 @@ def shared_cache() -> Path:
 
 
 def find_snapshot(name: HubName) -> Path | None:
-    """The folder of a model that is on the disk with all its files, None if there is none."""
+    """The folder of a model that is on the disk with all its files, or None."""
     for cache in (own_cache(), shared_cache()):
         folder = cache / name.folder
         try:

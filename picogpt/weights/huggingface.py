@@ -1,4 +1,4 @@
-"""A folder as Hugging Face's transformers saves GPT-2 in (export.py writes one).
+"""A folder as Hugging Face's transformers saves it (export.py writes one).
 
 `config.json` holds the sizes, and options that change the mathematics; `model.safetensors` holds
 the tensors (safetensors.py), or several such files, which `model.safetensors.index.json` lists; in
@@ -27,25 +27,25 @@ from .pytorch import read_pytorch, state_dict
 from .safetensors import read_header, read_tensors
 from .shapes import check_shapes
 
-# Where the matrices are int8, each with a tensor of scales beside it, the file has a name that
-# transformers does not look for: it would take int8 for the weights, unscaled.
+# A file whose matrices are int8, each with a tensor of scales, has a name that transformers does
+# not look for, since it would take the int8 numbers for the weights themselves.
 INT8_FILE = "model_int8.safetensors"
 SCALE = "_scale"
 
 # Older files hold the causal mask as well, and the number that stood for minus infinity.
 MASK = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
 
-# What other tasks put beside the language model: it does not need them.
+# What models for other tasks have beside the language model, which does not need it.
 OTHER_HEADS = re.compile(r"(v_head|score|multiple_choice_head|classifier)\..*")
 
-# The files of a folder, the first that is there counts; beside each NAME may be NAME.index.json.
+# The first of these that is in the folder is read; or its parts, listed in NAME.index.json.
 FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def with_scaled_queries(path: str, x: np.ndarray) -> np.ndarray:
     """The parameter at a path, with the queries of block i divided by i + 1.
 
-    So the scores are, which the option scale_attn_by_inverse_layer_idx asks for.
+    This divides the scores too, as the option scale_attn_by_inverse_layer_idx asks.
     """
     if ".c_attn." not in path:
         return x
@@ -69,7 +69,7 @@ def huggingface_name(path: str, prefix: str = "transformer.") -> str:
 
 
 def read_index(path: Path) -> dict[str, set[str]]:
-    """The names of the files that an index lists, and of the tensors in each."""
+    """The names of the files in an index, each with the names of its tensors."""
     files: dict[str, set[str]] = {}
     suffix = path.name.split(".")[1]  # "safetensors" or "bin"
     with about(path):
@@ -86,7 +86,7 @@ def read_index(path: Path) -> dict[str, set[str]]:
 
 
 class Part(NamedTuple):
-    """A file of tensors: the shape of each, and what reads some of them by their names."""
+    """A file of tensors: the shape of each, and a function that reads some of them by name."""
 
     shapes: dict[str, tuple[int, ...]]
     read: Callable[[Iterable[str]], dict[str, np.ndarray]]
@@ -136,7 +136,7 @@ def open_parts(folder: Path) -> list[Part]:
         if differing := sorted(part.shapes.keys() ^ names):
             raise CheckpointError(
                 f"{folder / file}: tensor {differing[0]!r:.80} is "
-                f"{'not here' if differing[0] in names else 'here'}, unlike {index.name} says"
+                f"{'not here' if differing[0] in names else 'here'}, unlike what {index.name} says"
             )
         parts.append(part)
     return parts
@@ -194,7 +194,7 @@ def read_params(
 def restored(stored: np.ndarray, scales: np.ndarray, name: str) -> CompactMatrix:
     """An int8 matrix from a file. Raises CheckpointError if its scales, of that name, are none."""
     if scales.dtype != np.float32 or not np.isfinite(scales).all():
-        raise CheckpointError(f"tensor {name} holds something else than finite float32 numbers")
+        raise CheckpointError(f"tensor {name} holds something other than finite float32 numbers")
     return CompactMatrix(stored, scales)
 
 
@@ -215,7 +215,8 @@ def read_huggingface(folder: Path, dtype: str | None = None) -> tuple[Config, di
     found = {name: shape for name, shape in shapes.items() if not MASK.fullmatch(name)}
     if heads := sorted(name for name in found if OTHER_HEADS.fullmatch(name)):
         warnings.warn(
-            f"{folder}: left out, as no part of the language model: {heads}", stacklevel=2
+            f"{folder}: left out, because the language model does not need them: {heads}",
+            stacklevel=2,
         )
         found = {name: shape for name, shape in found.items() if name not in heads}
     # A GPT2Model saved alone, without the head around it, has no prefix.

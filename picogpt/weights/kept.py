@@ -1,4 +1,4 @@
-"""What lies on the disk: models in picogpt's own cache and in that of Hugging Face's libraries."""
+"""The models on the disk: in picogpt's own cache and in that of Hugging Face's libraries."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from .released import RELEASED, is_complete, released_folder
 
 
 class Kept(NamedTuple):
-    """A model on the disk: its name, its folder, whether it is picogpt's own and has all files."""
+    """A model on the disk. own: it is in picogpt's cache; whole: all its files are there."""
 
     name: str
     folder: Path
@@ -21,13 +21,13 @@ class Kept(NamedTuple):
 
     @property
     def n_bytes(self) -> int:
-        """What it takes of the disk, in bytes."""
+        """How much of the disk it takes, in bytes."""
         files = (path for path in self.folder.rglob("*") if not path.is_symlink())
         return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def kept() -> Iterator[Kept]:
-    """All models on the disk. Of the shared cache only those that picogpt may be able to read."""
+    """All models on the disk; of the shared cache, those that picogpt may be able to read."""
     for size in RELEASED:
         if released_folder(size).is_dir():
             yield Kept(size, released_folder(size), True, is_complete(size))
@@ -45,7 +45,7 @@ def kept() -> Iterator[Kept]:
 def remove(name: str) -> Path:
     """Remove a model from picogpt's own cache, with its parts, and return where it was.
 
-    Raises ValueError if there is none of that name, or it is another program's.
+    Raises ValueError if there is none of that name, or it belongs to another program.
     """
     found = [model for model in kept() if model.name == name]
     for model in found:

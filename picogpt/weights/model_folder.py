@@ -1,4 +1,4 @@
-"""A model folder, whichever of the three layouts it has."""
+"""Reading a model folder, whichever of the three layouts it has."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,8 @@ from .shapes import check_finite
 def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> tuple[Config, dict]:
     """The sizes and the tree of parameters (config.py) in a model folder.
 
-    The layout is told by a file: hparams.json (OpenAI's), config.json (Hugging Face's), ckpt.pt
-    (nanoGPT's).
+    A file tells which layout it has: hparams.json (OpenAI's), config.json (Hugging Face's) or
+    ckpt.pt (nanoGPT's).
 
     verify: compare every checksum there is, and refuse NaN or infinite weights.
     dtype: how matrices are kept, see compact.py; None is float32, or int8 where the file has it.
@@ -47,10 +47,10 @@ def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> t
 
 
 def without_surplus(config: Config, params: dict, n_vocab: int) -> tuple[Config, dict]:
-    """The model with the first n_vocab rows of its embeddings alone.
+    """The model with only the first n_vocab rows of its embeddings.
 
-    Some models have more rows than tokens, such as 50304 for 50257, because processors like round
-    numbers. No text is ever encoded to the others, and none of them may be written.
+    Some models have more rows than tokens, such as 50304 for 50257, because multiples of 64 are
+    faster. No text is ever encoded to the other rows, and the model must not choose them.
     """
     tables = {name: params[name][:n_vocab] for name in ("wte", "lm_head") if name in params}
     return replace(config, n_vocab=n_vocab), params | tables

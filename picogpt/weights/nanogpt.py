@@ -1,7 +1,7 @@
 """nanoGPT's checkpoint: ckpt.pt, in a folder with the vocabulary that it was trained with.
 
-The sizes are in its model_args. Its matrices are those of torch.nn.Linear, [n_out, n_in], and a
-model that was trained with bias=False has no biases at all: they are zeros here.
+The sizes are in its model_args. Its matrices are those of torch.nn.Linear, [n_out, n_in]. A model
+that was trained with bias=False has no biases; here they are zeros.
 
 Source: karpathy/nanoGPT, model.py and train.py.
 """
@@ -53,7 +53,7 @@ def read_nanogpt(folder: Path, dtype: str | None = None) -> tuple[Config, dict]:
                 raise CheckpointError(f"{name} is {list(stored)}, which does not fit its sizes")
             with about(name):
                 x = read(tensors[name])
-            # row after row, because the products read it that way
+            # in rows, because the products read it that way
             x = np.ascontiguousarray(x.T) if parameter.endswith(".w") else x
             flat[parameter] = compact(parameter, x, dtype)
     return config, unflatten(flat)

@@ -2,7 +2,7 @@
 
 `hparams.json` holds the five sizes, `checkpoint` the name of the newest checkpoint, and
 `model.ckpt.*` the tensors (tf_bundle.py). The names are those of the variable scopes in OpenAI's
-src/model.py; the matrices of the blocks have a third dimension there, since they were written as
+src/model.py; the matrices of the blocks have a third dimension there, because they were written as
 convolutions of width 1.
 """
 
@@ -20,7 +20,7 @@ from .tf_bundle import read_index, read_tensors
 
 FILE_NAME = r"(?!\.+$)[\w. -]{1,50}"
 
-# What a training program saves beside the weights: its optimizer's moments, and where it stands.
+# What a training program saves beside the weights: the optimizer's moments, and its step.
 OPTIMIZER = re.compile(r"(.*/)?(Adam(_\d+)?|Momentum|Adafactor|global_step|beta[12]_power(_\d+)?)")
 
 
@@ -47,9 +47,9 @@ def find_prefix(folder: Path) -> Path:
     """What the names of the newest checkpoint's files begin with: folder/model.ckpt.
 
     The text file `checkpoint`, written by TensorFlow, names it; without that file it is
-    model.ckpt. Where it names a place on the machine of the training, the last part of that path
-    counts, if such a checkpoint is in the folder.
-    Raises CheckpointError if the name is not one of a file in the same folder.
+    model.ckpt. If it holds a path on the machine that trained the model, the last part of the path
+    is taken, provided that such a checkpoint is in the folder.
+    Raises CheckpointError if it does not name a file in the same folder.
     """
     path = Path(folder) / "checkpoint"
     if not path.is_file():
@@ -91,8 +91,8 @@ def read_openai(folder: Path, verify: bool = True, dtype: str | None = None) -> 
     """The sizes and the tree of parameters (config.py) in a folder laid out as OpenAI's.
 
     float32 parameters are read-only views of the memory-mapped file. verify: compare every
-    tensor's checksum, which reads the whole file. dtype: how matrices are kept (compact.py); one
-    after the other is made compact, so that the float32 model is never in memory.
+    tensor's checksum, which reads the whole file. dtype: how matrices are kept (compact.py); they
+    are compressed one by one, so that the float32 model is never in memory.
     Raises FileNotFoundError for a missing file, CheckpointError for a damaged one or for tensors
     that are not those of hparams.json.
     """

@@ -1,4 +1,4 @@
-"""What a person who waits for a download sees.
+"""What a person sees while waiting for a download.
 
 On a terminal one line is rewritten, ten times a second at most. Anywhere else (a log, a notebook)
 a plain line appears for every tenth of a file, or for every 10 MB of a smaller one.
@@ -22,12 +22,12 @@ def in_units(n_bytes: int) -> str:
 
 
 class Progress:
-    """Messages about files on their way. Lines go to `out`, usually standard error."""
+    """Messages about files that are being fetched. They go to `out`, usually standard error."""
 
     def __init__(self, out: TextIO):
         self.out = out
         self.on_terminal = out.isatty()
-        self.unfinished_line = False  # on a terminal: the cursor stands in the rewritten line
+        self.unfinished_line = False  # on a terminal: the cursor is in the line that is rewritten
 
     def say(self, text: str) -> None:
         """A line of its own."""
@@ -41,13 +41,13 @@ class Progress:
             self.unfinished_line = False
 
     def begin(self, name: str, position: int, total: int | None) -> None:
-        """From now on bytes arrive, the first of them at `position` of the file."""
+        """Bytes are about to arrive, the first of them at `position` of the file."""
         self.name, self.first, self.total = name, position, total
         self.began = time.monotonic()
         self.drawn_at, self.drawn_position = 0.0, position
 
     def at(self, position: int) -> None:
-        """The file is there up to `position`."""
+        """The file has arrived up to `position`."""
         done = position == self.total
         if self.on_terminal:
             now = time.monotonic()

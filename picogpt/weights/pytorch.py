@@ -1,10 +1,10 @@
-"""What torch.save writes, read without PyTorch and without running a pickle.
+"""Reading what torch.save writes, without PyTorch and without running a pickle.
 
 Since PyTorch 1.6 the file is a zip, whose members are stored as they are: data.pkl describes the
-objects, and data/0, data/1, ... hold the numbers. Before, it was one pickle after the other, then
-the numbers. In both, a tensor is a view of a *storage*, a row of numbers: where it begins, its
-shape, and how far apart its neighbours are along each axis (its strides). float32 tensors that lie
-row after row are views of the memory-mapped file here, too.
+objects, and data/0, data/1, ... hold the numbers. Before that it was several pickles, one after the
+other, and then the numbers. In both, a tensor is a view of a *storage*, a row of numbers, given by
+where it begins, its shape, and how far apart neighbours are along each axis (its strides). Here
+too, float32 tensors in row order are views of the memory-mapped file.
 
 Source: torch/serialization.py, _save and _legacy_save; torch/_utils.py, _rebuild_tensor_v2.
 """
@@ -40,7 +40,7 @@ MAX_PICKLE = 10_000_000  # bytes; that of the largest GPT-2 has 100,000
 
 
 class Storage(NamedTuple):
-    """A row of numbers in the file: its key, the type of its numbers, and how many they are."""
+    """A row of numbers in the file: its key, the type of the numbers, and how many there are."""
 
     key: str
     dtype: str
@@ -48,7 +48,7 @@ class Storage(NamedTuple):
 
 
 class TorchTensor(NamedTuple):
-    """A view of a storage: where it begins, and how many numbers its neighbours are apart."""
+    """A view of a storage: where it begins, and how many numbers lie between neighbours."""
 
     storage: Storage
     offset: int
@@ -58,7 +58,7 @@ class TorchTensor(NamedTuple):
     def array(self, data: np.ndarray) -> np.ndarray:
         """The tensor as float32; data: the bytes of its storage, uint8.
 
-        Raises CheckpointError if it holds no floats, or reaches beyond its storage.
+        Raises CheckpointError if its numbers are not floats, or it reaches beyond its storage.
         """
         if self.storage.dtype.startswith("int"):
             raise CheckpointError(f"holds {self.storage.dtype} numbers, expected floats")
@@ -79,7 +79,7 @@ class TorchTensor(NamedTuple):
 def storage_numbers(data: np.ndarray, dtype: str) -> np.ndarray:
     """The bytes of a storage as float32 numbers; a view if they are that already."""
     if dtype == "float64":
-        with np.errstate(over="ignore"):  # whether all are finite is looked at later
+        with np.errstate(over="ignore"):  # check_finite looks at them later
             return data.view("<f8").astype(np.float32)
     return as_float32(data, dtype)
 
@@ -106,7 +106,7 @@ def rebuild_tensor(storage, offset, shape, strides, *_) -> TorchTensor:
     if type(storage) is not Storage or len(shape) != len(strides) or len(shape) > 8:
         raise CheckpointError("the pickle makes a tensor of something else")
     if not all(type(x) is int and 0 <= x < 1 << 48 for x in sizes):
-        raise CheckpointError("the pickle makes a tensor with sizes that are none")
+        raise CheckpointError("the pickle makes a tensor with impossible sizes")
     return TorchTensor(storage, offset, tuple(shape), tuple(strides))
 
 
@@ -130,7 +130,7 @@ Reader = Callable[[TorchTensor], np.ndarray]
 
 
 def read_pytorch(path: Path) -> tuple[object, Reader]:
-    """The object in a file, with a TorchTensor in place of each tensor, and what reads those.
+    """The object in a file, with a TorchTensor for each tensor, and a function that reads those.
 
     Raises FileNotFoundError; CheckpointError if the file is damaged, or asks for anything but
     dicts, lists, numbers, texts and tensors.
@@ -209,10 +209,10 @@ def read_legacy(data: np.ndarray) -> tuple[object, Reader]:
 def state_dict(found) -> dict[str, TorchTensor]:
     """Name -> tensor, of what torch.save(model.state_dict()) wrote; torch.compile adds a prefix."""
     if type(found) is not dict or not all(type(x) is TorchTensor for x in found.values()):
-        raise CheckpointError("it holds no tensors by their names")
+        raise CheckpointError("it does not hold tensors by their names")
     return {str(name).removeprefix("_orig_mod."): tensor for name, tensor in found.items()}
 
 
 def beginning(data: np.ndarray) -> bytes:
-    """The bytes in which a pickle must end; the numbers may follow it."""
+    """The first bytes, in which the pickle must end; the numbers may follow it."""
     return data[:MAX_PICKLE].tobytes()

@@ -1,9 +1,9 @@
 """OpenAI's released models: which files there are, where they are kept, how they are verified.
 
 A file gets its name in the cache only after its contents were verified: by the published size and
-SHA-256, or, where none is published, by checksums that OpenAI's server or the files themselves
-hold. So a file that is there under its name is good, and looking at sizes is enough to know
-that a model is complete.
+SHA-256, or, where none was published, by checksums from OpenAI's server or in the files themselves.
+So a file with the right name is good, and to know that a model is complete it is enough to look at
+the sizes of its files.
 """
 
 import base64
@@ -42,7 +42,7 @@ VOCABULARY = {  # the same in every size
     ),
 }
 
-# The files of each size, in the order in which they are fetched: a wrong address shows before
+# The files of each size, in the order in which they are fetched: a wrong address is noticed before
 # the large file, and the index, which verifies the data, comes before the data.
 RELEASED: dict[str, dict[str, Published]] = {
     "124M": {
@@ -83,7 +83,7 @@ RELEASED: dict[str, dict[str, Published]] = {
 
 
 def released_folder(size: str) -> Path:
-    """Where a released model is kept, whether it is there or not.
+    """The folder of a released model in the cache, whether it is there or not.
 
     Raises ValueError if there is no such size.
     """
@@ -93,9 +93,9 @@ def released_folder(size: str) -> Path:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file is kept while it is downloaded: model.ckpt.part.index for model.ckpt.index.
+    """The path of a file while it is downloaded: model.ckpt.part.index for model.ckpt.index.
 
-    The ending stays, so that index and data can be read before they have their names.
+    The ending stays the same, so that index and data can be read before they get their names.
     """
     return path.with_stem(f"{path.stem}.part")
 
@@ -119,7 +119,7 @@ def is_complete(size: str) -> bool:
 def find_fault(path: Path, size: str, name: str, content_md5: str | None = None) -> str | None:
     """What is wrong with the contents of the file at `path`, which is to be `name`; None if good.
 
-    content_md5: the header Content-MD5 with which the file came, if it came with one.
+    content_md5: the header Content-MD5 of the answer, if it had one.
     """
     n_bytes, sha256 = RELEASED[size][name]
     found = path.stat().st_size
@@ -140,16 +140,16 @@ def _differ(what: str, found: str, expected: str) -> str | None:
 
 def digest(path: Path, algorithm: str, head: bytes = b"") -> bytes:
     """The hash of a file, or of `head` and the file."""
-    import hashlib  # it brings OpenSSL, which takes a while, and only a download needs it
+    import hashlib  # here, because it loads OpenSSL, and only a download needs it
 
     with open(path, "rb") as file:
-        # Systems that forbid MD5 for security allow it against accidents, which is its use here.
+        # Systems that forbid MD5 for security still allow it as protection against accidents.
         new = partial(hashlib.new, algorithm, head, usedforsecurity=False)
         return hashlib.file_digest(file, new).digest()
 
 
 def _find_inner_fault(path: Path, size: str, name: str) -> str | None:
-    """What is wrong with a file whose hash nobody published, going by what it says itself."""
+    """What is wrong with a file whose hash nobody published, by what is in it; None if good."""
     try:
         if name == "checkpoint" and not path.read_bytes().startswith(CHECKPOINT):
             return f"it does not begin with {CHECKPOINT.decode()}"
@@ -167,7 +167,7 @@ def _find_inner_fault(path: Path, size: str, name: str) -> str | None:
 
 
 def _check_tensors(data: Path) -> None:
-    """Raise CheckpointError unless the data are those whose checksums the index beside them has."""
+    """Raise CheckpointError unless the data have the checksums in the index beside them."""
     shard = map_shard(data)
     for name, entry in read_index(data.with_name(PREFIX)).items():
         try:

@@ -1,10 +1,10 @@
 """The safetensors format, read and written without its library.
 
 A file is a header and the bytes of the tensors. The first eight bytes are the length of the
-header, a JSON object: tensor's name -> dtype, shape, and the two offsets between which its bytes
-lie, counted from the end of the header. Then come those bytes, little-endian, row after row,
-without gap or overlap. So a float32 tensor can be used in place: the file is mapped into memory,
-and the tensor is a view of it.
+header, a JSON object: the name of a tensor -> its dtype, its shape, and the two offsets between
+which its bytes lie, counted from the end of the header. Then come those bytes, little-endian, row
+after row, without gap or overlap. So a float32 tensor can be used in place: the file is mapped into
+memory, and the tensor is a view of it.
 
 Source: https://github.com/huggingface/safetensors, README, section "Format".
 """
@@ -25,7 +25,7 @@ from .tf_bundle import as_float32, map_shard
 NUMBERS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
 ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 ITEM_SIZES |= {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-# How float32 is written. With int8 the matrices are int8 already, and the rest stays.
+# How float32 numbers are written. With int8 the matrices are int8 already; the rest stays float32.
 WRITTEN = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "int8": "F32"}
 MAX_HEADER = 100_000_000  # bytes, as in the original library
 MAX_DIMS = 8
@@ -136,13 +136,13 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def write_safetensors(path: Path, tensors: dict[str, np.ndarray], dtype: str = "float32") -> None:
     """Write tensors to a file that is complete before it gets its name.
 
-    dtype: that of all numbers which are not int8; float16 halves the size and keeps three
+    dtype: of all numbers that are not int8; float16 halves the size and keeps three
     decimal digits; bfloat16 also halves it, keeps two, and has float32's range.
     Raises ValueError for another dtype, or for a number that float16 cannot hold.
     """
     if dtype not in WRITTEN:
         raise ValueError(f"dtype is {dtype!r}, expected one of {', '.join(WRITTEN)}")
-    # Those of one byte last, so that all others begin at a multiple of their size.
+    # int8 tensors last, so that all others begin at a multiple of their size.
     tensors = dict(sorted(tensors.items(), key=lambda item: item[1].dtype == np.int8))
     header: dict = {"__metadata__": {"format": "pt"}}  # transformers asks for it
     position = 0

@@ -1,4 +1,4 @@
-"""Whether tensors are those that the sizes of a model ask for, and hold numbers."""
+"""Checks of tensors: that their shapes fit the sizes of the model, and that they hold numbers."""
 
 from collections.abc import Callable
 
@@ -16,9 +16,9 @@ Shapes = dict[str, tuple[int, ...]]  # by the tensors' names
 def check_shapes(
     found: Shapes, config: Config, expected: Callable[[Config], Shapes], source: str
 ) -> None:
-    """Raises CheckpointError, which names what is missing, unexpected or misshapen.
+    """Raise CheckpointError if tensors are missing, unexpected or misshapen, and name them.
 
-    expected: the shapes that sizes ask for; source: the name of the file with the sizes.
+    expected: the shapes for given sizes; source: the name of the file with the sizes.
     """
     if config.n_layer > len(found):  # before a list of a billion names is made
         raise CheckpointError(
@@ -47,8 +47,8 @@ def check_finite(folder, params: dict) -> None:
     for path, x in flatten(params).items():
         if isinstance(x, CompactMatrix):  # which was looked at when it was made
             continue
-        # The sum of squares is a number, unless x holds something else, or numbers so large that
-        # only looking at each can tell.
+        # The sum of squares is finite, unless x holds something else, or numbers so large that each
+        # has to be looked at.
         with np.errstate(all="ignore"):
             if not np.isfinite(np.vdot(x, x)) and not np.isfinite(x).all():
                 value = x[~np.isfinite(x)][0]

@@ -17,7 +17,7 @@ FOOTER_SIZE = 48
 MAGIC = 0xDB4775248B80FB57  # "echo http://code.google.com/p/leveldb/ | sha1sum", first 64 bits
 TRAILER_SIZE = 5  # after each block: one byte for its type, four for its checksum
 COMPRESSIONS = {0: "none", 1: "snappy"}
-MAX_KEY_SIZE = 1000  # no name is so long, and shared prefixes could make a small file huge
+MAX_KEY_SIZE = 1000  # no name is so long; shared prefixes could make a small file huge
 
 
 class Handle(NamedTuple):
@@ -123,9 +123,9 @@ def block_entries(contents: bytes) -> list[tuple[bytes, bytes]]:
     """The (key, value) pairs of a block.
 
     Each entry is "shared_bytes: varint32, unshared_bytes: varint32, value_length: varint32,
-    key_delta: char[unshared_bytes], value: char[value_length]": as neighbours in a sorted list
-    begin alike, a key is written as the number of bytes that it shares with the key before it,
-    and the rest.
+    key_delta: char[unshared_bytes], value: char[value_length]": since neighbours in a sorted
+    list begin alike, a key is written as the number of bytes that it shares with the key before
+    it, and the rest.
 
     >>> first, second = bytes([0, 3, 1]) + b"wpe" + b"1", bytes([1, 2, 1]) + b"te" + b"2"
     >>> block_entries(first + second + bytes([0, 0, 0, 0, 1, 0, 0, 0]))

@@ -1,12 +1,12 @@
 """Tensors from a TensorFlow checkpoint (a "tensor bundle", version 2), without TensorFlow.
 
 A bundle is an index and one or more files of data, called shards. The index, `model.ckpt.index`,
-is a sorted table (sstable.py): each tensor's name leads to a short message, a BundleEntryProto,
-which says of what type and shape the tensor is and where its bytes lie. The shards,
-`model.ckpt.data-00000-of-00001`, are nothing but those bytes, so that a float32 tensor can be
-used in place: the file is mapped into memory, and the tensor is a view of it.
+is a sorted table (sstable.py): for each tensor's name it holds a short message, a BundleEntryProto,
+which says what type and shape the tensor has and where its bytes are. The shards,
+`model.ckpt.data-00000-of-00001`, are nothing but those bytes, so a float32 tensor can be used in
+place: the file is mapped into memory, and the tensor is a view of it.
 
-A tensor can also be in parts, each with an entry of its own: training on several machines cuts large
+A tensor can also be in parts, each with its own entry: training on several machines cuts large
 variables along an axis.
 
 Source: tensorflow/core/util/tensor_bundle. Whatever does not fit raises CheckpointError.
@@ -37,7 +37,7 @@ class Entry:
 
     dtype: str
     shape: tuple[int, ...]
-    shard: str  # the end of its file's name, "data-00000-of-00001"
+    shard: str  # what its file's name ends with, "data-00000-of-00001"
     offset: int  # of its first byte in the shard
     size: int  # in bytes
     crc32c: int  # of these bytes, masked as in the index
@@ -109,7 +109,7 @@ def part_key(name: bytes, extents: list[tuple[int, int | None]]) -> bytes:
 
 
 def find_parts(name: bytes, table: dict[bytes, bytes], whole: Entry, num_shards: int) -> list[Part]:
-    """The parts of a tensor. Raises CheckpointError unless they are as many numbers as the whole."""
+    """The parts of a tensor. Raises CheckpointError unless they make as many numbers as it has."""
     parts, left = [], math.prod(whole.shape)
     for data in read_message(table[name], ENTRY).get("slices", []):
         extents = read_extents(data)
@@ -134,7 +134,7 @@ def find_parts(name: bytes, table: dict[bytes, bytes], whole: Entry, num_shards:
         raise CheckpointError(f"its parts lack {left} numbers of {list(whole.shape)}")
     spans = sorted((part.entry.shard, part.entry.offset, part.entry.size) for part in parts)
     if any(a[0] == b[0] and a[1] + a[2] > b[1] for a, b in pairwise(spans)):
-        raise CheckpointError("its parts lie on each other in the file")
+        raise CheckpointError("its parts overlap in the file")
     return parts
 
 
@@ -168,10 +168,10 @@ def read_index(prefix: Path) -> dict[str, Entry]:
 
 
 def map_shard(path: Path) -> np.ndarray:
-    """The bytes of a file, uint8, read-only, read from the disk only where they are looked at."""
+    """The bytes of a file, uint8, read-only. A byte is read from the disk when it is first used."""
     if path.stat().st_size == 0:  # which cannot be mapped
         return np.zeros(0, np.uint8)
-    # A plain array on top of the map, as NumPy spends more time on slices of a memmap.
+    # A plain array on top of the map, because NumPy takes longer to slice a memmap.
     return np.asarray(np.memmap(path, np.uint8, mode="r"))
 
 
@@ -214,12 +214,12 @@ def as_float32(stored: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def joined(shape: tuple[int, ...], parts: list[tuple[tuple[slice, ...], np.ndarray]]) -> np.ndarray:
-    """A tensor of its parts, each with its place. Raises CheckpointError if they leave a gap."""
+    """A tensor, from its parts and their places. Raises CheckpointError if they leave a gap."""
     whole, filled = np.empty(shape, np.float32), np.zeros(shape, bool)
     for place, x in parts:
         whole[place], filled[place] = x, True
     if not filled.all():
-        raise CheckpointError("its parts do not fill it")
+        raise CheckpointError("its parts leave a gap")
     return whole
 
 

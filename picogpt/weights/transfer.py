@@ -1,10 +1,9 @@
 """One file over HTTP, continued from wherever an earlier try stopped.
 
-The bytes are appended to a file of their own, and when a connection is cut or falls silent, the
-next request asks for the rest of them (RFC 9110, section 14: Range). Nothing that a server says
-is believed: it may ignore the range, announce another length or send a page that excuses itself.
-The caller verifies from its contents that what arrives is the right file. So no other proof is
-needed that all pieces are of the same file.
+The bytes are appended to a file of their own. When a connection is cut or falls silent, the next
+request asks for the rest of them (RFC 9110, section 14: Range). The server is not trusted: it may
+ignore the range, announce a wrong length or send an error page. The caller verifies the contents of
+what has arrived, and so also that all pieces are of the same file.
 """
 
 import os
@@ -22,10 +21,10 @@ from .progress import Progress
 
 CONNECT = 10.0  # seconds in which a server must accept a connection
 STALL = 30.0  # seconds without a single byte after which a connection is given up
-SLOWEST = 60.0  # seconds that a chunk may take
-TRIES = 6  # tries in a row that bring nothing new, after which a server is given up
-BACK_OFF = 1.0  # seconds before the second of them; doubled before each that follows
-LONGEST_PAUSE = 60.0  # seconds for which a server may ask
+SLOWEST = 60.0  # seconds at most for a chunk
+TRIES = 6  # a server is given up after so many tries in a row that bring nothing new
+BACK_OFF = 1.0  # seconds before the second of them; doubled before each later one
+LONGEST_PAUSE = 60.0  # seconds that a server may ask for
 REDIRECTS = 5  # how often a server may point elsewhere
 CHUNK = 1 << 16  # bytes read at a time; at most so many are lost when a connection is cut
 UNKNOWN_LENGTH = 1 << 20  # bytes at most of a file whose length nobody published
@@ -36,7 +35,7 @@ class DownloadError(OSError):
 
 
 class Unreachable(DownloadError):
-    """A released model cannot be had because nobody answers: the network is absent."""
+    """A released model cannot be had because no server answers: there is no network."""
 
 
 class _Interrupted(Exception):
@@ -48,7 +47,7 @@ class _Interrupted(Exception):
 
 
 def knock(session, url: str, patience: float) -> None:
-    """Raise Unreachable unless the server at url answers, whatever it is, within so many seconds.
+    """Raise Unreachable unless the server at url answers, no matter what, within so many seconds.
 
     session: a requests.Session.
     """
@@ -74,9 +73,9 @@ def knock(session, url: str, patience: float) -> None:
 def transfer(
     session, url: str, part: Path, n_bytes: int | None, progress: Progress
 ) -> tuple[str | None, bool]:
-    """Bring the file at url to `part`, which may already hold the beginning of it.
+    """Fetch the file at url to `part`, which may already hold the beginning of it.
 
-    n_bytes: the length of the file; None if unknown, then each try starts from the beginning.
+    n_bytes: the length of the file. If it is None, each try starts from the beginning.
 
     Returns the header Content-MD5 of the file (None without one) and whether `part` was put
     together from more than one answer. Raises DownloadError if this server does not deliver the
@@ -178,7 +177,7 @@ def _begin(response, part: Path, start: int, n_bytes: int | None) -> int:
 def _save(response, part: Path, position: int, n_bytes: int | None, progress: Progress) -> None:
     """Append the body of the answer to `part`, which is as long as `position` says."""
     if position == 0 and n_bytes and _length(part):
-        # A server that begins anew may yet deliver less than there is already.
+        # A server that starts again may deliver less than there is already.
         anew = part.with_name(f"{part.name}.anew")
         try:
             _append(response, anew, 0, n_bytes, progress)
@@ -191,7 +190,7 @@ def _save(response, part: Path, position: int, n_bytes: int | None, progress: Pr
 
 
 def _chunks(response) -> Iterator[bytes]:
-    """The body of the answer. Raises DownloadError if it arrives too slowly to be waited for.
+    """The body of the answer, in chunks. Raises DownloadError if it arrives too slowly.
 
     In a thread, because a read that gets a byte now and then never times out.
     """
@@ -202,7 +201,7 @@ def _chunks(response) -> Iterator[bytes]:
             for chunk in response.iter_content(CHUNK):
                 arrived.put(chunk)
             arrived.put(None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised below
+        except Exception as error:  # noqa: BLE001 - any error is raised below
             arrived.put(error)
 
     threading.Thread(target=read, daemon=True).start()
@@ -241,7 +240,7 @@ def _append(response, part: Path, position: int, n_bytes: int | None, progress: 
 
 
 def _retry_after(headers) -> float:
-    """How many seconds the server asks to wait: nothing but a number, and a minute at most."""
+    """How many seconds the server asks us to wait, a minute at most; 0 if it gives no number."""
     seconds = headers.get("Retry-After", "")
     return min(float(seconds), LONGEST_PAUSE) if seconds.isdecimal() else 0.0
 
@@ -255,7 +254,7 @@ def _content_md5(response) -> str | None:
 
 
 def _reason(error: BaseException, outer: BaseException | None = None) -> str:
-    """What lies at the bottom of an error of requests, which wraps it several times.
+    """The original error inside one of requests, which wraps it several times, as text.
 
     outer: an exception that was being handled before, and has nothing to do with this one.
     """

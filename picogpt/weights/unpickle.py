@@ -1,11 +1,11 @@
-"""A pickle, read without running it.
+"""Reading a pickle without running it.
 
 A pickle is a program for a small stack machine. Most of its instructions push a value, or build a
-list, tuple or dict from what lies on the stack; a "memo" keeps values that are used again. One
-instruction fetches any function of any module by its name, and another calls it: that is how a
-pickle can do whatever it likes to the computer that loads it. This machine has the harmless
-instructions, and a short list of names, each of which stands for a function of our own. Everything
-else is refused by name.
+list, tuple or dict from what is on the stack; a "memo" keeps values that are used again. One
+instruction fetches any function of any module by its name, and another calls it. That is how a
+pickle can do whatever it likes to the computer that loads it. The machine here has only the
+harmless instructions, and a short list of names, each of which stands for a function of ours.
+Everything else is refused, and the error names it.
 
 Source: Python's pickletools.py, which describes every instruction.
 """
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from .errors import CheckpointError
 
 MAX_INSTRUCTIONS = 1_000_000  # of one pickle; the largest GPT-2 with its optimizer has 100,000
-KEYS = (str, int, float, bool, type(None))  # what can be looked up in a dict without surprises
+KEYS = (str, int, float, bool, type(None))  # the types that a key of a dict may have
 
 
 class Called:
-    """What a name on the list stands for: call(*args) is our own function."""
+    """What the pickle gets for a name on the list; call is our function."""
 
     def __init__(self, name: str, call: Callable):
         self.name, self.call = name, call
@@ -40,7 +40,7 @@ class Machine:
     def run(self) -> object:
         """The value that the next pickle makes; self.at is then the position after it.
 
-        Raises CheckpointError for whatever is not allowed or makes no sense.
+        Raises CheckpointError for anything that is not allowed or makes no sense.
         """
         self.stack, self.marks, self.memo = [], [], {}
         for _ in range(MAX_INSTRUCTIONS):
@@ -136,7 +136,9 @@ class Machine:
         except (TypeError, ValueError) as error:
             if isinstance(error, CheckpointError):
                 raise
-            raise CheckpointError(f"the pickle calls {function.name} in a strange way") from None
+            raise CheckpointError(
+                f"the pickle calls {function.name} with wrong arguments"
+            ) from None
 
     def set_state(self) -> None:
         """Attributes: those of an OrderedDict of weights say nothing about the weights."""
@@ -146,12 +148,12 @@ class Machine:
     def push_name_from_stack(self) -> None:
         name, module = self.pop(), self.pop()
         if type(name) is not str or type(module) is not str:
-            raise CheckpointError("the pickle asks for a name that is no text")
+            raise CheckpointError("the pickle asks for a name that is not a text")
         self.push_name(f"{module} {name}")
 
 
 def describe(value) -> str:
-    """A value in a message: never all of it, since it may hold itself."""
+    """A value in a message, only by its type if it is a list or a dict, which may hold itself."""
     if type(value) in KEYS:
         return f"{value!r:.80}"
     return value.name if type(value) is Called else f"a {type(value).__name__}"

@@ -230,7 +230,7 @@ def test_scales_that_are_no_numbers(tiny, tmp_path):
     model = picogpt.load(TINY, dtype="int8")
     model.params["h"][0]["attn"]["c_attn"]["w"].scales[0, 3] = np.nan
     model.save(tmp_path, "int8")
-    with pytest.raises(CheckpointError, match=f"tensor {name} holds something else than finite"):
+    with pytest.raises(CheckpointError, match=f"tensor {name} holds something other than finite"):
         picogpt.load(tmp_path)
 
 

@@ -12,8 +12,8 @@ pytest_plugins = ["download_fixtures"]
 pytestmark = pytest.mark.usefixtures("release")
 
 BUNDLED = find_model("fairytale", offline=True)
-NOT_CACHED = "^GPT-2 124M is not in the cache; the small fairytale writes$"
-NO_NETWORK = r"^GPT-2 124M cannot be downloaded \(127.0.0.1:\d+: .*; the small fairytale writes$"
+NOT_CACHED = "^GPT-2 124M is not in the cache; the small model fairytale is used instead$"
+NO_NETWORK = r"^GPT-2 124M cannot be downloaded \(127.0.0.1:\d+: .*; the small model fairytale is used instead$"
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_whatever_is_in_the_way_the_bundled_model_writes(server, monkeypatch, va
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.warns(
-        UserWarning, match=rf"({reason})(.|\n)*the small fairytale writes$"
+        UserWarning, match=rf"({reason})(.|\n)*the small model fairytale is used instead$"
     ) as noticed:
         assert find_model(None, offline=False) == BUNDLED
     assert len(noticed) == 1
@@ -98,7 +98,9 @@ def test_a_proxy_that_asks_for_a_password(server, monkeypatch):
     server.answers["/124M/checkpoint"] = [answer(407)] * 9
     monkeypatch.setenv("HTTPS_PROXY", server.url)
     monkeypatch.setenv("PICOGPT_WEIGHTS_URL", "https://example.org")
-    with pytest.warns(UserWarning, match="example.org: .*the small fairytale writes$"):
+    with pytest.warns(
+        UserWarning, match="example.org: .*the small model fairytale is used instead$"
+    ):
         assert find_model(None, offline=False) == BUNDLED
 
 
@@ -110,13 +112,15 @@ def test_no_home_folder(monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.home", no_home)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    with pytest.warns(UserWarning, match="Could not determine home .* the small fairytale writes"):
+    with pytest.warns(
+        UserWarning, match="Could not determine home .* the small model fairytale is used instead"
+    ):
         assert find_model(None, offline=False) == BUNDLED
 
 
 def test_somebody_answers_but_has_nothing(server):
     server.answers["/124M/checkpoint"] = [answer(404)]
-    with pytest.warns(UserWarning, match="404 .*the small fairytale writes$"):
+    with pytest.warns(UserWarning, match="404 .*the small model fairytale is used instead$"):
         assert find_model(None, offline=False) == BUNDLED
 
 

@@ -174,7 +174,7 @@ def test_too_little_space(server, folder, monkeypatch):
         download("124M")
     assert str(raised.value) == (
         f"the disk is full: {folder} needs {TOTAL / 1000:.1f} kB more. Free some space, "
-        "or let PICOGPT_HOME name a folder on another disk."
+        "or set PICOGPT_HOME to a folder on another disk."
     )
     assert server.log == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9, TOTAL))
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be(monkeypatch, tmp_path):
         download("124M")
     assert str(raised.value) == (
         f"{tmp_path}/file/models/124M: Not a directory. "
-        "PICOGPT_HOME can name another folder to keep models in."
+        "PICOGPT_HOME can be set to another folder to keep models in."
     )
 
 

@@ -78,7 +78,7 @@ def test_every_protocol_answers(tmp_path, capsys, task, protocol):
         ("text", "a.txt", b"\xff", "not UTF-8"),
         ("lambada", "a.jsonl", b'{"text": 3}', "line 1: text is 3, expected str"),
         ("lambada", "a.jsonl", b"{", "line 1: not JSON"),
-        ("lambada", "a.txt", b"", "there is no item in it"),
+        ("lambada", "a.txt", b"", "there are no items in it"),
         ("hellaswag", "a.jsonl", b'{"endings": ["a"], "label": 4}', "line 1: label is 4"),
         ("cbt", "a.txt", b"21 no blank\ta\t\ta|b", "line 1: expected query"),
     ],

@@ -81,7 +81,10 @@ def test_the_first_command_tells_a_story(server, tmp_path):
     )
     out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
     assert done.returncode == 0, err
-    assert err == "picogpt: GPT-2 124M is not in the cache; the small fairytale writes\n"
+    assert (
+        err
+        == "picogpt: GPT-2 124M is not in the cache; the small model fairytale is used instead\n"
+    )
     assert server.log == []
     assert out.startswith("Once upon a time")
     words = re.findall("[a-z]+", out.lower())

@@ -286,7 +286,7 @@ def test_the_released_models(hub, folder, tmp_path, closed_port, monkeypatch):
     hub.publish("openai-community/gpt2", files_of(folder))
     monkeypatch.setattr("picogpt.weights.download.MIRRORS", (closed_port,))
     monkeypatch.delenv("PICOGPT_WEIGHTS_URL", raising=False)
-    with pytest.warns(UserWarning, match="The Hub's copy of 124M is taken"):
+    with pytest.warns(UserWarning, match="The Hub's copy of 124M is used"):
         assert picogpt.load("124M").config.n_embd == 32
     n_requests = len(hub.log)
     for name in ("gpt2", "124M", "openai-community/gpt2"):

@@ -74,5 +74,5 @@ def test_an_estimate_after_a_few_steps_and_a_counter_on_a_terminal(capsys, monke
         log_line.show_counter(clock, step, 20)
     err = capsys.readouterr().err
     assert err.count("picogpt: about 0:00:") == 1
-    assert err.count("for the steps to come\n") == 1
+    assert err.count("for the remaining steps\n") == 1
     assert ("step 16/20, 0:00:" in err) == terminal

@@ -64,7 +64,7 @@ def test_no_home_folder(monkeypatch):
     monkeypatch.setattr(Path, "home", no_home)
     monkeypatch.delenv("PICOGPT_HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    with pytest.raises(FileNotFoundError, match="home directory. Let PICOGPT_HOME name a folder"):
+    with pytest.raises(FileNotFoundError, match="home directory. Set PICOGPT_HOME to a folder"):
         released_folder("124M")
 
 

@@ -292,7 +292,7 @@ def test_a_file_in_place_of_the_folder(tmp_path):
 def test_a_folder_with_a_run(tmp_path):
     make(tmp_path, "run/settings.json", "run/checkpoint.npz", "config.json")
     assert find_run(tmp_path, True)
-    with pytest.raises(ValueError, match="holds a run already: add --resume"):
+    with pytest.raises(ValueError, match="already holds a run: add --resume"):
         find_run(tmp_path, False)
 
 
@@ -328,6 +328,6 @@ def test_a_run_that_another_process_has_finished_meanwhile_is_left_alone(tmp_pat
     with open_run(*arguments):
         pass
     before = (tmp_path / "run" / CHECKPOINT).read_bytes()
-    with pytest.raises(ValueError, match="holds a run already"), open_run(*arguments):
+    with pytest.raises(ValueError, match="already holds a run"), open_run(*arguments):
         pass
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before

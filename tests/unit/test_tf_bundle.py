@@ -147,10 +147,10 @@ HALF = ([(0, 2), ()], (2, 3), 0)
         ([([(0, 4)], (4,), 0)], {}, "index", "a part has 1 axes, expected 2"),
         ([HALF, ([(2, 2), ()], (1, 3), 6)], {}, "index", r"float32 \[1, 3\], expected .* \[2, 3\]"),
         ([HALF, ([(2, 2), ()], (2, 3), 6)], {"dtype": 19}, "index", "a part is float16 .*float32"),
-        ([HALF, ([(2, 2), ()], (2, 3), 3)], {}, "index", "its parts lie on each other"),
+        ([HALF, ([(2, 2), ()], (2, 3), 3)], {}, "index", "its parts overlap"),
         ([HALF, ([(2, 2), ()], (2, 3), 6)], {"shard": 1}, "index", "in shard 1, expected one of 1"),
         ([HALF, ([(2, 2), ()], (2, 3), 6)], {"size": 20}, "data-00000-of-00001", "has 20 bytes"),
-        ([HALF, ([(1, 2), ()], (2, 3), 6)], {}, "data-00000-of-00001", "its parts do not fill it"),
+        ([HALF, ([(1, 2), ()], (2, 3), 6)], {}, "data-00000-of-00001", "its parts leave a gap"),
     ],
 )
 def test_parts_that_make_no_whole(tmp_path, parts, changed, file, match):
@@ -159,7 +159,7 @@ def test_parts_that_make_no_whole(tmp_path, parts, changed, file, match):
 
 def test_a_part_that_is_not_in_the_index(tmp_path):
     prefix = write_parts(tmp_path, [HALF, HALF])
-    assert_refused(prefix, "index", "its parts lie on each other")
+    assert_refused(prefix, "index", "its parts overlap")
     table = [(b"", made.message((1, 1)))]
     slices = made.message((7, made.message((1, made.message((2, 2))), (1, b""))))
     table += [(b"x", made.message((1, 1), (2, made.shape_message([2, 3]))) + slices)]

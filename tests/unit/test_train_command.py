@@ -204,10 +204,10 @@ def test_openblas_leaves_the_threads_to_us_unless_told_otherwise(monkeypatch):
     begun = []
     monkeypatch.setattr(os, "execv", lambda *args: begun.append(args))
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
-    command.leave_threads_to_us()
+    command.restart_without_blas_threads()
     assert not begun
     monkeypatch.delenv("OPENBLAS_NUM_THREADS")
-    command.leave_threads_to_us()
+    command.restart_without_blas_threads()
     assert begun == [(sys.executable, sys.orig_argv)]
     assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
 
@@ -217,7 +217,7 @@ def test_the_command_from_the_shell(corpus):
     args = [sys.executable, "-m", "picogpt.train", *arguments(corpus, "out", "--batch", "6")]
     done = subprocess.run(args, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert re.fullmatch(r"picogpt: about \d+:\d\d:\d\d for the steps to come\n", done.stderr)
+    assert re.fullmatch(r"picogpt: about \d+:\d\d:\d\d for the remaining steps\n", done.stderr)
     assert done.stdout.splitlines()[-1].startswith(f"{corpus / 'out'}: the weights of step 24")
     settings = json.loads((corpus / "out" / "run" / "settings.json").read_text("utf-8"))
     assert settings["--accumulate"] == 2  # the greatest number up to 4 that divides 6 and 4
@@ -340,7 +340,7 @@ def test_resuming_with_another_held_out_text(corpus, capsys):
 def test_an_empty_held_out_text(corpus, capsys):
     (corpus / "empty.txt").write_text("\n<|endoftext|>\n", "utf-8")
     assert main(arguments(corpus, "out", "--valid", str(corpus / "empty.txt"))) == 1
-    assert "there is nothing in the text of --valid" in capsys.readouterr().err
+    assert "the text of --valid is empty" in capsys.readouterr().err
     assert not (corpus / "out").exists()
 
 
@@ -364,7 +364,7 @@ def test_resuming_with_another_text(corpus, uninterrupted, capsys):
 
 def test_a_run_is_not_overwritten(corpus, uninterrupted, capsys):
     assert main(arguments(corpus, "whole", *EXTRAS)) == 1
-    assert "holds a run already: add --resume" in capsys.readouterr().err
+    assert "already holds a run: add --resume" in capsys.readouterr().err
     assert results(corpus / "whole") == uninterrupted
 
 
@@ -376,14 +376,16 @@ def test_two_processes_in_one_folder(corpus, uninterrupted, capsys):
 
 def test_nothing_to_resume(corpus, capsys):
     assert main([*arguments(corpus, "out"), "--resume"]) == 0
-    assert capsys.readouterr().out.startswith(f"nothing to resume in {corpus / 'out'}: a new run")
+    assert capsys.readouterr().out.startswith(
+        f"there is nothing to resume in {corpus / 'out'}: a new run"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
-        (b"", [], "there is nothing in the texts to learn from"),
-        (b" \n<|endoftext|>\n", [], "there is nothing in the texts to learn from"),
+        (b"", [], "the texts to learn from are empty"),
+        (b" \n<|endoftext|>\n", [], "the texts to learn from are empty"),
         (b"one tale", [], "the text is one line, too little to hold out a part: name a file"),
         (b"a<|endoftext|>b", [], "make 2 tokens, expected at least 9: one window of n_ctx = 8"),
         (b"caf\xe9", [], r"tales.txt: not UTF-8: .* byte 3"),
@@ -431,7 +433,7 @@ def test_freezing_more_than_there_is(corpus, fox, capsys):
         (["--dropout", "1"], "--dropout is 1.0, expected at least 0 and below 1"),
         (["--held-out", "0"], "--held-out is 0.0, expected a number between 0 and 1"),
         (["--freeze", "1"], "--freeze needs --init"),
-        (["--init", "124M"], "expected one of --tokenizer .* and --init"),
+        (["--init", "124M"], "expected either --tokenizer .* or --init"),
     ],
 )
 def test_wrong_usage(corpus, capsys, more, message):

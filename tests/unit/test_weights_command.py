@@ -119,7 +119,7 @@ def test_nothing_slow_is_imported_before_it_is_needed():
 def test_check_finds_a_changed_byte_and_a_number_that_is_none(tmp_path, capsys):
     tiny = Path(__file__).parents[1] / "reference" / "tiny"
     assert main(["check", str(tiny)]) == 0
-    assert "every number of it is good" in capsys.readouterr().out
+    assert "every file is good" in capsys.readouterr().out
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     data = folder / "model.ckpt.data-00000-of-00001"
     content = bytearray(data.read_bytes())

@@ -1,4 +1,4 @@
-"""Small pages inside a notebook, moved with a slider or a click. They need no kernel and no library.
+"""Small pages in a notebook, moved with a slider or a click. They need no kernel and no library.
 
 Each is one HTML text: data as JSON, a script beside this file, and the style and the pictures of
 picogpt.explain. (GitHub strips scripts, so a notebook has a static picture beside each.)
