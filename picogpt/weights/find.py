@@ -7,7 +7,8 @@ from pathlib import Path
 from ..config import SIZES
 from .download import download
 from .hub_cache import HubName, find_snapshot, hub_name, own_cache, shared_cache
-from .released import is_complete, released_folder
+from .huggingface import read_huggingface
+from .released import DATA, RELEASED, data_sha256, is_complete, released_folder
 from .transfer import DownloadError, Unreachable
 
 DEFAULT = "124M"  # taken where no model is named, if it can be had
@@ -77,11 +78,21 @@ def download_release(size: str) -> Path:
         chosen = "PICOGPT_WEIGHTS_URL" in os.environ
         if chosen or (isinstance(error, Unreachable) and "HF_ENDPOINT" not in os.environ):
             raise  # the user wants no other address, or there is no network at all
+        folder = find_on_hub(HubName(HUB_NAMES[size]), offline=False)
         warnings.warn(
-            f"{error}\nThe Hub's copy of {size} is used, which was not compared with OpenAI's",
-            stacklevel=2,
+            f"{error}\nThe Hub's copy of {size} is used{compared(size, folder)}", stacklevel=2
         )
-        return find_on_hub(HubName(HUB_NAMES[size]), offline=False)
+        return folder
+
+
+def compared(size: str, folder: Path) -> str:
+    """Whether a copy of a released model has OpenAI's weights, as the end of a sentence."""
+    published = RELEASED[size][DATA].sha256
+    if published is None:
+        return ", and no hash of OpenAI's weights is known that it could be compared with"
+    if data_sha256(read_huggingface(folder)[1]) == published:
+        return ": its weights are OpenAI's, bit by bit"
+    return ", but its weights are NOT those whose hash is known"
 
 
 def find_on_hub(name: HubName, offline: bool) -> Path:

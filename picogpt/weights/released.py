@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ..config import SIZES
+import numpy as np
+
+from ..config import SIZES, flatten
 from ..files import parse_json
 from .errors import CheckpointError
 from .home import home
-from .openai import openai_shapes
+from .openai import openai_name, openai_shapes
 from .shapes import check_shapes
 from .tf_bundle import check_crc, map_shard, read_index, stored_bytes
 
@@ -146,6 +148,20 @@ def digest(path: Path, algorithm: str, head: bytes = b"") -> bytes:
         # Systems that forbid MD5 for security still allow it as protection against accidents.
         new = partial(hashlib.new, algorithm, head, usedforsecurity=False)
         return hashlib.file_digest(file, new).digest()
+
+
+def data_sha256(params: dict) -> str:
+    """The SHA-256 that OpenAI's file of data has if these are its parameters, in whatever file.
+
+    TensorFlow writes the tensors one after the other in the order of their names, and nothing else.
+    """
+    import hashlib
+
+    tensors = {openai_name(path): x for path, x in flatten(params).items()}
+    hashed = hashlib.sha256()
+    for name in sorted(tensors, key=str.encode):
+        hashed.update(np.ascontiguousarray(tensors[name], "<f4"))
+    return hashed.hexdigest()
 
 
 def _find_inner_fault(path: Path, size: str, name: str) -> str | None:

@@ -16,6 +16,7 @@ from picogpt.config import Config
 from picogpt.weights import CheckpointError, DownloadError, Unreachable
 from picogpt.weights.__main__ import main
 from picogpt.weights.hub_cache import HubName, find_snapshot, hub_name, own_cache
+from picogpt.weights.released import DATA, RELEASED, Published, data_sha256
 
 pytest_plugins = ["download_fixtures"]
 
@@ -286,7 +287,7 @@ def test_the_released_models(hub, folder, tmp_path, closed_port, monkeypatch):
     hub.publish("openai-community/gpt2", files_of(folder))
     monkeypatch.setattr("picogpt.weights.download.MIRRORS", (closed_port,))
     monkeypatch.delenv("PICOGPT_WEIGHTS_URL", raising=False)
-    with pytest.warns(UserWarning, match="The Hub's copy of 124M is used"):
+    with pytest.warns(UserWarning, match="The Hub's copy of 124M is used, but .* NOT those whose"):
         assert picogpt.load("124M").config.n_embd == 32
     n_requests = len(hub.log)
     for name in ("gpt2", "124M", "openai-community/gpt2"):
@@ -295,6 +296,17 @@ def test_the_released_models(hub, folder, tmp_path, closed_port, monkeypatch):
     monkeypatch.delenv("HF_ENDPOINT")
     with pytest.raises(Unreachable):  # nobody answers, and no other Hub was named
         picogpt.load("355M")
+
+
+@pytest.mark.parametrize(("known", "end"), [(True, "OpenAI's, bit by bit"), (False, "no hash of")])
+def test_the_hubs_copy_is_compared_with_the_published_hash(hub, folder, known, end, monkeypatch):
+    data = Published(1, data_sha256(picogpt.load(folder).params) if known else None)
+    monkeypatch.setitem(RELEASED["124M"], DATA, data)
+    hub.publish("openai-community/gpt2", files_of(folder))
+    monkeypatch.setattr("picogpt.weights.download.MIRRORS", ("http://127.0.0.1:1",))
+    monkeypatch.delenv("PICOGPT_WEIGHTS_URL", raising=False)
+    with pytest.warns(UserWarning, match=end):
+        picogpt.load("124M")
 
 
 def test_what_is_kept_is_listed_and_removed(hub, folder, tmp_path, capsys):

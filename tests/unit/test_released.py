@@ -13,16 +13,19 @@ from download_server import answer, cut, other, whole_or_range
 
 from picogpt.config import SIZES, Config, param_shapes
 from picogpt.weights.download import download
+from picogpt.weights.openai import openai_name, read_openai
 from picogpt.weights.released import (
     DATA,
     INDEX,
     RELEASED,
     VOCABULARY,
     Published,
+    data_sha256,
     find_fault,
     is_complete,
     released_folder,
 )
+from picogpt.weights.tf_bundle import read_index
 from picogpt.weights.transfer import DownloadError
 
 pytest_plugins = ["download_fixtures"]
@@ -31,6 +34,22 @@ pytest_plugins = ["download_fixtures"]
 SMALL = Path(__file__).parents[1] / "reference" / "tf_bundle" / "float32"
 SIZE = "774M"
 NAMES = list(RELEASED[SIZE])
+
+
+def test_the_hash_of_openais_file_from_the_parameters_alone():
+    params = read_openai(SMALL)[1]
+    data = (SMALL / DATA).read_bytes()
+    assert data_sha256(params) == hashlib.sha256(data).hexdigest()
+    params["h"][3]["ln_1"]["b"] = params["h"][3]["ln_1"]["b"] + 1e-6
+    assert data_sha256(params) != hashlib.sha256(data).hexdigest()
+
+
+def test_openais_own_file_is_in_the_order_of_that_hash(openai_files):
+    entries, at = read_index(openai_files / "model.ckpt"), 0
+    for name in sorted(map(openai_name, param_shapes(SIZES["124M"])), key=str.encode):
+        assert entries[name].offset == at
+        at += entries[name].size
+    assert at == RELEASED["124M"][DATA].n_bytes
 
 
 @pytest.mark.parametrize(
