@@ -9,6 +9,8 @@ too, float32 tensors in row order are views of the memory-mapped file.
 Source: torch/serialization.py, _save and _legacy_save; torch/_utils.py, _rebuild_tensor_v2.
 """
 
+import io
+import math
 import struct
 import zipfile
 from collections.abc import Callable
@@ -37,6 +39,8 @@ ITEM_SIZES = {"bfloat16": 2} | {x: np.dtype(x).itemsize for x in STORAGES.values
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MAX_PICKLE = 10_000_000  # bytes; that of the largest GPT-2 has 100,000
+MAX_DIRECTORY = 1_000_000  # bytes in which a zip lists its members; that GPT-2's takes 50,000
+MAX_AXES = 8
 
 
 class Storage(NamedTuple):
@@ -66,6 +70,9 @@ class TorchTensor(NamedTuple):
             raise CheckpointError(
                 f"its storage has {len(data)} bytes, not {self.storage.n} numbers"
             )
+        # An axis of stride 0 would make any number of numbers out of one.
+        if math.prod(self.shape) > self.storage.n:
+            raise CheckpointError(f"has more numbers than the {self.storage.n} of its storage")
         last = self.offset + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides))
         if 0 not in self.shape and last >= self.storage.n:
             raise CheckpointError(f"reaches beyond the {self.storage.n} numbers of its storage")
@@ -102,12 +109,19 @@ class Storages:
 
 def rebuild_tensor(storage, offset, shape, strides, *_) -> TorchTensor:
     """torch._utils._rebuild_tensor and _rebuild_tensor_v2."""
-    sizes = (offset, *shape, *strides)
-    if type(storage) is not Storage or len(shape) != len(strides) or len(shape) > 8:
+    if type(storage) is not Storage or len(strides) != len(shape) or len(shape) > MAX_AXES:
         raise CheckpointError("the pickle makes a tensor of something else")
+    sizes = (offset, *shape, *strides)
     if not all(type(x) is int and 0 <= x < 1 << 48 for x in sizes):
         raise CheckpointError("the pickle makes a tensor with impossible sizes")
     return TorchTensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def size(values) -> tuple:
+    """torch.Size."""
+    if len(values) > MAX_AXES:
+        raise CheckpointError(f"the pickle makes a shape of {len(values)} axes")
+    return tuple(values)
 
 
 def ordered_dict(pairs=()) -> dict:
@@ -122,7 +136,7 @@ STAND_INS: dict[str, Callable] = {
     "torch._utils _rebuild_tensor": rebuild_tensor,
     "torch._utils _rebuild_tensor_v2": rebuild_tensor,
     "torch._utils _rebuild_parameter": lambda tensor, *_: tensor,
-    "torch Size": tuple,
+    "torch Size": size,
     **{f"torch {name}": lambda: None for name in STORAGES},  # never called
 }
 
@@ -146,15 +160,26 @@ def read_pytorch(path: Path) -> tuple[object, Reader]:
             raise CheckpointError("a text in it is not UTF-8") from None
 
 
+class ShortReads(io.FileIO):
+    """A file of which zipfile, which reads the list of members whole, gets only a short one."""
+
+    def read(self, n: int = -1) -> bytes:
+        if n > MAX_DIRECTORY:
+            raise CheckpointError(f"the list of its members, of {n} bytes, is too long")
+        return super().read(MAX_DIRECTORY if n < 0 else n)
+
+
 def read_zip(path: Path, data: np.ndarray) -> tuple[object, Reader]:
     """See read_pytorch; data: the bytes of the file, uint8."""
     members = {}
-    with zipfile.ZipFile(path) as archive:
+    with ShortReads(path) as file, zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
             name = member.filename.partition("/")[2]  # below the folder that holds them all
             if name in members:
                 raise CheckpointError(f"it has two members {name!r:.80}")
             members[name] = member
+    if sum(member.compress_size for member in members.values()) > len(data):
+        raise CheckpointError("its members lie on each other")
 
     def stored(name: str) -> np.ndarray:
         """The bytes of a member, where they lie in the file."""
@@ -210,6 +235,13 @@ def state_dict(found) -> dict[str, TorchTensor]:
     """Name -> tensor, of what torch.save(model.state_dict()) wrote; torch.compile adds a prefix."""
     if type(found) is not dict or not all(type(x) is TorchTensor for x in found.values()):
         raise CheckpointError("it does not hold tensors by their names")
+    n_used: dict[Storage, int] = {}
+    for tensor in found.values():
+        if not tensor.storage.dtype.startswith("int"):  # masks are not read
+            n_used[tensor.storage] = n_used.get(tensor.storage, 0) + math.prod(tensor.shape)
+    for storage, n in n_used.items():
+        if n > 2 * storage.n:  # one matrix may have two names
+            raise CheckpointError(f"tensors of {n} numbers share a storage of {storage.n}")
     return {str(name).removeprefix("_orig_mod."): tensor for name, tensor in found.items()}
 
 

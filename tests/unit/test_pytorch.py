@@ -206,6 +206,56 @@ def test_bad_zips(tmp_path):
     assert "highest byte first" in refused(path)
     path.write_bytes(b"PK\x03\x04nothing else")
     assert "not what torch.save writes" in refused(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(14_000):
+            archive.writestr(f"x/a member with a name of {i}", b"")
+    assert "is too long" in refused(path)
+
+
+def test_members_that_lie_on_each_other(tmp_path):
+    """A hundred names for the same bytes: each would be widened by itself."""
+    path = written(tmp_path, b"}.", **{f"data/{i:03}": bytes(1000) for i in range(100)})
+    whole = path.read_bytes()
+    begin = whole.index(b"x/data/000") - 30
+    end = begin + (whole.index(b"x/data/001") - 30 - begin)
+    directory = bytearray(whole[whole.index(b"PK\x01\x02") :])
+    at = len("x/data.pkl") + 46
+    for _ in range(100):
+        directory[at + 42 : at + 46] = begin.to_bytes(4, "little")
+        at += 46 + len("x/data/000")
+    directory[-6:-2] = end.to_bytes(4, "little")  # where the list of members begins now
+    path.write_bytes(whole[:end] + directory)
+    assert "its members lie on each other" in refused(path)
+
+
+def bomb(shape: str, strides: str, n_names: int = 1) -> bytes:
+    """A pickle of tensors that view one storage of 8 float16 numbers."""
+    tensor = "ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nHalfStorage\n"
+    tensor += f"X\x01\0\0\x000X\x03\0\0\0cpuK\x08tQK\0{shape}{strides}tRq\0"
+    first = f"}}X\x01\0\0\0a{tensor}s"
+    more = "".join(f"X\x01\0\0\0{chr(98 + i)}h\0s" for i in range(n_names - 1))
+    return (first + more + ".").encode("latin-1")
+
+
+def test_a_small_storage_never_makes_a_large_tensor(tmp_path):
+    good = written(tmp_path, bomb("K\x08\x85", "K\x01\x85", 2), **{"data/0": bytes(16)})
+    assert {name: x.shape for name, x in arrays(good).items()} == {"a": (8,), "b": (8,)}
+    huge = "J\xff\xff\xff\x7f"
+    for shape, strides in ((f"{huge}\x85", "K\0\x85"), (f"{huge}{huge}\x86", "K\0K\0\x86")):
+        path = written(tmp_path, bomb(shape, strides), **{"data/0": bytes(16)})
+        assert "share a storage of 8" in refused(path)
+    path = written(tmp_path, bomb("K\x09\x85", "K\0\x85"), **{"data/0": bytes(16)})
+    assert "has more numbers than the 8 of its storage" in refused(path)
+    path = written(tmp_path, bomb("K\x08\x85", "K\x01\x85", 3), **{"data/0": bytes(16)})
+    assert "tensors of 24 numbers share a storage of 8" in refused(path)
+
+
+@pytest.mark.parametrize("call", [b"ctorch\nSize\n", b"ctorch._utils\n_rebuild_tensor\n"])
+def test_long_shapes_are_not_copied_again_and_again(tmp_path, call):
+    """Half a million instructions that would copy a list of as many values each."""
+    args = b"h\0\x85" if b"Size" in call else b"(NK\0h\0h\0t"
+    path = written(tmp_path, b"](" + 400_000 * b"N" + b"eq\0" + 100_000 * (call + args + b"R0"))
+    assert "the pickle makes a" in refused(path)
 
 
 def written_under(tmp_path, name: str, data: bytes) -> Path:
