@@ -190,6 +190,7 @@ class GPT2:
         >>> for step in model.steps("The king had three", 5):
         ...     print(step.text, step.logprob, step.likeliest(3))
         """
+        banned = [*banned, *self.tokenizer.unused]
         sampling = Sampling(
             temperature, top_k, top_p, min_p, repetition_penalty, logit_bias or {}, banned
         )
@@ -231,6 +232,7 @@ class GPT2:
             raise TypeError("prompts is one string, expected a list of them")
         num_samples = whole_number("num_samples", num_samples, 1)
         stop = stop_strings(stop)
+        banned = [*banned, *self.tokenizer.unused]
         sampling = Sampling(
             temperature, top_k, top_p, min_p, repetition_penalty, logit_bias or {}, banned
         )
@@ -296,6 +298,7 @@ class GPT2:
             endoftext=self.tokenizer.endoftext,
             length_penalty=length_penalty,
             early_stopping=early_stopping,
+            banned=self.tokenizer.unused,
         )
         return [(self.tokenizer.decode(ids), total) for ids, total in found[:n_best]]
 
@@ -316,10 +319,12 @@ class GPT2:
     def prompt_ids(self, prompt: str | Sequence[int]) -> list[int]:
         """The token ids of a prompt, which is a text or ids. An empty one becomes <|endoftext|>.
 
+        A text begins with the token that begins texts if the tokenizer was made so.
         Raises TypeError for anything else, ValueError for an id outside the vocabulary.
         """
         if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt) or [self.tokenizer.bos]
+            first = [self.tokenizer.bos] if self.tokenizer.added.add_bos_token else []
+            return first + self.tokenizer.encode(prompt) or [self.tokenizer.bos]
         try:
             ids = [index(i) for i in prompt]
         except TypeError:

@@ -30,10 +30,18 @@ class AddedTokens:
     """The added tokens of a vocabulary, and which of its tokens begin and end a text.
 
     eos: the token that ends a text; bos: the one that begins it, in GPT-2 the same.
+    add_bos_token: whether bos stands before every text that is continued, as in training.
     """
 
-    def __init__(self, tokens: Iterable[AddedToken], eos: str = ENDOFTEXT, bos: str = ENDOFTEXT):
+    def __init__(
+        self,
+        tokens: Iterable[AddedToken],
+        eos: str = ENDOFTEXT,
+        bos: str = ENDOFTEXT,
+        add_bos_token: bool = False,
+    ):
         self.tokens, self.eos, self.bos = tuple(tokens), eos, bos
+        self.add_bos_token = add_bos_token
 
     def cut(
         self, text: str, normalize: Callable[[str], str], allow_eos: bool

@@ -6,10 +6,12 @@ results are looked up in the vocabulary.
 
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from re import fullmatch
 
 from .added_tokens import ENDOFTEXT, AddedToken, AddedTokens
 from .merges import MergeStep, merge, merge_steps
+from .pattern import compile_pattern, split_by
 from .pretokenize import ALPHABET, split, to_bytes, to_symbols
 from .tokenizer import Tokenizer, without_surrogates
 
@@ -20,13 +22,15 @@ class ByteLevelBPE(Tokenizer):
     """See Tokenizer for what it does.
 
     encoder: token -> id: one token for each symbol of pretokenize.ALPHABET, one for the result of
-        each merge, and the added ones. The ids are 0 to n_vocab - 1, in any order.
+        each merge, and the added ones.
     merges: pairs of symbols in the order in which they were learned.
     added: None means <|endoftext|> alone.
     form: the normal form of Unicode into which texts are brought, such as "NFC"; "" for none.
     add_prefix_space: a text that does not begin with a space gets one.
+    pattern: what cuts a text into words (pattern.py); "" is GPT-2's (pretokenize.py).
 
-    Raises ValueError if encoder and merges do not fit each other.
+    Raises ValueError if encoder and merges do not fit each other, or for a pattern that cannot be
+    read.
     """
 
     def __init__(
@@ -36,9 +40,11 @@ class ByteLevelBPE(Tokenizer):
         added: AddedTokens | None = None,
         form: str = "",
         add_prefix_space: bool = False,
+        pattern: str = "",
     ):
         added = added or AddedTokens([AddedToken(ENDOFTEXT, encoder.get(ENDOFTEXT, -1))])
-        self.form, self.add_prefix_space = form, add_prefix_space
+        self.form, self.add_prefix_space, self.pattern = form, add_prefix_space, pattern
+        self._split = partial(split_by, compile_pattern(pattern)) if pattern else split
         self.ranks = _ranks(merges)
         _check_tokens(encoder, self.ranks, added)
         super().__init__(encoder, added)
@@ -48,7 +54,7 @@ class ByteLevelBPE(Tokenizer):
 
     def split(self, text: str) -> Iterator[str]:
         begins_bare = self.add_prefix_space and not text.startswith(" ")
-        return split(f" {text}" if begins_bare else text)
+        return self._split(f" {text}" if begins_bare else text)
 
     def word_ids(self, word: str) -> tuple[int, ...]:
         return tuple(self.encoder[token] for token in merge(to_symbols(word), self.ranks))

@@ -27,12 +27,16 @@ def save_huggingface_tokenizer(folder: Path, tokenizer: Tokenizer, n_ctx: int) -
             file.write(json.dumps(encoder, ensure_ascii=False).encode("utf-8"))
         write_merges(folder / "merges.txt", tokenizer)
         described = describe_bpe(tokenizer)
-        # transformers' class for GPT-2 would forget the normal form.
-        name = "PreTrainedTokenizerFast" if tokenizer.form else "GPT2Tokenizer"
+        # transformers' class for GPT-2 would forget them.
+        other = tokenizer.form or tokenizer.pattern
+        name = "PreTrainedTokenizerFast" if other else "GPT2Tokenizer"
         settings |= {"unk_token": added.eos, "add_prefix_space": tokenizer.add_prefix_space}
+        if added.add_bos_token:
+            settings["add_bos_token"] = True
     elif isinstance(tokenizer, WordPiece):
-        with replacing(folder / "vocab.txt") as file:
-            file.write("".join(f"{token}\n" for token in encoder).encode("utf-8"))
+        if not tokenizer.unused:  # whose lines are the ids
+            with replacing(folder / "vocab.txt") as file:
+                file.write("".join(f"{token}\n" for token in encoder).encode("utf-8"))
         described = describe_wordpiece(tokenizer)
         name = "BertTokenizer"
         settings |= {"unk_token": tokenizer.unk, "do_lower_case": tokenizer.cleaning.lowercase}
@@ -53,11 +57,15 @@ def describe_bpe(tokenizer: ByteLevelBPE) -> dict:
         "type": "ByteLevel",
         "add_prefix_space": tokenizer.add_prefix_space,
         "trim_offsets": True,
-        "use_regex": True,
+        "use_regex": not tokenizer.pattern,
     }
+    split = {"type": "Split", "pattern": {"Regex": tokenizer.pattern}}
+    split |= {"behavior": "Isolated", "invert": False}
+    cut = {"type": "Sequence", "pretokenizers": [split, byte_level]}
     return {
         "normalizer": {"type": tokenizer.form} if tokenizer.form else None,
-        "pre_tokenizer": byte_level,
+        "pre_tokenizer": cut if tokenizer.pattern else byte_level,
+        "post_processor": begin_with(tokenizer) if tokenizer.added.add_bos_token else None,
         "decoder": byte_level,
         "model": {
             "type": "BPE",
@@ -70,6 +78,19 @@ def describe_bpe(tokenizer: ByteLevelBPE) -> dict:
             "ignore_merges": False,
             "merges": [" ".join(pair) for pair in tokenizer.ranks],
         },
+    }
+
+
+def begin_with(tokenizer: Tokenizer) -> dict:
+    """What puts the token that begins a text before it."""
+    bos, text = tokenizer.added.bos, [{"Sequence": {"id": "A", "type_id": 0}}]
+    first = [{"SpecialToken": {"id": bos, "type_id": 0}}]
+    second = [{"SpecialToken": {"id": bos, "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}]
+    return {
+        "type": "TemplateProcessing",
+        "single": first + text,
+        "pair": first + text + second,
+        "special_tokens": {bos: {"id": bos, "ids": [tokenizer.bos], "tokens": [bos]}},
     }
 
 

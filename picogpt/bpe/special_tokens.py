@@ -24,6 +24,8 @@ CLASSES = {
 ANY_CLASS = ("PreTrainedTokenizerFast", "TokenizersBackend", None)
 SETTINGS = ("special_tokens_map.json", "tokenizer_config.json")  # the last word is the second's
 MORE_TOKENS = ("additional_special_tokens", "extra_special_tokens")
+BOOLEANS = ("add_bos_token", "add_prefix_space")
+BOOLEANS += ("do_lower_case", "tokenize_chinese_chars", "strip_accents")
 FLAGS = ("lstrip", "rstrip", "single_word", "normalized")
 
 
@@ -65,13 +67,14 @@ def check_tokenizer_config(settings: dict, kind: str) -> None:
     expected = CLASSES[kind]
     if (found := settings.get("tokenizer_class")) not in (*expected, *ANY_CLASS):
         raise ValueError(f"tokenizer_class is {brief(found)}, expected {expected[0]}{INSTEAD}")
-    for name in ("add_bos_token", "add_eos_token"):
-        if settings.get(name) not in (None, False):
+    unknown = ("add_eos_token",) if kind == "BPE" else ("add_eos_token", "add_bos_token")
+    for name in unknown:
+        if settings.get(name, False) is not False:
             raise ValueError(
-                f"{name} is {brief(settings[name])}, but picogpt adds no tokens to a text: "
-                "set it to false, and put tokenizer.bos before the ids yourself"
+                f"{name} is {brief(settings[name])}, but picogpt does not add that token: "
+                "set it to false, and put the id beside the others yourself"
             )
-    for name in ("add_prefix_space", "do_lower_case", "tokenize_chinese_chars", "strip_accents"):
+    for name in BOOLEANS:
         if type(value := settings.get(name, False)) is not bool:
             raise ValueError(f"{name} is {brief(value)}, expected true or false")
 

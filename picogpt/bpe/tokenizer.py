@@ -31,28 +31,28 @@ class Word(NamedTuple):
 class Tokenizer:
     """A vocabulary, and what turns texts into its ids and back.
 
-    encoder: token -> id. The ids are 0 to n_vocab - 1, in any order.
+    encoder: token -> id, in any order.
     added: the tokens that are cut out of every text before anything else.
 
-    n_vocab: number of tokens; endoftext: the id of <|endoftext|>, or whatever ends a text (in a
-        text it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of
-        the token that begins a text, in GPT-2 the same.
+    n_vocab: the ids are less than this, and in GPT-2 it is the number of tokens; unused: the ids
+        that no token has; endoftext: the id of <|endoftext|>, or whatever ends a text (in a text
+        it is written as a token only by encode(text, allow_endoftext=True)); bos: the id of the
+        token that begins a text, in GPT-2 the same.
 
     The subclasses say how a text is normalized and split into words, and what a word's symbols,
-    merges and ids are. Raises ValueError for an encoder with gaps, or without an end token.
+    merges and ids are. Raises ValueError for an encoder without an end token, or with impossible ids.
     """
 
     def __init__(self, encoder: dict[str, int], added: AddedTokens):
-        check_encoder(encoder, added)
+        self.unused = unused_ids(encoder, added)
         self.encoder = encoder
         self.added = added
-        self.n_vocab = len(encoder)
+        self.n_vocab = len(encoder) + len(self.unused)
         self.endoftext, self.bos = encoder[added.eos], encoder[added.bos]
         contents = {token.content for token in added.tokens}
-        self._bytes = [
-            token.encode("utf-8") if token in contents else self.bytes_of(token)
-            for token in sorted(encoder, key=encoder.__getitem__)
-        ]
+        self._bytes = [b""] * self.n_vocab
+        for token, i in encoder.items():
+            self._bytes[i] = token.encode("utf-8") if token in contents else self.bytes_of(token)
         self._words = _Words(self.word_ids)
 
     def normalize(self, text: str) -> str:
@@ -208,11 +208,17 @@ def without_surrogates(text: str) -> str:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def check_encoder(encoder: dict[str, int], added: AddedTokens) -> None:
-    """Raise ValueError unless the ids have no gaps, and eos and bos have ids."""
+def unused_ids(encoder: dict[str, int], added: AddedTokens) -> tuple[int, ...]:
+    """The ids below the largest that no token has.
+
+    Raises ValueError unless each token has an id of its own, eos and bos have ids, and fewer ids
+    are unused than used.
+    """
     for token in (added.eos, added.bos):
         if token not in encoder:
             raise ValueError(f"the token {token!r:.80} has no id")
-    ids = list(encoder.values())
-    if any(type(i) is not int for i in ids) or sorted(ids) != list(range(len(ids))):
-        raise ValueError(f"the ids of the tokens are not 0 to {len(ids) - 1}, each once")
+    n, are_numbers = len(encoder), all(type(i) is int for i in encoder.values())
+    ids = {*encoder.values()} if are_numbers else set()
+    if len(ids) < n or min(ids) < 0 or max(ids) >= 2 * n:
+        raise ValueError(f"the ids of the tokens are not numbers from 0 to {n - 1}, each once")
+    return tuple(sorted({*range(max(ids))} - ids))

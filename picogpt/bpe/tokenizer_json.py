@@ -13,6 +13,7 @@ from pathlib import Path
 from ..files import brief, read_json, read_text
 from .byte_level import ByteLevelBPE
 from .openai_vocab import read_merges
+from .pattern import compile_pattern
 from .special_tokens import INSTEAD, Settings, added_tokens, read_settings, read_token
 from .tokenizer import Tokenizer
 from .wordpiece import Cleaning, WordPiece
@@ -63,6 +64,8 @@ def read_huggingface_tokenizer(folder: Path) -> Tokenizer:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     settings = read_settings(folder, kind)
+    if path.name == "tokenizer.json":  # which alone says so in transformers, by its post_processor
+        settings.options.pop("add_bos_token", None)
     try:
         return (
             read_bpe(described, settings) if kind == "BPE" else read_wordpiece(described, settings)
@@ -147,10 +150,9 @@ def read_added(described: dict) -> list:
 
 def read_bpe(described: dict, settings: Settings) -> ByteLevelBPE:
     """The tokenizer of a description, if it does what GPT-2's does."""
-    prefix_space = check_pre_tokenizer(described)
+    prefix_space, pattern = read_pre_tokenizer(described)
     if [only_type(step) for step in steps(described, "decoder", "decoders")] != ["ByteLevel"]:
         refuse("decoder", described.get("decoder"), "ByteLevel")
-    check_post_processor(described)
     normalizers = steps(described, "normalizer", "normalizers")
     form = only_type(normalizers[0]) if normalizers else ""
     if len(normalizers) > 1 or form not in ("", *FORMS):
@@ -159,51 +161,64 @@ def read_bpe(described: dict, settings: Settings) -> ByteLevelBPE:
     merges = get_typed(described["model"], "model.merges", list)
     pairs = [read_pair(rank, pair) for rank, pair in enumerate(merges)]
     added = added_tokens(read_added(described), settings, encoder)
+    added.add_bos_token = read_post_processor(described, settings, added.bos)
     prefix_space = settings.options.get("add_prefix_space", prefix_space)
     try:
-        return ByteLevelBPE(encoder, pairs, added, form, prefix_space)
+        return ByteLevelBPE(encoder, pairs, added, form, prefix_space, pattern)
     except ValueError as error:
         raise ValueError(f"vocabulary and merges do not fit: {error}") from None
 
 
-def check_pre_tokenizer(described: dict) -> bool:
-    """Whether a text gets a space before it. Raises ValueError unless words are cut as GPT-2's are.
+def read_pre_tokenizer(described: dict) -> tuple[bool, str]:
+    """Whether a text gets a space before it, and the pattern that cuts it, "" for GPT-2's own.
 
     Newer files have a Split with the pattern, and then a ByteLevel without one.
+    Raises ValueError for anything else that cuts a text.
     """
     *before, last = steps(described, "pre_tokenizer", "pretokenizers") or [None]
-    good = only_type(last) == "ByteLevel"
-    if good and before:
-        good = (
-            len(before) == 1 and is_gpt2_split(before[0]) and last.get("add_prefix_space") is False
-        )
+    pattern = "" if not before else read_split(before[0]) if len(before) == 1 else None
+    good = only_type(last) == "ByteLevel" and type(last.get("add_prefix_space")) is bool
+    cuts = good and last.get("use_regex") in (True, None)  # by itself, into GPT-2's words
+    if good and before:  # GPT-2's words stay what they are if they are cut again
+        good = last["add_prefix_space"] is False and not (pattern and cuts)
     elif good:
-        good = last.get("use_regex") in (True, None)
-    if not good or type(last.get("add_prefix_space")) is not bool:
-        refuse("pre_tokenizer", described.get("pre_tokenizer"), "ByteLevel with GPT-2's words")
-    return last["add_prefix_space"]
+        good = cuts
+    if not good or pattern is None:
+        refuse("pre_tokenizer", described.get("pre_tokenizer"), "a pattern and then ByteLevel")
+    try:
+        if pattern:
+            compile_pattern(pattern)
+    except ValueError as error:
+        raise ValueError(f"pre_tokenizer: {error}{INSTEAD}") from None
+    return last["add_prefix_space"], pattern
 
 
-def is_gpt2_split(step) -> bool:
-    """Whether a step cuts a text into GPT-2's words."""
-    if only_type(step) != "Split" or not isinstance(step.get("pattern"), dict):
-        return False
-    how = (step.get("behavior"), step.get("invert"))
-    pattern = step["pattern"].get("Regex")
-    is_gpt2 = isinstance(pattern, str) and pattern in PATTERNS
-    return is_gpt2 and how in (("Isolated", False), ("Removed", True))
+def read_split(step) -> str | None:
+    """The pattern of a step that cuts a text into words, "" for GPT-2's; None if it is none."""
+    pattern = step.get("pattern") if only_type(step) == "Split" else None
+    # Either what is found is a word, or what is between is left out; compile_pattern sees to it
+    # that nothing is.
+    if not isinstance(pattern, dict) or not isinstance(pattern.get("Regex"), str):
+        return None
+    if (step.get("behavior"), step.get("invert")) not in (("Isolated", False), ("Removed", True)):
+        return None
+    return "" if pattern["Regex"] in PATTERNS else pattern["Regex"]
 
 
-def check_post_processor(described: dict) -> None:
-    """Raise ValueError if something is added to the ids of a text, such as a first token."""
+def read_post_processor(described: dict, settings: Settings, bos: str) -> bool:
+    """Whether the token that begins a text is put before it.
+
+    Raises ValueError if something else is added to the ids of a text.
+    """
+    text, found = {"Sequence": {"id": "A", "type_id": 0}}, False
+    first = {"SpecialToken": {"id": bos, "type_id": 0}}
     for step in steps(described, "post_processor", "processors"):
+        single = step.get("single") if isinstance(step, dict) else None
         # ByteLevel is for offsets, which are not used here.
-        plain = only_type(step) == "ByteLevel" or (
-            isinstance(step, dict)
-            and step.get("single") == [{"Sequence": {"id": "A", "type_id": 0}}]
-        )
-        if not plain:
-            refuse("post_processor", described["post_processor"], "no tokens around a text")
+        if only_type(step) != "ByteLevel" and single not in ([text], [first, text]):
+            refuse("post_processor", described["post_processor"], "at most bos before a text")
+        found |= single == [first, text]
+    return found or settings.options.get("add_bos_token", False)
 
 
 def read_pair(rank: int, pair) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def beam_search(
     endoftext: int,
     length_penalty: float = 1.0,
     early_stopping: bool = False,
+    banned: Sequence[int] = (),
 ) -> list[Hypothesis]:
     """The n_beams best continuations that were found of ids [n_seq], the best first.
 
@@ -57,6 +58,7 @@ def beam_search(
         above 1 long texts are favoured.
     early_stopping: stop as soon as n_beams texts have ended. Otherwise stop when even the best
         beam, if it ended now, would not be among the n_beams best texts that have ended.
+    banned: ids of tokens that are never chosen.
     """
     if not -MAX_PENALTY <= length_penalty <= MAX_PENALTY:
         raise ValueError(f"length_penalty is {length_penalty}, expected -10 to 10")
@@ -66,7 +68,7 @@ def beam_search(
     for length in range(1, max_new_tokens + 1):
         going_on = []
         # At most n_beams candidates end with <|endoftext|>, so twice as many leave enough.
-        for rank, (beam, token, total) in enumerate(candidates(beams, 2 * n_beams)):
+        for rank, (beam, token, total) in enumerate(candidates(beams, 2 * n_beams, banned)):
             new_ids = beam.text.ids[len(ids) :]
             if token != endoftext and length < max_new_tokens:
                 going_on.append((beam, token, total))
@@ -86,12 +88,13 @@ def beam_search(
     return ended
 
 
-def candidates(beams: list[Beam], n: int) -> list[tuple[Beam, int, float]]:
+def candidates(beams: list[Beam], n: int, banned: Sequence[int]) -> list[tuple[Beam, int, float]]:
     """The n best ways to continue the beams by one token: (beam, token, new total)."""
     for beam in beams:
         check_logits(beam.text.logits[-1], len(beam.text.ids))
     totals = np.stack([beam.total + log_softmax(beam.text.logits[-1]) for beam in beams])
-    n = min(n, totals.size)
+    totals[:, banned] = -np.inf
+    n = min(n, totals.size - len(beams) * len(banned))
     best = np.argpartition(-totals, n - 1, axis=None)[:n]
     best = best[np.argsort(-totals.flat[best], kind="stable")]
     positions = zip(*(axis.tolist() for axis in np.unravel_index(best, totals.shape)), strict=True)

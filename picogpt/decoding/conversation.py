@@ -73,7 +73,7 @@ class Chat:
         tokenizer = self.model.tokenizer
         if self.dialogue:
             return [i for turn in turns for i in (*tokenizer.encode(turn), tokenizer.endoftext)]
-        return tokenizer.encode(f"{EXAMPLE}{transcript(turns)}B: “")
+        return self.model.prompt_ids(f"{EXAMPLE}{transcript(turns)}B: “")
 
     def undo(self) -> None:
         """Forget the last turn and its answer. Raises ValueError if there is none."""

@@ -82,7 +82,8 @@ def trace(
     """
     if (name := function_name(params)) != "gelu_new":
         raise ValueError(f"the page explains gelu_new, but this model's activation is {name}")
-    sampling, rng = Sampling(0.0 if seed is None else 1.0), np.random.default_rng([seed or 0, 0])
+    sampling = Sampling(0.0 if seed is None else 1.0, banned=tokenizer.unused)
+    rng = np.random.default_rng([seed or 0, 0])
     choose = partial(choose_token, sampling=sampling, rng=rng)
     ids = continue_ids(prompt_ids, params, config, max_new_tokens, choose, tokenizer.endoftext, tap)
     blocks, bits = what_fits(config, len(ids), blocks)

@@ -84,7 +84,8 @@ def write_sample(
     """The prompt, as the beginning of a document, and up to 60 tokens that the model adds."""
     ids = [tokenizer.endoftext, *tokenizer.encode(prompt)]
     end = min(len(ids) + 60, config.n_ctx)
-    choose = partial(choose_token, sampling=Sampling(temperature=0.8, top_k=40), rng=rng)
+    sampling = Sampling(temperature=0.8, top_k=40, banned=tokenizer.unused)
+    choose = partial(choose_token, sampling=sampling, rng=rng)
     text = GrowingText(ids, choose=choose, end=end)
     steps = token_steps([text], params, config, endoftext=tokenizer.endoftext)
     return prompt + tokenizer.decode(step.id for _, step in steps)

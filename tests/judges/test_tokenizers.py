@@ -19,13 +19,16 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import GPT2Tokenizer
+from transformers import AutoTokenizer, GPT2Tokenizer
 
 from picogpt.bpe import load_tokenizer
 from picogpt.bpe.saved import save_huggingface_tokenizer
+from picogpt.config import Config
+from picogpt.gpt2 import GPT2
 
 TEXTS = many_languages.texts()
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+SIZES = {"n_ctx": 8, "n_embd": 4, "n_head": 2, "n_layer": 1}
 SPLIT = pre_tokenizers.Split(Regex(PATTERN), "isolated")
 
 
@@ -88,6 +91,89 @@ def test_pre_tokenizers(tmp_path, learned, name):
     judge.post_processor = processors.ByteLevel(trim_offsets=False)
     judge.save(str(tmp_path / "tokenizer.json"))
     agree(tmp_path, lambda text: judge.encode(text).ids)
+
+
+# Of GPT-4 as tokenizers writes it, of GPT-4 as tiktoken does, of GPT-4o, and of Qwen 2.
+CL100K = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+OTHER_PATTERNS = {
+    "cl100k": CL100K,
+    "possessive": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s*[\r\n]|\s+(?!\S)|\s+",
+    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "one digit": CL100K.replace("{1,3}", ""),
+    "ranges": r"[a-zA-ZäöüÄÖÜß\-]+|\d{2,4}|\d|\D(?=\d)|[^a-zA-ZäöüÄÖÜß\d\-]",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_PATTERNS)
+@pytest.mark.parametrize("how", [("isolated", False), ("removed", True)])
+def test_other_patterns(tmp_path, learned, name, how):
+    judge = copy(learned)
+    split = pre_tokenizers.Split(Regex(OTHER_PATTERNS[name]), *how)
+    judge.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level(use_regex=False)])
+    judge.save(str(tmp_path / "tokenizer.json"))
+    agree(tmp_path, lambda text: judge.encode(text).ids)
+
+
+def test_gaps_in_the_ids(tmp_path, learned):
+    described = json.loads(learned.to_str())
+    moved = lambda i: i + (5 if i >= 1000 else 0) + (70 if i >= 2000 else 0)
+    vocab = {token: moved(i) for token, i in described["model"]["vocab"].items()}
+    described["model"]["vocab"] = vocab
+    (tmp_path / "tokenizer.json").write_text(json.dumps(described), "utf-8")
+    judge = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    agree(tmp_path, lambda text: judge.encode(text).ids)
+    ours = load_tokenizer(tmp_path)
+    assert ours.n_vocab == 1 + max(vocab.values()) == judge.get_vocab_size() + 75
+    assert [*ours.unused] == [i for i in range(ours.n_vocab) if judge.id_to_token(i) is None]
+
+
+def prompt_ids(folder: Path, text: str) -> list[int]:
+    """The ids with which a text would be continued, without the model."""
+    ours = load_tokenizer(folder)
+    return GPT2(Config(n_vocab=ours.n_vocab, **SIZES), {}, ours).prompt_ids(text)
+
+
+def test_a_token_before_every_text(tmp_path, learned):
+    judge = copy(learned)
+    judge.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s>:1 $B:1", special_tokens=[("<s>", 0)]
+    )
+    judge.save(str(tmp_path / "tokenizer.json"))
+    write(tmp_path / "tokenizer_config.json", {"bos_token": "<s>", "eos_token": "</s>"})
+    for _ in range(2):  # as tokenizers has written it, and as picogpt does
+        for language, text in TEXTS.items():
+            assert prompt_ids(tmp_path, text) == judge.encode(text).ids, language
+        save_huggingface_tokenizer(tmp_path, load_tokenizer(tmp_path), 1024)
+        judge = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert load_tokenizer(tmp_path).encode("now") == judge.encode("now").ids[1:]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_add_bos_token(tmp_path, learned, wanted):
+    """The setting counts where there is no tokenizer.json; there transformers does not look at it."""
+    learned.model.save(str(tmp_path))
+    settings = {"tokenizer_class": "GPT2Tokenizer", "bos_token": "<s>", "eos_token": "</s>"}
+    write(tmp_path / "tokenizer_config.json", settings | {"add_bos_token": wanted})
+    write(tmp_path / "config.json", {"model_type": "gpt2"})
+    text = TEXTS["German"][:9000]
+    expected = AutoTokenizer.from_pretrained(tmp_path)(text).input_ids
+    assert (expected[0] == 0) == wanted
+    assert prompt_ids(tmp_path, text) == expected
+    save_huggingface_tokenizer(tmp_path, load_tokenizer(tmp_path), 1024)
+    assert AutoTokenizer.from_pretrained(tmp_path)(text).input_ids == expected
+    assert prompt_ids(tmp_path, text) == expected
+    learned.save(str(tmp_path / "tokenizer.json"))
+    write(tmp_path / "tokenizer_config.json", settings | {"add_bos_token": wanted})
+    expected = AutoTokenizer.from_pretrained(tmp_path)(text).input_ids
+    assert prompt_ids(tmp_path, text) == expected
 
 
 @pytest.mark.parametrize(

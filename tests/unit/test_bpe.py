@@ -246,11 +246,11 @@ def test_explain():
         ({}, [("a", "b")], "1 tokens have no id, such as 'ab'"),
         ({"ab": 257}, [], "no merge makes 1 tokens, such as 'ab'"),
         ({"\u3042": 257}, [], "no merge makes"),
-        ({"ab": 256}, [("a", "b")], "not 0 to 257, each once"),
-        ({"ab": 258}, [("a", "b")], "not 0 to 257, each once"),
-        ({"ab": 257.0}, [("a", "b")], "not 0 to 257, each once"),
-        ({"ab": "257"}, [("a", "b")], "not 0 to 257, each once"),
-        ({"!": True}, [], "not 0 to 256, each once"),
+        ({"ab": 256}, [("a", "b")], "numbers from 0 to 257, each once"),
+        ({"ab": 516}, [("a", "b")], "numbers from 0 to 257, each once"),
+        ({"ab": 257.0}, [("a", "b")], "numbers from 0 to 257, each once"),
+        ({"ab": "257"}, [("a", "b")], "numbers from 0 to 257, each once"),
+        ({"!": True}, [], "numbers from 0 to 256, each once"),
     ],
 )
 def test_bad_vocabulary(change, merges, message):

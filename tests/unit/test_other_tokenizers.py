@@ -19,6 +19,7 @@ from picogpt.bpe.pretokenize import ALPHABET
 from picogpt.bpe.saved import save_huggingface_tokenizer
 from picogpt.bpe.wordpiece import Cleaning, WordPiece
 from picogpt.config import Config
+from picogpt.explain.trace import trace
 from picogpt.weights.model_folder import read_model
 
 N = 257  # the bytes and a merge
@@ -36,6 +37,13 @@ WORDS = "[PAD] [UNK] [CLS] [SEP] hug ##ging ##s a b 中 国 , . $ e é σ 1 ##σ
 def byte_level(**options) -> ByteLevelBPE:
     encoder = {token: i for i, token in enumerate(BPE_TOKENS)}
     return ByteLevelBPE(encoder, [("o", "w")], AddedTokens(ADDED, "<end>", "[PAD]"), **options)
+
+
+def patterned() -> ByteLevelBPE:
+    """With a pattern of its own, and a token before every text."""
+    tokenizer = byte_level(form="NFC", pattern=r"\p{N}{1,3}|\s?[^\s\p{N}]+|\s")
+    tokenizer.added.add_bos_token = True
+    return tokenizer
 
 
 def wordpiece(**cleaning) -> WordPiece:
@@ -119,7 +127,7 @@ def test_wordpiece_decodes_with_spaces_between_words():
     assert ours.explain("hugs") == "'hugs'\n          hug ##s\n     ids  4 6"
 
 
-@pytest.mark.parametrize("make", [byte_level, wordpiece])
+@pytest.mark.parametrize("make", [byte_level, wordpiece, patterned])
 def test_saved_and_read_again(tmp_path, make):
     ours = make()
     save_huggingface_tokenizer(tmp_path, ours, 512)
@@ -210,7 +218,7 @@ def mutated(rng: random.Random, folder: Path, make: Callable) -> str:
     return path.name
 
 
-@pytest.mark.parametrize("make", [byte_level, wordpiece])
+@pytest.mark.parametrize("make", [byte_level, wordpiece, patterned])
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_files_are_read_or_refused(tmp_path, monkeypatch, make, seed):
     # What is written here is lost with the folder: it need not reach the disk.
@@ -230,7 +238,56 @@ def try_damaged(rng: random.Random, folder: Path, make: Callable, times: int) ->
             assert len(str(refusal)) < len(str(folder)) + 400
             n_refused += 1
         else:
-            assert isinstance(ours.decode(ours.encode("A cow, [PAD] 中国 <end> hugs")), str)
-            ours.explain("a cow[PAD]")
+            try:
+                assert isinstance(ours.decode(ours.encode("A cow, [PAD] 中国 <end> hugs")), str)
+                ours.explain("a cow[PAD]")
+            except ValueError as refusal:
+                assert str(refusal).startswith("the pattern finds no word in ")
     assert 0 < n_refused < times
     return n_refused
+
+
+def with_gaps() -> ByteLevelBPE:
+    """The ids 100 and 260 have no token, and the end is 270."""
+    encoder = {token: i + (i >= 100) for i, token in enumerate([*ALPHABET, "ow"])}
+    return ByteLevelBPE(
+        encoder | {"<end>": 270},
+        [("o", "w")],
+        AddedTokens([AddedToken("<end>", 270)], "<end>", "<end>"),
+    )
+
+
+def test_ids_that_no_token_has_are_never_written(tmp_path):
+    tokenizer = with_gaps()
+    assert tokenizer.unused == (100, *range(258, 270))
+    config = Config(n_vocab=271, n_ctx=30, n_embd=4, n_head=2, n_layer=1)
+    params = random_params(config, 1)
+    # Without a mask they would be the likeliest of all by far.
+    params["ln_f"]["b"] += 10
+    params["wte"][[100, 262]] = 5
+    model = picogpt.GPT2(config, params, tokenizer)
+    assert model([1, 2])[-1].argmax() in (100, 262)
+    written = [step.id for step in model.steps([1, 2], 20)]
+    written += [step.id for step in model.steps([1, 2], 20, temperature=1.0, seed=1, banned=[5])]
+    assert written and not {*written} & {*tokenizer.unused}
+    # a token that is unused has no text
+    assert all(
+        text
+        for texts in model.generate_batch([[1], [2]], 1, num_samples=9, temperature=1.0)
+        for text in texts
+    )
+    assert all(text for text, _ in model.beam_search([1, 2], 6, n_best=4))
+    ids = trace([1, 2], 6, config, params, tokenizer)["ids"]
+    ids += trace([1, 2], 6, config, params, tokenizer, seed=3)["ids"]
+    assert not {*ids} & {*tokenizer.unused}
+    save_huggingface_tokenizer(tmp_path, tokenizer, 30)
+    assert load_tokenizer(tmp_path).encoder == tokenizer.encoder
+    assert load_tokenizer(tmp_path).unused == tokenizer.unused
+
+
+def test_vocab_txt_cannot_have_gaps(tmp_path):
+    encoder = {token: i + (i > 5) for i, token in enumerate(WORDS)}
+    ours = WordPiece(encoder, wordpiece().added, Cleaning())
+    save_huggingface_tokenizer(tmp_path, ours, 30)
+    assert not (tmp_path / "vocab.txt").exists()
+    assert load_tokenizer(tmp_path).encoder == encoder
