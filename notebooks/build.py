@@ -13,6 +13,10 @@ where the code is hosted. They are always written anew; the exit status is 1 if
 
 In a fresh clone the status 0 therefore says that what is committed is what the sources make. After
 a change of a source it is 1 once: look at the notebook, commit it, and the next time it is 0.
+
+A cell tagged `solution` is run like the others, and then folded into a text: <details> is the one
+fold that JupyterLab, nbconvert and GitHub all keep shut. The `alt` text of a plot follows it in the
+same way, because none of them gives it to the picture.
 """
 
 import base64
@@ -37,6 +41,7 @@ METADATA = {
 # Tags of Jupyter's by which an error or a cell that is not run would go unnoticed.
 FORBIDDEN = ("raises-exception", "skip-execution")
 TIMEOUT = 600  # seconds for one cell
+IT_SAYS = "<!-- output -->\n\n"  # before what a solution says, which may differ between machines
 
 
 class BuildError(Exception):
@@ -50,7 +55,6 @@ def read_source(path: Path) -> nbformat.NotebookNode:
     notebook.update(nbformat_minor=4, metadata=METADATA)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.pop("id", None)
-        # nbconvert takes "alt" for what a screen reader says of the cell's plot
         cell.metadata = {key: cell.metadata[key] for key in ("tags", "alt") if key in cell.metadata}
         if cell.cell_type == "markdown":
             cell.source = with_drawings(cell.source, path.parent.parent)
@@ -58,9 +62,7 @@ def read_source(path: Path) -> nbformat.NotebookNode:
             raise BuildError(f"cell {number} is empty")
         if wrong := set(FORBIDDEN).intersection(tags(cell)):
             raise BuildError(f"cell {number} has the tag {wrong.pop()}")
-        if {"solution", "drawing"} & {
-            *tags(cell)
-        }:  # JupyterLab shows them when they are clicked on
+        if "drawing" in tags(cell):  # JupyterLab shows it when it is clicked on
             cell.metadata["jupyter"] = {"source_hidden": True}
     return notebook
 
@@ -109,6 +111,44 @@ def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
                 output.data["image/png"] = with_palette(output.data["image/png"])
 
 
+def folded(cells: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """The cells after their run: solutions and descriptions of plots as folded texts."""
+    found = []
+    for cell in cells:
+        if "solution" in tags(cell):
+            text = details(cell.source.splitlines()[0].lstrip("# "), solution(cell))
+            found.append(text_cell(text, tags=["solution"]))
+            continue
+        found.append(cell)
+        if alt := cell.metadata.get("alt"):
+            found.append(text_cell(details("The picture in words", alt)))
+    return found
+
+
+def text_cell(text: str, **metadata) -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_markdown_cell(text, metadata=metadata)
+    del cell["id"]
+    return cell
+
+
+def details(summary: str, text: str) -> str:
+    """Markdown that is shut until somebody clicks on the summary."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def solution(cell: nbformat.NotebookNode) -> str:
+    """The code of a cell and what it printed and drew, as Markdown."""
+    parts = [f"```python\n{cell.source}\n```"]
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if "text" in output:
+            parts.append(f"{IT_SAYS}```text\n{output.text.rstrip()}\n```")
+        elif "image/png" in data:
+            alt = cell.metadata.get("alt", "")
+            parts.append(f"{IT_SAYS}![{alt}](data:image/png;base64,{data['image/png'].strip()})")
+    return "\n\n".join(parts)
+
+
 def with_palette(png: str) -> str:
     """A picture in base64, with 256 colours: it looks the same and takes a third of the space."""
     image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
@@ -119,7 +159,7 @@ def with_palette(png: str) -> str:
 
 def cells_of(notebook: nbformat.NotebookNode) -> list[tuple]:
     """What of the cells must be as in the source."""
-    return [(cell.cell_type, cell.source, cell.metadata) for cell in notebook.cells]
+    return [(c.cell_type, c.source.split(IT_SAYS)[0], c.metadata) for c in notebook.cells]
 
 
 def stable_outputs(notebook: nbformat.NotebookNode) -> dict[str, str]:
@@ -153,6 +193,7 @@ def build(source: Path, target: Path) -> list[str]:
     try:
         notebook = read_source(source)
         execute(notebook, target.parent)
+        notebook.cells = folded(notebook.cells)
     except BuildError as error:
         return [str(error)]
     if target.exists():

@@ -10,7 +10,7 @@
 #
 # To run the cells yourself, type `make lab` in the project's folder. Run them from top to bottom,
 # with Shift + Enter. Where it says **Guess first**, do: a wrong guess makes the right answer stick.
-# Some cells that only draw are collapsed; click the three dots to open them.
+# Some cells that only draw a picture are collapsed; click the three dots to open them.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
@@ -41,9 +41,9 @@ model = picogpt.load(MODEL)
 # ## 0.1 What a model is
 #
 # `fairytale` is a small GPT-2 that comes with picogpt. It has read tales and stories and nothing
-# else, and so it knows nothing else. It has the same parts as the GPT-2 that OpenAI published in
-# 2019, and runs on the same code; there are just fewer parts, and they are smaller. It consists of
-# just three things: its sizes, its parameters (numbers that were learned), and its tokenizer.
+# else, and so it knows nothing else. It is built like the GPT-2 that OpenAI published in 2019 and
+# runs on the same code, but it has fewer parts, and they are smaller. It consists of just three
+# things: its sizes, its parameters (numbers that were learned), and its tokenizer.
 
 # %%
 print(model.config)  # explained in 0.7
@@ -231,7 +231,7 @@ plt.show()
 #   which holds everything the model knows at this position.
 # - A **block** reads the stream twice, and each time *adds* something to it: first attention, which
 #   fetches something from earlier positions, then the MLP, which works on each position by itself.
-#   All blocks are built alike; what they have learned is different.
+#   All blocks are built alike, but they have learned different things.
 # - The **loss** is the mean surprise of 0.6.
 # - A **tap** lets you look inside. The model hands it every intermediate result, with its name, and
 #   goes on with what the tap gives back. `record` makes a tap that keeps the results, `edit` one
@@ -319,8 +319,8 @@ plt.show()
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt
-# >   that ends in one has already spent it, and asks for a word that begins without one.
+# > - *A space at the end of the prompt.* The space belongs to the next word's token. A prompt that
+# >   ends in a space has already used it up, and asks for a word that begins without one.
 # > - *A text where ids are expected*, or the row of the wrong position: row $t$ of the logits is
 # >   about token $t + 1$.
 # > - *Orders instead of beginnings.* GPT-2 was never trained to obey or to answer. It continues a
@@ -331,10 +331,10 @@ plt.show()
 # >   does not say that the text is true.
 
 # %% [markdown]
-# **The space.** Three prompts that look nearly the same, and what the model expects after each. In
-# the second one " sons" can no longer come, since its space has been used up; and in the texts that
-# the model has read, the token "sons" hardly ever followed a single space. After two spaces it
-# fares no better.
+# **The space.** Here are three prompts that look nearly the same, with no space at the end, with
+# one and with two, and what the model expects after each. In the second one " sons" can no longer
+# come, since its space has been used up; and in the texts that the model has read, the token "sons"
+# hardly ever followed a single space. After two spaces it is no likelier.
 
 
 # %%
@@ -404,8 +404,8 @@ quiz(0, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# Each has a cell to fill in, and a cell that checks it. The solutions are at the end;
-# JupyterLab hides them until you click on the three dots.
+# Each has a cell to fill in, and a cell that checks it. The solutions are at the end. Click on one
+# to open it.
 #
 # **Exercise 1.** Write a function that finds the token of a text that surprised the model most, and
 # returns it as a string.

@@ -6,12 +6,11 @@
 # **Goal:** turn a text by hand into the numbers that a model reads, and know where this can
 # surprise you.
 #
-# A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text
-# must be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are
-# long, and the model has to learn again and again that k-i-n-g is a king. *Words* would be short,
-# but there is no end of them, and a name that is not on the list could not even be read. GPT-2
-# takes the middle road: frequent pieces of words, found by counting, and single bytes for all the
-# rest. About 30 minutes.
+# A model computes with vectors, and it has one for each entry of a fixed vocabulary. So a text must
+# be cut into entries of that vocabulary: tokens. *Letters* would do, but then texts are long, and
+# the model has to learn that k-i-n-g is a king. *Words* would be short, but there is no end of
+# them, and a name that is not on the list could not even be read. GPT-2 takes the middle road:
+# frequent pieces of words, found by counting, and single bytes for all the rest. About 30 minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the
@@ -135,8 +134,8 @@ drawings.token_boxes(token_labels(tokenizer, some), some)
 plt.show()
 
 # %% [markdown]
-# Back from ids to text it is simple: write the tokens' bytes one after the other, and read them as
-# UTF-8. Every text comes back as it was.
+# The way back from ids to text is simple: write the tokens' bytes one after the other, and read
+# them as UTF-8. Every text comes back as it was.
 
 # %%
 for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
@@ -147,8 +146,8 @@ for text in (TALE, "  two  spaces\t\r\n", "猫が好き 🙂🙃", "\x00\x7f"):
 #
 # Where does the list come from? From counting. Take a text, count all pairs of neighbouring
 # symbols, join the most frequent pair everywhere into a new symbol, write it down, and begin again.
-# You can go on for as long as you have patience: nearly 8,000 merges in the fairy-tale model,
-# 50,000 in GPT-2. With the 256 bytes and one special token they make up the vocabulary.
+# You can go on for as long as you like: GPT-2 has 50,000 merges. With the 256 bytes and one special
+# token they make up the vocabulary.
 #
 # **Guess first.** Which pair of letters is the most frequent in the tale?
 
@@ -438,7 +437,7 @@ quiz(1, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** Which of the tokens is the longest, in bytes? (`tokenizer.decode_bytes([i])` are
 # the bytes of token `i`; leave out `<|endoftext|>`.)

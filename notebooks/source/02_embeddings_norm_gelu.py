@@ -5,13 +5,13 @@
 #
 # **Goal:** know what each of GPT-2's small parts does to real activations, and why it is there.
 #
-# A token enters the model as a number, its id. This notebook follows it to the vector that the first
-# block works on. (A *block* is one of the `n_layer` equal parts that come one after the other; each
-# consists of attention, for which see [notebook 3](03_attention.ipynb), and of an *MLP*, two matrices with a function
-# between them.) Then it looks at the two functions that every block uses again and again: layer
-# norm, which keeps vectors at a size that can be worked with, and GELU, without which the two
-# matrices of the MLP would be no more than one. You need to know what a vector, a mean and a
-# standard deviation are. About 30 minutes.
+# A token enters the model as a number, its id. This notebook follows it to the vector that the
+# first block works on. (A *block* is one of the `n_layer` parts, all built alike, that come one
+# after the other. Each consists of attention, for which see [notebook 3](03_attention.ipynb), and
+# of an *MLP*, which is two matrices with a function between them.) Then it looks at the two
+# functions that every block uses: layer norm, which keeps vectors at a size that the next layer can
+# work with, and GELU, without which the two matrices of the MLP could just as well be one. You need
+# to know what a vector, a mean and a standard deviation are. About 30 minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -44,16 +44,17 @@ ids = np.array(tokenizer.encode(TALE))
 # %% [markdown]
 # ## 2.1 A token is a row of a table
 #
-# The model knows `n_vocab` tokens, and has for each a vector of `n_embd` numbers, learned like
-# everything else. The table of these vectors is called `wte` (weights, token embeddings).
+# The model knows `n_vocab` tokens. For each it has a vector of `n_embd` numbers, learned like
+# everything else. Such a vector is called an *embedding*, and the table of all of them `wte`
+# (weights, token embeddings).
 
 # %%
 print("wte:", list(wte.shape), "  one row per token")
 print("wpe:", list(wpe.shape), "  one row per position")
 
 # %% [markdown]
-# Books often write the lookup as a product: the token as a *one-hot* vector, all 0 but for a 1 at
-# its id, times the table. That is the same row, after `n_vocab` times the work:
+# Books often write the lookup as a product: the token as a *one-hot* vector, which is all 0 except
+# for a 1 at its id, times the table. The result is the same row, after `n_vocab` times the work:
 
 # %%
 one_hot = np.zeros(config.n_vocab, np.float32)
@@ -62,9 +63,9 @@ assert np.array_equal(one_hot @ wte, wte[ids[0]])
 
 # %% [markdown]
 # Nobody told the model what the tokens mean. But tokens that occur among the same neighbours need
-# to do the same things in the model, and so training moves their vectors to similar directions.
-# The cosine of the angle between two vectors, $\cos(a, b) = a \cdot b \,/\, |a||b|$, is 1 for the
-# same direction and 0 for a right angle. Which tokens are nearest to these?
+# to do the same things in the model, so training moves their vectors in similar directions. The
+# cosine of the angle between two vectors, $\cos(a, b) = a \cdot b \,/\, |a||b|$, is 1 for the same
+# direction and 0 for a right angle. Which tokens are nearest to these?
 #
 # **Guess first.** Which token is nearest to " king": " queen", " King" or " kings"?
 
@@ -77,8 +78,8 @@ for word in (" king", " princess", " said", " three", " cat", " gold"):
     print(f"{word:10}", *(f"{tokenizer.decode([j])} {cosines[j]:.2f}" for j in nearest))
 
 # %% [markdown]
-# Here are the cosines between some words. We have sorted them into groups; the model was never
-# told of any. Where a group shows as a dark square, the model has found it by itself.
+# Here are the cosines between some words. We have sorted them into groups, but nobody told the
+# model about any. Where a group shows as a dark square, the model has found it by itself.
 
 # %% alt="A square of cosines between the embeddings of words, sorted into five framed groups. Several groups show as dark squares on the diagonal."
 groups = {
@@ -106,9 +107,9 @@ plt.show()
 # %% [markdown]
 # ## 2.2 Where it stands
 #
-# Attention sees the tokens before it as a heap, in no order ([notebook 3](03_attention.ipynb), exercise 3). So the
-# order has to be written into the vectors: a second table, `wpe`, has a row for each position,
-# which is *added*.
+# Attention sees the tokens before it as a heap, in no order ([notebook 3](03_attention.ipynb),
+# exercise 3). So the order has to be written into the vectors. A second table, `wpe` (weights,
+# position embeddings), has a row for each position, and this row is *added*.
 #
 # $$x_t = \mathrm{wte}[\mathrm{id}_t] + \mathrm{wpe}[t]$$
 
@@ -118,8 +119,8 @@ assert np.array_equal(x, wte[ids] + wpe[: len(ids)])
 print(list(x.shape))
 
 # %% [markdown]
-# GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101, and
-# still neighbours tend to come out alike, because it rarely matters which of them a token has:
+# GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101. Still,
+# neighbours tend to become alike, because it rarely matters which of the two a token has:
 #
 # **Guess first.** How would the picture look if every position's vector were drawn at random?
 
@@ -141,13 +142,12 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# How can a sum of two vectors be of use, if nobody can tell what was added to what? Because in
-# hundreds of dimensions there is room: two directions drawn at random are nearly at right angles,
-# their cosine is of size $1/\sqrt{n_{\mathrm{embd}}}$. So most sums can be taken apart again. We
-# add a random position to a random token a thousand times, and look for the nearest row of each
-# table:
+# How can a sum of two vectors be of use, if nobody can tell what was added to what? In hundreds of
+# dimensions one can. Two directions drawn at random are nearly at right angles there: their cosine
+# is about as small as $1/\sqrt{n_{\mathrm{embd}}}$. So most sums can be taken apart again. We add a
+# random position to a random token a thousand times, and look for the nearest row of each table:
 #
-# **Guess first.** In how many of a thousand sums will the token be found again? And the position?
+# **Guess first.** From how many of a thousand sums can we find the token again? And the position?
 
 # %%
 rng = np.random.default_rng(0)
@@ -178,16 +178,17 @@ print(
 # ## 2.3 Layer norm
 #
 # From here on, the vectors of the positions, one of `n_embd` numbers for each, are called the
-# *residual stream*: each block reads it and adds something to it. (*Residual*, because a block only
-# has to make what is still missing.) So it grows. Layer norm stands before each part that reads the
-# stream, and brings every vector to mean 0 and variance 1; then a gain $g$ and a bias $b$, learned
-# for each of the `n_embd` places, give it the size that suits the reader.
+# *residual stream*. Each block reads it and adds something to it. (*Residual* means what is left
+# over: a block only has to make what is still missing.) So the stream grows. Layer norm stands
+# before each part that reads the stream, and brings every vector to mean 0 and variance 1. Then a
+# gain $g$ and a bias $b$, learned for each of the `n_embd` places, give it the size that suits the
+# part that reads it.
 #
 # $$y = \frac{x - \bar{x}}{\sqrt{\mathrm{var}(x) + \varepsilon}}\; g + b \qquad
 # \bar{x} = \frac{1}{n} \sum_i x_i \qquad \mathrm{var}(x) = \frac{1}{n} \sum_i (x_i - \bar{x})^2
 # \qquad \varepsilon = 10^{-5}$$
 #
-# All of this happens within one vector: no other position, and no other text, takes part. To see it
+# All of this happens within one vector. No other position and no other text takes part. To see it
 # on real numbers, we let the model read the tale with a *tap*, a function that is shown every
 # intermediate result under its name. `record` makes one that keeps them all:
 
@@ -212,9 +213,9 @@ for name, v in (
 assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
 
 # %% [markdown]
-# Here is every position of the tale at every depth. On its way the stream grows many times over,
-# here slowly and there in jumps, and differently at each position. After the norm, before gain
-# and bias, all are the same size.
+# Here is every position of the tale at every depth. On its way through the blocks the stream grows
+# many times over, sometimes slowly and sometimes in jumps, and differently at each position. After
+# the norm, before gain and bias, all vectors have the same size.
 #
 # **Guess first.** The stream is a sum that gets longer and longer. By what factor will its numbers
 # have grown at the end: 2, 10 or 100?
@@ -240,9 +241,9 @@ plt.show()
 
 # %% [markdown]
 # Layer norm forgets two things about a vector, its mean and its length. What is left is a
-# direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The
-# small $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for vectors as
-# small as $\sqrt{\varepsilon} \approx 0.003$ it makes a difference.
+# direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The small
+# $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for numbers as small
+# as $\sqrt{\varepsilon} \approx 0.003$ it makes a difference.
 
 # %% tags=["stable"]
 example = np.array([1.0, 2.0, 4.0, 9.0], np.float32)
@@ -260,9 +261,10 @@ for text, v in {
 # ## 2.4 Why the norm comes first
 #
 # The first transformers normed the stream itself, after each addition: $x \leftarrow
-# \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads: $x \leftarrow x +
-# f(\mathrm{norm}(x))$ ("pre-norm"). Then nothing but additions ever happens to the stream, from
-# the embeddings to the last block, and its end can be written as a sum:
+# \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads (a *branch* is
+# attention or MLP, with its norm): $x \leftarrow x + f(\mathrm{norm}(x))$ ("pre-norm"). Then the
+# stream is only ever added to, from the embeddings to the last block, and its end can be written as
+# a sum:
 
 # %%
 total = activations["embed"].copy()
@@ -272,13 +274,15 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 
 # %% [markdown]
 # What does a norm in the stream do? Let the branches be random, with outputs as large as their
-# inputs. With post-norm each addition is divided by about $\sqrt{2}$ again, so that after $n$
-# branches a share of $2^{-n/2}$ of the embeddings is left; with pre-norm it is $1/\sqrt{n + 1}$.
-# The gradient that comes back along this path is divided as often. So in a deep post-norm model
-# the first blocks get far smaller gradients than the last ones ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)), and training
-# it needs a careful warm-up of the learning rate.
+# inputs. With post-norm, each addition is followed by a division by about $\sqrt{2}$, so after $n$
+# branches a share of $2^{-n/2}$ of the embeddings is left. With pre-norm it is $1/\sqrt{n + 1}$.
+# The gradient, which training sends back along the same path ([notebook 7](07_training.ipynb)), is
+# divided just as often. So in a deep post-norm model the first blocks get far smaller gradients
+# than the last ones ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)), and training it needs
+# a careful warm-up of the learning rate.
 #
-# **Guess first.** After 48 branches, how much of the start is left with each of the two?
+# **Guess first.** After 48 branches, how much of the start is left with pre-norm, and how much with
+# post-norm?
 
 # %% alt="Two falling curves over the number of branches: with pre-norm a good share of the embeddings is left, with post-norm nearly nothing."
 width, n_branches = 512, 48
@@ -324,23 +328,23 @@ plt.show()
 # %% [markdown]
 # ## 2.5 GELU
 #
-# Between its two matrices, the MLP of each block applies a function to every number
-# by itself. Without one, two matrices in a row would be one matrix, and the wide layer between them
-# would be for nothing: $(x W_1) W_2 = x (W_1 W_2)$. The function must therefore not be a straight
-# line; it should be quick, and have a slope that training can use.
+# Between its two matrices, the MLP of each block applies a function to every number by itself.
+# Without one, two matrices in a row would be the same as one matrix, and the wide layer between
+# them would be useless: $(x W_1) W_2 = x (W_1 W_2)$. So the function must not be a straight line.
+# It should also be quick to compute, and have a slope that training can use.
 #
-# ReLU, $\max(0, x)$, lets a number pass or not. GELU multiplies it by a number between 0 and 1,
-# $\mathrm{gelu}(x) = x\, \Phi(x)$, where $\Phi(x)$ is the probability that a standard normal number
-# is smaller than $x$. (Nothing is drawn: the same $x$ always gives the same result.) It is smooth,
-# and a little below zero for moderately negative $x$, so that there is a slope to learn from
-# where ReLU has none. $\Phi$ is an integral without a closed form. GPT-2 was made with an
-# approximation,
+# ReLU, $\max(0, x)$, either lets a number pass or not. GELU multiplies it by a number between 0 and
+# 1, $\mathrm{gelu}(x) = x\, \Phi(x)$, where $\Phi(x)$ is the probability that a standard normal
+# number is smaller than $x$. (Nothing is drawn: the same $x$ always gives the same result.) It is
+# smooth, and a little below zero for moderately negative $x$, so there is a slope to learn from
+# where ReLU has none. $\Phi$ is an integral for which there is no simple formula. GPT-2 was trained
+# with an approximation,
 #
 # $$\Phi(x) \approx \tfrac{1}{2}\left(1 + \tanh\!\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
 #
-# because at the time the exact function, `erf`, was slow in TensorFlow (according to D.
-# Hendrycks, who invented GELU, in PyTorch's issue 39853). Today it is not; but GPT-2's weights
-# were trained with this one, and expect it.
+# because at the time the exact function, `erf`, was slow in TensorFlow (according to D. Hendrycks,
+# one of the two inventors of GELU, in PyTorch's issue 39853). Today it is not, but GPT-2's weights
+# were trained with this one and expect it.
 
 
 # %% alt="Three plots: ReLU and GELU; the difference between GELU's two formulas, a few ten-thousandths; and a histogram of what GELU gets, mostly negative."
@@ -368,11 +372,12 @@ print(f"largest difference {np.abs(gelu(z) - exact_gelu(z)).max():.1e}")
 print(f"{(hidden < 0).mean():.0%} of the numbers that GELU gets in this model are negative")
 
 # %% [markdown]
-# Each hidden number asks a question about the position's vector, and GELU keeps quiet where the
-# answer is no: what it lets through is mostly near zero.
+# The numbers between the two matrices are called *hidden*. You can think of each as a question
+# about the position's vector. Where the answer is no, the number is negative, and GELU lets almost
+# nothing through.
 #
-# **Guess first.** What share of the hidden numbers answers "yes" at one position: 5 %, 20 % or half
-# of them?
+# **Guess first.** At what share of the hidden numbers is the answer "yes" at a position: 5 %, 20 %
+# or half of them?
 
 # %%
 shares = [(np.abs(activations[f"h.{i}.mlp.gelu"]) > 0.2).mean() for i in range(config.n_layer)]
@@ -382,8 +387,8 @@ for i, share in enumerate(shares):
 # %% [markdown]
 # ## Common mistakes
 #
-# > A model with one of these still runs. Some cost much; some cost so little that only a
-# > comparison with reference numbers finds them, and the search can take days.
+# > A model with one of these still runs. Some of them cost a lot. Others cost so little that you
+# > only find them by comparing with reference numbers, and the search can take days.
 # >
 # > - *The exact GELU*, with `erf`, which is the default in PyTorch.
 # > - *`ddof=1`*: the variance divided by $n - 1$, the default of PyTorch's `var` and of statistics
@@ -394,13 +399,12 @@ for i, share in enumerate(shares):
 # > - *Positions forgotten.*
 # > - *`x**3`*, which costs time, and *`np.sqrt(2 / np.pi)`*, which costs memory: see below.
 #
-# A tap may also give back something else than it was shown, and the model goes on with that. So a
-# tap puts each of these mistakes into the model. We compare the *loss* on the tale, which is the
-# mean surprise of its tokens in nats ([notebook 0](00_quick_start.ipynb)), and the logits: the largest change of a logit,
-# divided by the range of all logits.
+# A tap may also give back something other than what it was shown, and the model goes on with that.
+# So a tap can put each of these mistakes into the model. We compare the *loss* on the tale, which
+# is the mean surprise of its tokens in nats ([notebook 0](00_quick_start.ipynb)), and the logits:
+# the largest change of a logit, divided by the range of all logits.
 #
-# **Guess first.** Which of the mistakes below does the model not even notice in its loss? Which one
-# is the worst?
+# **Guess first.** Which of the mistakes below leave the loss as it is? Which one is the worst?
 
 
 # %%
@@ -470,11 +474,12 @@ for name, tap in mistakes.items():
     print(f"{name:26}{cross_entropy(wrong, ids[1:]):6.2f}   {change:.0e}")
 
 # %% [markdown]
-# The first line is what rounding does. `erf`, `ddof=1` and the $\varepsilon$ leave the loss as it
-# is, but not the logits; that is why this library is compared with others to the last digits.
+# The first line shows what rounding does. `erf`, `ddof=1` and the $\varepsilon$ hardly change the
+# loss, but they do change the logits. That is why this library is compared with others to the last
+# digits.
 #
-# **`x**3`.** For a whole exponent above 2, NumPy uses its general function for any exponent. Two
-# multiplications are many times as fast:
+# **`x**3`.** For an exponent of 3, NumPy uses its general power function, which takes any exponent.
+# Two multiplications are many times as fast:
 
 # %%
 x = rng.standard_normal((256, 4 * config.n_embd), np.float32)
@@ -517,7 +522,7 @@ quiz(2, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** Write layer norm for one vector, a list of numbers, in Python without NumPy.
 
@@ -530,8 +535,8 @@ quiz(2, "-----")
 #
 # <details><summary>First hint</summary>First the mean, then the mean of the squared distances.
 # Which number do you divide by?</details>
-# <details><summary>Second hint</summary>The small number of the formula stands under the root, with
-# the variance.</details>
+# <details><summary>Second hint</summary>The small $\varepsilon$ stands under the root, with the
+# variance.</details>
 
 
 # %%
@@ -544,16 +549,16 @@ def norm_of_list(x, g, b):
 attempt(check_2_1, norm_of_list)
 
 # %% [markdown]
-# **Exercise 2.** Which gain and which bias, each one number for all places, make layer norm return
-# vectors of mean 5 and standard deviation 2?
+# **Exercise 2.** Which gain and which bias make layer norm return vectors of mean 5 and standard
+# deviation 2? Each is one number, the same for all places.
 
 # %% [markdown]
 # *Easy.*
 #
 # <details><summary>First hint</summary>After the division, before gain and bias, the mean is 0 and
 # the standard deviation 1.</details>
-# <details><summary>Second hint</summary>A factor makes the standard deviation what it is; a number
-# that is added makes the mean what it is.</details>
+# <details><summary>Second hint</summary>What does a factor do to the standard deviation, and what
+# does a number that is added do to the mean?</details>
 
 # %%
 gain, bias = None, None  # your answer
@@ -566,7 +571,8 @@ attempt(check_2_2, gain, bias)
 # **Exercise 3.** The model writes with the same table that it reads with: the logits are the dot
 # products of the last vector with all rows of `wte` (`ln_f` and `logits` in the activations). What
 # does the model guess if that last vector is the embedding of a token, $\mathrm{wte}[i]$ itself?
-# Write a function that finds for how many of the first `n` tokens it is the token itself.
+# For some tokens it is the token itself, for others another one with a longer vector. Write a
+# function that counts for how many of the first `n` tokens it is the token itself.
 
 # %% [markdown]
 # *Medium.*
@@ -622,7 +628,8 @@ print(f"in this model: {mirrored_solution(wte, 1000)} of the first 1000")
 #
 # - The code: `gelu` and `layer_norm` in [`picogpt/ops.py`](../picogpt/ops.py), `embed` and `transformer_block` in
 #   [`picogpt/model.py`](../picogpt/model.py).
-# - [Ba et al. 2016](https://arxiv.org/abs/1607.06450), *Layer Normalization*; [Hendrycks and Gimpel 2016](https://arxiv.org/abs/1606.08415), *Gaussian Error Linear Units*;
-#   [Xiong et al. 2020](https://arxiv.org/abs/2002.04745), *On Layer Normalization in the Transformer Architecture*, on what the place
-#   of the norm does to gradients.
+# - [Ba et al. 2016](https://arxiv.org/abs/1607.06450), *Layer Normalization*; [Hendrycks and Gimpel
+#   2016](https://arxiv.org/abs/1606.08415), *Gaussian Error Linear Units*; [Xiong et al.
+#   2020](https://arxiv.org/abs/2002.04745), *On Layer Normalization in the Transformer
+#   Architecture*, on what the place of the norm does to the gradients.
 # - Next: [notebook 3](03_attention.ipynb), where the positions begin to look at each other.

@@ -536,7 +536,7 @@ quiz(3, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** Write attention for one head as a loop over positions. Position $i$ looks at
 # `k[: i + 1]`: where the loop does not look, no mask is needed.

@@ -3,12 +3,13 @@
 #
 # ![You are here: all parts together, and what they cost](data/here_4.svg)
 #
-# **Goal:** assemble GPT-2 from its parts in one cell, check it to the last digit, and count what it
-# costs.
+# **Goal:** assemble GPT-2 from its parts in one cell, check it to the last digits, and count what
+# it costs.
 #
-# You have met the parts in notebooks [2](02_embeddings_norm_gelu.ipynb) and [3](03_attention.ipynb); nothing new is needed but their order. After that we
-# count: parameters, multiplications, bytes. The sums are simple enough to be done on paper, and
-# explain most of what is said about the size and the speed of language models. About 35 minutes.
+# You have met the parts in notebooks [2](02_embeddings_norm_gelu.ipynb) and
+# [3](03_attention.ipynb); all that is new is how they are put together. After that we count:
+# parameters, multiplications, bytes. The arithmetic is simple enough to do on paper, and explains
+# most of what is said about the size and the speed of language models. About 35 minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -77,16 +78,16 @@ logits = forward(ids, **params, n_head=config.n_head)
 assert np.array_equal(logits, model(ids))  # not nearly: every bit
 
 # %% [markdown]
-# Ten lines. The last one is worth a second look: the model says what comes next by comparing
-# its last vector with the embedding of every token, the same table with which it has read. OpenAI's
-# files have no other output matrix.
+# That is all of GPT-2. The last line is worth a second look: the model says what comes next by
+# comparing its last vector with the embedding of every token, from the same table that it has read
+# with. OpenAI's files have no other output matrix.
 #
 # ## 4.3 Is it GPT-2?
 #
-# That our cell agrees with our library proves little: both could be wrong in the same way. So the
-# tests ask others. `forward.npz` holds a small GPT-2 with random parameters, and
-# the logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
-# random, biases and gains included: a bias that is zero could be forgotten, and nobody would see.
+# It proves little that our cell agrees with our own library: both could be wrong in the same way.
+# So the tests ask others. `forward.npz` holds a small GPT-2 with random parameters, and the logits
+# that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is random,
+# biases and gains included: a bias that is zero could be forgotten, and nobody would see.
 
 # %%
 golden = np.load(DATA / "forward.npz")
@@ -100,16 +101,16 @@ assert error < 2e-6
 
 # %% [markdown]
 # float32 has about seven decimal digits, and PyTorch adds up in another order, so the last digits
-# differ. What is left is rounding. (Why over the range? An error of 0.001 is nothing if logits go
-# from -100 to 100, and a fault if they go from 0 to 0.01.)
+# differ. What is left is rounding. (Why do we divide by the range? An error of 0.001 is nothing if
+# the logits go from -100 to 100, and a lot if they go from 0 to 0.01.)
 #
 # ## 4.4 Read the answer
 #
 # A softmax turns each row of logits into probabilities for the next token. At every position the
-# model makes its guess from the tokens up to there:
+# model makes its guess from the tokens up to that one:
 #
 # **Guess first.** In "Once upon a time there was a king who had a beautiful", after which word is
-# the model surest of the next one?
+# the model most certain of the next one?
 
 # %%
 probabilities = softmax(logits)
@@ -135,9 +136,9 @@ plt.show()
 # %% [markdown]
 # ## 4.5 Shapes
 #
-# Everything the model computes has a name, under which a tap sees it. Here they are for our
-# prompt, with one block for all, since they are alike. `config.activation_shapes` is a table of
-# them that a test compares with a real run, as we do here.
+# Everything the model computes is called an *activation* and has a name, under which a tap sees it.
+# Here they are for our prompt. We show only the first block, since all blocks are alike.
+# `activation_shapes` in `picogpt/config.py` computes the shapes; we compare them with a real run.
 
 # %%
 activations = {}
@@ -149,10 +150,10 @@ for name, shape in shapes.items():
         print(f"{name:18} {list(shape)}")
 
 # %% [markdown]
-# And here is the same forward pass to be looked at: the explanation page, with the map of this model
-# and the numbers of its first and its last block. Choose a box of the map, or a token.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the
-# notebook in Jupyter, and run the cell.)
+# And here is the same forward pass to look at: the page that `model.explain` makes, with a map of
+# this model and the numbers of its first and its last block. Choose a box of the map, or a token.
+# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter, and
+# run the cell.)
 
 # %%
 model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])
@@ -208,8 +209,8 @@ plt.show()
 
 # %% [markdown]
 # A small model with a large vocabulary is largely a dictionary: in 124M, nearly a third of all
-# parameters are embeddings of tokens. With size the blocks take over, and in each of them the MLP
-# is twice as large as attention. Norms and biases can hardly be seen.
+# parameters are embeddings of tokens. In larger models the blocks take over, and in each of them
+# the MLP is twice as large as attention. Norms and biases are too small to be seen.
 #
 # ## 4.7 Counting multiplications
 #
@@ -222,8 +223,8 @@ plt.show()
 #   $2 \cdot 2\,n\,d$ per block. Only this part grows with the length of the text. (Half of it is
 #   masked, but the masked half is computed as well.)
 #
-# **Guess first.** At which length does attention's own work outweigh the matrices: at 100, 1000 or
-# 5000 tokens, for $d = 768$?
+# **Guess first.** At which length do the scores and weighted means outweigh the matrices of the
+# blocks, for $d = 768$: at about 100, 1000 or 5000 tokens?
 
 
 # %% alt="Two area plots: operations per token against the length of the text. Most are in the matrices of the blocks; only the scores grow with the length."
@@ -269,9 +270,9 @@ plt.show()
 # of thumb, one token takes two operations for each parameter of the blocks and of the output
 # matrix.
 #
-# How fast is that here? We time forward passes of several lengths. The rate that comes out is not
-# the same for all: few tokens cannot keep the processor busy, as each weight has to be fetched from
-# memory to be used only a few times.
+# How fast is that here? We time forward passes of several lengths. The rate depends on the length.
+# A few tokens cannot keep the processor busy, because each weight has to be fetched from memory and
+# is then used only a few times.
 #
 # **Guess first.** How much longer does a text of 64 tokens take than a single token: 64 times, or
 # less?
@@ -317,12 +318,12 @@ plt.show()
 #
 # ## 4.8 Counting bytes
 #
-# A float32 number takes 4 bytes. Weights have to be there; activations can be thrown away as soon
-# as they have been used, unless somebody trains: the backward pass needs many of them again. Which,
-# is listed as `SAVED` in `picogpt/backward.py`: what went into each product, each norm and each
-# GELU, and the attention weights. The scores, for instance, are not among them. And the keys and
-# values of earlier positions are kept, so that they are not computed again for each new token
-# ([notebook 5b](05b_writing_fast.ipynb)).
+# A float32 number takes 4 bytes. The weights have to stay in memory. Activations can be thrown away
+# as soon as they have been used, except in training: the backward pass needs many of them again.
+# `SAVED` in `picogpt/backward.py` lists which: what went into each product, each norm and each
+# GELU, and the attention weights. The scores, for instance, are not among them. Finally, the keys
+# and values of earlier positions are kept in a *cache*, so that they are not computed again for
+# each new token ([notebook 5b](05b_writing_fast.ipynb)).
 #
 # **Guess first.** Which takes the most memory in 124M with a full context: the weights, the cache,
 # or all activations?
@@ -356,22 +357,23 @@ for name, c in everyone.items():
     print(f"{everything:7,.0f}{saved:16,.0f}")
 
 # %% [markdown]
-# (For a full context of `n_ctx` tokens.) Logits of all positions are large, and for writing only
-# the last ones are needed: then the library computes no others.
+# (For a full context of `n_ctx` tokens.) The logits of all positions take a lot of memory. For
+# writing, only the last row is needed, and then the library computes no others.
 
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *"GPT-2 is an encoder and a decoder."* The Transformer of 2017 was, for translation: an
-# >   encoder reads the source, and each block of the decoder has a second attention that looks at
-# >   it. GPT-2 is the decoder alone, without that second attention. The list of its tensors settles
-# >   it.
+# > - *"GPT-2 is an encoder and a decoder."* The Transformer of 2017 had both, for translation: the
+# >   encoder reads the source text, and each block of the decoder has a second attention that looks
+# >   at it. GPT-2 is the decoder alone, without that second attention. The list of its tensors
+# >   proves it.
 # > - *"GPT-2 is from Google."* The Transformer is ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)), and BERT, an encoder alone
 # >   ([Devlin et al. 2018](https://arxiv.org/abs/1810.04805)). GPT-2 is from OpenAI ([Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
 # > - *Logits taken for probabilities*, or the softmax taken twice.
 # > - *Off by one*: row $t$ of the logits is about token $t + 1$.
 # > - *Matrices transposed*: OpenAI's files hold $[n_\mathrm{in}, n_\mathrm{out}]$, a `Linear` of
-# >   PyTorch $[n_\mathrm{out}, n_\mathrm{in}]$. Where the matrix is square nothing complains.
+# >   PyTorch $[n_\mathrm{out}, n_\mathrm{in}]$. Where the matrix is square, there is no error
+# >   message.
 # > - *Queries, keys and values* taken from `c_attn` *in another order*.
 # > - *Negative ids*: in Python, row -1 of a table is its last row.
 
@@ -388,8 +390,8 @@ print(f"with attention to an encoder:     {(n + n_layer * 4 * d**2) / 1e6:.1f}")
 print(f"and with the encoder's 12 blocks: {(n + n_layer * 16 * d**2) / 1e6:.1f}")
 
 # %% [markdown]
-# **The softmax twice.** The probabilities lie between 0 and 1, and a softmax of such numbers can
-# prefer none by more than a factor of $e$:
+# **The softmax twice.** The probabilities lie between 0 and 1. A softmax of such numbers can make
+# none more than $e$ times as likely as another:
 
 # %%
 once, twice = probabilities[-1], softmax(probabilities[-1])
@@ -448,10 +450,10 @@ results = {
 loss_bars(results, config.n_vocab)
 
 # %% [markdown]
-# Some bars may go beyond the dashed line, the loss of a model that knows nothing. That is no error
-# of the measurement. Whoever knows nothing gives every token the same chance, and loses
-# $\log n_{\mathrm{vocab}}$ each time. A broken model is *sure*, of the wrong token, and then the
-# right one has a chance far below one in $n_{\mathrm{vocab}}$. There is no upper limit to what
+# Some bars may go beyond the dashed line, the loss of a model that knows nothing. That is not a
+# mistake in the measurement. A model that knows nothing gives every token the same chance, and
+# loses $\log n_{\mathrm{vocab}}$ each time. A broken model is *sure* of the wrong token, and then
+# the right one has a chance far below one in $n_{\mathrm{vocab}}$. There is no limit to how much
 # confident nonsense can lose.
 
 # %% [markdown]
@@ -481,7 +483,7 @@ quiz(4, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** In 4.2 we compute the logits of all positions. Change `forward` so that it returns
 # only the last row, without computing the others. (It is one small change in one place.)
@@ -489,8 +491,8 @@ quiz(4, "-----")
 # %% [markdown]
 # *Easy.*
 #
-# <details><summary>First hint</summary>Which function works on each position by itself, so that you
-# can leave out the others before it?</details>
+# <details><summary>First hint</summary>Which parts at the end work on each position by itself?
+# Before them you can leave out the other positions.</details>
 # <details><summary>Second hint</summary>Everything up to the last line of <code>forward</code> is
 # needed for all positions. The last line is not.</details>
 
@@ -505,8 +507,8 @@ def forward_last(ids, wte, wpe, h, ln_f, n_head):
 attempt(check_4_1, forward_last, model, ids)
 
 # %% [markdown]
-# **Exercise 2.** At which length of the text do scores and weighted means cost as many operations
-# as the matrices of the blocks? Write it as a function of `n_embd`.
+# **Exercise 2.** At which length of the text do the scores and weighted means cost as many
+# operations as the matrices of the blocks? Write it as a function of `n_embd`.
 
 # %% [markdown]
 # *Easy.*
@@ -528,7 +530,7 @@ attempt(check_4_2, break_even)
 
 # %% [markdown]
 # **Exercise 3.** Two texts of different length cannot be one array, unless the shorter one is
-# padded, and GPT-2 knows nothing of padding. With what do you pad, and where, so that each text
+# padded, and GPT-2 knows nothing of padding. What do you pad with, and where, so that each text
 # gets the logits that it would have got alone? Write a function that runs both in one call of the
 # model and returns the logits after the last token of each.
 
@@ -537,7 +539,7 @@ attempt(check_4_2, break_even)
 #
 # *Warm-up, without a computer:* Which positions does a token at the end of a text change?
 #
-# <details><summary>Answer</summary>Its own, and none before it: the mask.</details>
+# <details><summary>Answer</summary>Its own, and none before it, because of the mask.</details>
 #
 # <details><summary>First hint</summary>If what you add stands at the end, who can see it?</details>
 # <details><summary>Second hint</summary>One array <code>[2, n_seq]</code>, one call; then the row

@@ -618,7 +618,7 @@ quiz(5, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** Min-p compares probabilities, and so seems to need a softmax. It does not. Which
 # logits does `keep_min_p(logits, min_p)` keep? Write it without any exponential. (The check does

@@ -3,8 +3,8 @@
 #
 # ![You are here: the same parts, asked again and again with less work](data/here_5b.svg)
 #
-# **Goal:** know why a cache makes writing fast, what it costs, what happens where the context ends,
-# and how a guess can write several tokens at once.
+# **Goal:** know why a cache makes writing fast, what it costs, what happens when the context is
+# full, and how a guess can write several tokens at once.
 #
 # [Notebook 5](05_generation.ipynb) was about the choice of a token. This one is about the asking: the
 # model is asked once for each token of a text, and how that is done decides how long it takes. You
@@ -28,7 +28,7 @@ import numpy as np
 import picogpt
 from picogpt.classroom import drawings
 from picogpt.classroom.checks.verdict import attempt
-from picogpt.classroom.checks.writing import check_5_3
+from picogpt.classroom.checks.writing import check_5b_1
 from picogpt.classroom.plots import BLUE, ORANGE, SKY, loss_bars
 from picogpt.classroom.texts import TALE
 from picogpt.decoding.lookup import Lookup
@@ -48,13 +48,13 @@ greedy = list(model.steps(START, N))  # always the likeliest token, as in 5.2
 tale = np.array([tokenizer.endoftext, *tokenizer.encode(TALE)])[: config.n_ctx + 1]
 
 # %% [markdown]
-# ## 5.8 The cache of keys and values
+# ## 5b.1 The cache of keys and values
 #
-# In 5.1 we gave the model the whole text again for every new token, although only the end of it was
-# new. What can be kept? Attention is causal: nothing at a position depends on later ones ([notebook
-# 3](03_attention.ipynb)). So neither do its keys and values, in any block:
+# In 5.1 we gave the model the whole text again for every new token, although only the last token
+# was new. What can be kept? Attention is causal: nothing at a position depends on later ones
+# ([notebook 3](03_attention.ipynb)). So neither do its keys and values, in any block:
 #
-# **Guess first.** What is the largest difference, if 20 more tokens follow?
+# **Guess first.** How much will the keys and values of 40 tokens change if 20 more tokens follow?
 
 # %%
 ids = tokenizer.encode(TALE)[:60]
@@ -72,8 +72,8 @@ print(f"largest difference of a key or value, over the range of all: {max(differ
 
 # %% [markdown]
 # (If it is not 0, it is rounding: a product with more rows may be added up in another order.) And
-# the queries? A query is used once, by its own position, in the pass in which it is made. So a new
-# token needs its own query, and the keys and values of everybody before it:
+# the queries? A query is used only once, by its own position, when that position is computed. So a
+# new token needs its own query, and the keys and values of all positions before it:
 
 # %% alt="Two triangles of scores: without a cache all of them are computed for a new token, with a cache the last row alone."
 drawings.old_and_new_scores(8)
@@ -104,7 +104,8 @@ print(f"{(cache.k.nbytes + cache.v.nbytes) / 1e6:.1f} MB")
 
 # %% [markdown]
 # What does it save? We measure the time for one more token, at several lengths of the text, with
-# the cache and without. (Without: the whole text again, but the logits only for the last position.)
+# the cache and without. (Without a cache, the whole text goes through the model again, but the
+# logits are computed for the last position only.)
 #
 # **Guess first.** How will the time for one more token grow with the length of the text, with the
 # cache and without?
@@ -162,22 +163,24 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# Without the cache, a token costs in proportion to the length of the text, and a whole text to the
-# square of it. With the cache a token costs nearly the same everywhere: only the scores and the
-# weighted means grow with the length, and they are the small part ([notebook 4](04_forward_pass.ipynb) counts it).
+# Without the cache, the cost of a token grows with the length of the text, and the cost of a whole
+# text with the square of it. With the cache a token costs nearly the same everywhere. Only the
+# scores and the weighted means grow with the length, and they are the small part ([notebook
+# 4](04_forward_pass.ipynb) counts it).
 #
 # The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
-# numbers. And there is a new limit. One token cannot keep a processor busy: each weight is fetched
-# from memory for a single multiplication. Several texts at once can share it, which is what
-# `generate_batch` is for, and 5.10 shows a way for a single one.
+# numbers. And there is a new limit. A single token cannot keep a processor busy, because each
+# weight is fetched from memory for just one multiplication. Several texts that are written together
+# can share each weight: that is what `generate_batch` is for. 5b.3 shows what can be done for a
+# single text.
 #
-# ## 5.9 Past the end of the context
+# ## 5b.2 Past the end of the context
 #
-# GPT-2 has embeddings for `n_ctx` positions and no more. If the text is to go on, something has
-# to be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But
-# then *every* token moves to another position, so that all keys and values are wrong, and the
-# whole context must be computed again for each token. picogpt drops the older half at once,
-# computes the rest again, and then has room for half a context in which the cache works.
+# GPT-2 has embeddings for `n_ctx` positions and no more. If the text is to go on, something has to
+# be forgotten. The obvious way is to slide: drop the first token whenever a new one comes. But then
+# *every* token moves to another position, so all keys and values are wrong, and the whole context
+# must be computed again for each token. picogpt drops the older half at once and computes the other
+# half again. Then it has room for half a context in which the cache works as before.
 
 # %% alt="Left, the number of tokens that the model sees, a saw-tooth where half is dropped at once. Right, the tokens to compute for each new one, high only where half was dropped."
 growing = GrowingText(
@@ -209,9 +212,9 @@ right.set(xlabel="tokens in the text", ylabel="tokens to compute for the next on
 plt.show()
 
 # %% [markdown]
-# The same in small, for a context of 16 tokens and a prompt of five. Move the slider, and look for the
-# place where the older half is dropped. (Scripts do not run on GitHub, where the cell below stays
-# empty; the picture above shows the same for the model's own context.)
+# Here is the same on a small scale, for a context of 16 tokens and a prompt of five. Move the
+# slider, and look for the place where the older half is dropped. (Scripts do not run on GitHub,
+# where the cell below stays empty; the picture above shows the same for the model's own context.)
 
 # %%
 from picogpt.classroom.widgets import cache_slider
@@ -219,23 +222,23 @@ from picogpt.classroom.widgets import cache_slider
 cache_slider(n_ctx=16, n_prompt=5)
 
 # %% [markdown]
-# On average that is two tokens to compute for each that is written, instead of `n_ctx`. What was
-# dropped is gone for good: no GPT-2 remembers the name of a hero whom it last met a thousand tokens
-# ago.
+# On average, two tokens are computed for each one that is written, instead of `n_ctx`. What was
+# dropped is gone for good: no GPT-2 remembers the name of a hero that it last met more than `n_ctx`
+# tokens ago.
 #
-# ## 5.10 Several tokens in one pass
+# ## 5b.3 Several tokens in one pass
 #
-# Reading sixteen tokens takes far less than sixteen times as long as reading one, since the weights
-# have to be fetched once in both cases. If only we knew the next tokens! We do not, but we can
-# *guess*, and let the model check. A pass over the last token and a guess gives the logits at each
-# of these places. Where the guess is what the model would have chosen anyway, its token is written;
-# at the first difference, the model's choice is taken and the rest of the guess is thrown away. The
-# text is the same as without, whatever is guessed (but for rounding, where two tokens are equally
-# likely).
+# Reading sixteen tokens takes far less than sixteen times as long as reading one, because the
+# weights are fetched only once in both cases. If only we knew the next tokens! We do not, but we
+# can *guess*, and let the model check. One pass over the last token and the guessed ones gives the
+# logits at each of these positions. As long as the guess is what the model would have chosen
+# anyway, its tokens are written. At the first difference, the model's choice is taken and the rest
+# of the guess is thrown away. Whatever is guessed, the text is the same as without guessing (except
+# for rounding, where two tokens are equally likely).
 #
 # Where does a guess come from? Large systems ask a smaller model (speculative decoding). picogpt
 # looks back: if the last three tokens were in the text before, the next ones may be those that
-# followed then (prompt lookup).
+# followed them then (prompt lookup).
 
 
 # %%
@@ -261,9 +264,9 @@ def passes_of(prompt, choose, n):
 assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in greedy]
 
 # %% [markdown]
-# Fairy tales have a place for word-for-word repetition: what happens to the first brother happens
-# to the second. In the third text the model has no say: the "choice" is always the next token of
-# such a tale.
+# In fairy tales, things are often repeated word for word: what happens to the first brother happens
+# to the second. The third text below is such a tale. There the model has no say: the "choice" is
+# always the next token of the tale.
 #
 # **Guess first.** Which of the three texts gains the most by looking back?
 
@@ -294,21 +297,21 @@ fig.supylabel("tokens written", fontsize=10)
 plt.show()
 
 # %% [markdown]
-# A pass writes one token (light), or more where a guess was right (dark). Where nothing comes back
-# there is nothing to gain, and the lookup, which keeps an account of what its guesses have cost and
-# saved, gives up. A greedy text is somewhere in between, until it falls into a loop.
+# A pass writes one token (light), or more where a guess was right (dark). Where nothing is repeated
+# there is nothing to gain. The lookup keeps count of what its guesses have cost and saved, and
+# gives up when they do not pay. A greedy text is somewhere in between, until it falls into a loop.
 
 # %% [markdown]
 # ## Common mistakes
 #
 # > - *The new token at position 0*: its position is `n_past`.
 # > - *A causal mask for one row, made without `n_past`*: `np.tri(1, n)` lets it see the first key
-# >   alone.
+# >   only.
 # > - *Keys and values computed, but not kept*: the new token sees only itself.
 
 # %% [markdown]
-# The mistakes in the cache are the same as wrong positions or wrong masks in a plain forward pass,
-# so a tap can make them, and the loss on our text says what they cost.
+# These mistakes do the same as wrong positions or wrong masks in a plain forward pass. So a tap can
+# make them, and the loss on our text shows what they cost.
 
 
 # %% alt="Bars: the loss with each mistake in the cache, all above the right one."
@@ -336,8 +339,8 @@ losses = {
 loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
-# (A bar that goes beyond the dashed line is a model that does worse than by knowing nothing: it is
-# sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
+# (A bar that goes beyond the dashed line is a model that does worse than one that knows nothing: it
+# is sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
 
 # %% [markdown]
 # ## Five quick questions
@@ -356,12 +359,11 @@ quiz("5b", "-----")
 # %% [markdown]
 # ## Exercise
 #
-# Exercises 1 and 2 are in notebook 5. The solution is at the end; JupyterLab hides it until you
-# click on the three dots.
+# The solution is at the end. Click on it to open it.
 #
-# **Exercise 3.** You are given a text's ids and the cache that holds all of them. Which ids would
-# greedy decoding write next, if the last `n_back` tokens had not been there? Use the cache: read no
-# token that it already knows, but one.
+# **Exercise 1.** You are given a text's ids and the cache that holds all of them. Which ids would
+# greedy decoding write next, if the last `n_back` tokens had not been there? Use the cache: of the
+# tokens that it already knows, read only one again.
 
 # %% [markdown]
 # *Hard.*
@@ -379,14 +381,14 @@ def write_again(ids, cache, n_back, n_new):
 
 
 # %%
-attempt(check_5_3, write_again, model)
+attempt(check_5b_1, write_again, model)
 
 # %% [markdown]
 # ## Solution
 
 
 # %% tags=["solution"]
-# A solution of exercise 3
+# A solution of exercise 1
 def again_solution(ids, cache, n_back, n_new):
     kept = ids[:-n_back]
     # The last kept token has to be read once more, since its logits were not kept.
@@ -399,7 +401,7 @@ def again_solution(ids, cache, n_back, n_new):
     return new
 
 
-check_5_3(again_solution, model)
+check_5b_1(again_solution, model)
 
 # %% [markdown]
 # ## To go on

@@ -3,13 +3,13 @@
 #
 # ![You are here: where the numbers of all these parts are stored](data/here_6.svg)
 #
-# **Goal:** open the files in which OpenAI published GPT-2 with nothing but Python, and understand
+# **Goal:** with nothing but Python, open the files in which OpenAI published GPT-2, and understand
 # each of their bytes.
 #
-# Weights come in files, and files can be read. This one was written by TensorFlow, a library of
-# some hundred megabytes; what it takes to read it is two pages of Python. On the way you meet ideas
-# that are in many other files: varints, sorted tables, Protocol Buffers, checksums and memory maps.
-# You need to know what a byte and a hexadecimal number are. About 35 minutes.
+# Weights come in files, and files can be read. These were written by TensorFlow, a library of some
+# hundred megabytes. To read them takes two pages of Python. On the way you meet ideas that many
+# other file formats use: varints, sorted tables, Protocol Buffers, checksums and memory maps. You
+# need to know what a byte and a hexadecimal number are. About 35 minutes.
 #
 # The example is a very small GPT-2 with random weights, written by TensorFlow for this project's
 # tests. The format is that of the real ones.
@@ -62,8 +62,8 @@ for path in sorted(folder.iterdir()):
 
 # %% [markdown]
 # `hparams.json` holds the five sizes of the model, `encoder.json` and `vocab.bpe` the vocabulary
-# ([notebook 1](01_tokens.ipynb)), and `checkpoint` says, in one line of text, what the other files' names begin with.
-# The two that matter here are
+# ([notebook 1](01_tokens.ipynb)), and `checkpoint` says, in one line of text, what the names of the
+# other files begin with. Two files matter here:
 #
 # - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing
 #   else;
@@ -76,9 +76,9 @@ data = (folder / "model.ckpt.data-00000-of-00001").read_bytes()
 # %% [markdown]
 # ## 6.2 Begin at the end
 #
-# Whoever writes a table block by block does not know at the beginning where the blocks will be.
-# So the index is written at the end, and the last 48 bytes, the *footer*, are the place where
-# reading begins.
+# A program that writes a table block by block does not know at the beginning where the blocks will
+# be. So it writes the list of the blocks at the end. The last 48 bytes of the file, the *footer*,
+# say where this list is, and reading begins there.
 
 # %% tags=["stable"]
 footer = index[-48:]
@@ -106,9 +106,9 @@ assert hashlib.sha1(line).hexdigest().startswith(f"{int.from_bytes(footer[-8:], 
 #
 # ## 6.3 Varints
 #
-# Most numbers in these files are small, some are large. A *varint* takes as many bytes as a number
-# needs: each byte holds seven bits of it, the lowest first, and its eighth bit says that another
-# byte follows. Here is $856 = 6 \cdot 128 + 88$:
+# Most numbers in these files are small, but some are large. A *varint* takes as many bytes as a
+# number needs. Each byte holds seven bits of it, the lowest first, and its eighth bit says whether
+# another byte follows. Here is $856 = 6 \cdot 128 + 88$:
 
 # %% tags=["stable"]
 for byte in bytes([0xD8, 0x06]):
@@ -134,7 +134,7 @@ for example in (b"\x00", b"\x7f", b"\x80\x01", b"\xd8\x06", b"\xff\xff\xff\xff\x
 
 # %% [markdown]
 # Two varints, an offset and a size, are a *handle*: they say where a block lies. The footer has two
-# of them, of the "metaindex", which is empty here, and of the index block.
+# of them: one for the "metaindex", which is empty here, and one for the index block.
 
 # %% tags=["stable"]
 metaindex, index_block = read_footer(index)
@@ -144,9 +144,9 @@ print(index_block)
 # %% [markdown]
 # ## 6.4 A table of tables
 #
-# The index block has one entry for each block of data: a key that is not before the block's last
-# key, and the block's handle. (In a large database a key is found in two steps, without reading
-# everything.)
+# The index block has one entry for each block of data: a key, and the block's handle. No key in the
+# block comes after this key in the alphabet. (So in a large database a key is found in two steps,
+# without reading everything.)
 
 # %% tags=["stable"]
 for key, value in block_entries(read_block(index, index_block)):
@@ -176,8 +176,9 @@ for _ in range(6):
     at += n_rest + n_value
 
 # %% [markdown]
-# A reader who wants one key only must not be made to read all of them. So every sixteenth entry
-# shares nothing, and its place is noted at the end of the block: these are the *restart points*.
+# To find one key, a program should not have to read all of them. So every sixteenth entry shares
+# nothing with the one before it, and its place is noted at the end of the block. These places are
+# the *restart points*.
 
 # %% tags=["stable"]
 entries = block_entries(contents)
@@ -188,7 +189,7 @@ print(
 
 # %% [markdown]
 # After its contents each block has five more bytes: one for the kind of compression (0 is none),
-# and four for a checksum. That was all. Here is the whole file, every byte of it:
+# and four for a checksum. That is all. Here is the whole file, every byte of it:
 
 
 # %% alt="The bytes of the whole index in rows, coloured by what they are for: lengths, keys, values, restart points, checksums, footer, magic number."
@@ -219,11 +220,11 @@ plt.show()
 # %% [markdown]
 # ## 6.5 Protocol Buffers
 #
-# The values are messages in the encoding of Protocol Buffers. A message is a list of fields, each
-# with a number instead of a name, and the names stand in a text that both sides know (here
-# TensorFlow's `tensor_bundle.proto`). A field begins with a varint, `number << 3 | wire_type`,
-# where the wire type says how its value is written: 0 for a varint, 2 for a varint with a size and
-# as many bytes, 5 for four bytes. Let us take one apart:
+# The values are messages in the encoding of Protocol Buffers. A message is a list of fields. Each
+# has a number instead of a name, and a file that both sides know says which name belongs to which
+# number (here TensorFlow's `tensor_bundle.proto`). A field begins with a varint, `number << 3 |
+# wire_type`, where the wire type says how its value is written: 0 for a varint, 2 for a varint that
+# gives a size and then that many bytes, 5 for four bytes. Let us take one apart:
 
 # %% tags=["stable"]
 FIELDS = {1: "dtype", 2: "shape", 3: "shard_id", 4: "offset", 5: "size", 6: "crc32c"}
@@ -252,9 +253,9 @@ for number, value in fields(message):
     print(f"{number} {FIELDS[number]:7} {shown}")
 
 # %% [markdown]
-# The type 1 is float32. What is zero is not written at all, here the number of the file
-# (`shard_id`). The shape is a message of its own, with a field 2 for every dimension, which is a
-# message with the size in its field 1:
+# The type 1 is float32. A field that is zero is not written at all: here the number of the file
+# (`shard_id`) is missing. The shape is a message of its own, with a field 2 for every dimension,
+# and this field is again a message, with the size in its field 1:
 
 # %% tags=["stable"]
 shape = [dict(fields(dimension))[1] for _, dimension in fields(dict(fields(message))[2])]
@@ -288,8 +289,8 @@ number = (-1) ** sign * 2.0 ** (exponent - 127) * (1 + fraction / 2**23)
 print(f"{number:.6f}")
 
 # %% [markdown]
-# NumPy does that for all of them at once, without copying a byte: `frombuffer` only writes down
-# where they lie and what they are.
+# NumPy does that for all of them at once, without copying a byte: `frombuffer` only notes where the
+# numbers lie and what type they are.
 
 # %%
 tensor = np.frombuffer(stored, "<f4").reshape(shape)  # "<" for little-endian
@@ -306,9 +307,9 @@ print(tensor.shape, tensor.dtype, tensor[0, 0, :4])
 # ## 6.7 Checksums
 #
 # Bits flip: on disks, in cables, in memory. So each tensor, and each block of the index, comes with
-# a CRC-32C. Take the bits of the message as the coefficients of a polynomial, divide it by a fixed
-# one, with coefficients that are added modulo 2, and keep the remainder. It is school division, one
-# byte at a time, with a table of what a byte leaves:
+# a checksum called CRC-32C. Take the bits of the message as the coefficients of a polynomial,
+# divide it by a fixed polynomial (where coefficients are added modulo 2), and keep the remainder.
+# It is long division as in school, one byte at a time, with a table of the remainders of all bytes:
 
 
 # %%
@@ -329,12 +330,13 @@ for name, value in {
     print(f"{name:8} {value:#010x}")
 
 # %% [markdown]
-# Stored checksums are *masked*, rotated by 15 bits and increased by a constant, since a checksum of
-# bytes that contain their own checksum would say little.
+# Stored checksums are *masked*: rotated by 15 bits and increased by a constant. Otherwise there
+# would be trouble with data that contains checksums itself, since the CRC of bytes that end in
+# their own CRC is always the same number.
 #
-# A remainder of 32 bits notices every single flipped bit, every odd number of them, and every
-# damage within 32 neighbouring bits; of all other damage, one case in four billion gets by. We try
-# each bit of the first 96 bytes, and as many random messages:
+# A remainder of 32 bits notices every single flipped bit, every odd number of them, and any damage
+# within 32 neighbouring bits. Of all other damage, about one case in four billion goes unnoticed.
+# We try each bit of the first 96 bytes, and as many random messages:
 
 # %%
 small = stored[:96]
@@ -353,7 +355,7 @@ print(f"{noticed} of 768 random messages told apart")
 # Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short
 # one that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
 #
-# **Guess first.** How many times as fast is NumPy's way: 3, 30 or 300 times?
+# **Guess first.** How many times as fast is the way with NumPy: 3, 30 or 300 times?
 
 # %%
 long_message = rng.bytes(20_000_000)
@@ -369,9 +371,9 @@ print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start)
 # ## 6.8 Memory maps
 #
 # To *read* 498 MB of GPT-2's weights means to copy them from the disk into the operating system's
-# memory, and from there into Python's. A *memory map* asks for less: the file becomes a stretch of
-# addresses, and only when a number in it is looked at, its page of 4096 bytes is fetched. Opening
-# takes no time, nothing is there twice, and two programs that map the same file share it.
+# memory, and from there into Python's. A *memory map* asks for less: the file becomes a range of
+# addresses, and only when a number in it is used is its page of 4096 bytes fetched. Opening takes
+# no time, nothing is in memory twice, and two programs that map the same file share it.
 #
 # **Guess first.** Which is quicker: to read 64 MB, or to map them and then use all of them?
 
@@ -410,7 +412,7 @@ ax.set(xlabel="milliseconds, for 64 MB that the system has in memory already")
 plt.show()
 
 # %% [markdown]
-# All parameters of a float32 model are such views, of one map, which nobody can write to:
+# All parameters of a float32 model are such views of a single map, which nobody can write to:
 
 # %%
 big = model.params["h"][0]["attn"]["c_attn"]["w"]
@@ -420,8 +422,9 @@ assert np.shares_memory(big, model.params["wte"].base)
 # %% [markdown]
 # ## 6.9 The whole reader
 #
-# Everything together, and compared with the library's, tensor by tensor. (The library does the same
-# and checks every length on the way, since a file may be damaged or made to do damage.)
+# Here is everything together, compared with the library's reader tensor by tensor. (The library
+# does the same, and checks every length on the way, since a file may be damaged or made to do
+# damage.)
 
 
 # %%
@@ -460,10 +463,10 @@ print(
 # > - *Tensors in the order of the blocks.* Names are sorted as text, and `h10` comes before `h2`.
 # > - *The matrix transposed*: OpenAI's are $[n_\mathrm{in}, n_\mathrm{out}]$ ([notebook 4](04_forward_pass.ipynb)).
 # > - *The masked checksum compared with the computed one.*
-# > - *A copy by accident*: `astype`, arithmetic or a list of rows is a new array, and with it the
-# >   memory map is for nothing.
-# > - *Trust.* A length in a file is a claim. And checkpoints that are *pickled*, as many are, are
-# >   programs: loading one runs it.
+# > - *A copy by accident*: `astype`, arithmetic or a list of rows makes a new array, and then the
+# >   memory map is of no use.
+# > - *Trust.* A length in a file may be wrong. And many checkpoints are *pickled* (stored with
+# >   Python's `pickle`). Such a file is a program: loading it runs it.
 
 # %% tags=["stable"]
 values = np.array([0.5, -1.25, 3.0], "<f4").tobytes()
@@ -492,8 +495,8 @@ for name, result in {
     print(f"{name:21} {'a view' if np.shares_memory(result, x) else 'a copy'}")
 
 # %% [markdown]
-# What the library says to a damaged index: cut, with a flipped bit in a name, with another magic
-# number.
+# This is what the library says about a damaged index: cut off, with a flipped bit in a name, with
+# another magic number, and far too short.
 
 # %% tags=["stable"]
 flipped = bytearray(index)
@@ -521,9 +524,9 @@ quiz(6, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
-# **Exercise 1.** Write a varint.
+# **Exercise 1.** The other direction: turn a number into the bytes of its varint.
 
 # %% [markdown]
 # *Easy.*
@@ -626,8 +629,9 @@ check_6_3(damaged_solution, folder)
 # %% [markdown]
 # ## To go on
 #
-# - The code: [`picogpt/weights/sstable.py`](../picogpt/weights/sstable.py), `tf_bundle.py`, `crc32c.py` and `openai.py`; and
-#   `safetensors.py` for Hugging Face's format, which does the same with a header in JSON.
+# - The code: [`picogpt/weights/sstable.py`](../picogpt/weights/sstable.py), `tf_bundle.py`,
+#   `crc32c.py` and `openai.py`; and `safetensors.py` for Hugging Face's format, which does the same
+#   with a header in JSON.
 # - LevelDB's `doc/table_format.md`; TensorFlow's `tensor_bundle.proto`; RFC 3720, appendix B.4, on
 #   CRC-32C.
 # - Next: [notebook 7](07_training.ipynb), where weights like these come from.

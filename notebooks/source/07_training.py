@@ -6,10 +6,11 @@
 # **Goal:** derive the gradients that training needs, check them, train a small GPT-2 from nothing,
 # teach the bundled model a new style, and see where learning turns into learning by heart.
 #
-# Until now somebody else had found the weights. Here they learn. It takes one rule of calculus,
-# the chain rule, used some twenty times; and a loop of six lines, run a few hundred times. You
-# should have read notebooks [2](02_embeddings_norm_gelu.ipynb) to [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and
-# one to three to run.
+# So far, somebody else had found the weights. Here the model learns them. It takes one rule of
+# calculus, the chain rule, used some twenty times, and a loop of six lines, run a few hundred
+# times. You should have read notebooks [2](02_embeddings_norm_gelu.ipynb) to
+# [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and one to
+# three minutes to run.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -76,14 +77,14 @@ tale = np.array(tokenizer.encode(TALE))
 # ## 7.1 Which way is down?
 #
 # The loss says how surprised the model is by a text. It depends on the text, and on every single
-# weight. Take one weight, change it, leave all others as they are, and compute the loss again and
-# again: that is a curve. Its slope at the weight's present value is what we want to know: it says
-# in which direction the loss falls, and how fast. The slopes for all weights together are the
-# *gradient*, a number for every weight.
+# weight. Take one weight, give it several values, leave all others as they are, and compute the
+# loss for each: that gives a curve. We want its slope at the weight's present value, which says in
+# which direction the loss falls, and how fast. The slopes for all weights together are the
+# *gradient*: one number for every weight.
 #
-# `loss_and_gradients` computes it, for all weights at once. Below is the curve for one of them, a
-# gain of the first layer norm, made of 21 runs of the model; and the slope, which comes from the
-# gradient.
+# `loss_and_gradients` computes it for all weights at once. Below is the curve for one weight, a
+# gain of the first layer norm. The points come from 21 runs of the model, and the slope of the
+# dashed line comes from the gradient.
 #
 # **Guess first.** Will the loss change in a straight line if one weight is changed a little? And a
 # lot?
@@ -123,9 +124,9 @@ plt.show()
 #
 # $$\frac{\partial f}{\partial x} \approx \frac{f(x + h) - f(x - h)}{2h}$$
 #
-# For millions of weights that would be twice as many runs of the model for a single gradient, and
-# nobody trains like that. But it is the perfect judge of a formula: it knows nothing of how the
-# formula was derived.
+# With millions of weights, a single gradient would take twice as many millions of runs of the
+# model, so nobody trains like that. But it is the perfect judge of a formula, because it knows
+# nothing of how the formula was derived.
 
 
 # %%
@@ -149,13 +150,12 @@ def assert_same(computed, expected):
 
 
 # %% [markdown]
-# How small a step? If it is too large, the curve bends within it. If it is too small, the two
-# values agree in nearly all their digits, and the difference is nothing but rounding. float32 has 7
-# digits, float64 has 16: **gradients are checked in float64**, or not at all. Here is the error,
+# How small a step? If it is too large, the curve bends within the step. If it is too small, the two
+# values agree in nearly all their digits, and what is left of the difference is rounding. float32
+# has 7 digits, float64 has 16: **check gradients in float64**, or not at all. Here is the error,
 # for the small model of the tests, with the step in the direction of the gradient itself:
 #
-# **Guess first.** The smaller the step, the better the slope? What speaks against a step of
-# $10^{-12}$?
+# **Guess first.** Is a smaller step always better? What might go wrong with a step of $10^{-12}$?
 
 # %% alt="The error of a measured slope against the step, logarithmic, two curves that fall and then rise; that of float32 lies far above that of float64."
 golden = np.load(DATA / "backward.npz")  # a tiny GPT-2, and PyTorch's gradients
@@ -190,15 +190,15 @@ plt.show()
 # %% [markdown]
 # ## 7.3 The chain rule, and the gradient of a linear layer
 #
-# The model is a long composition: embeddings, then a norm, then a linear layer, and so on; at the
-# end one number, the loss. The chain rule takes it apart. If we know how the loss changes with each
-# number of a layer's *output* $y$, written $dy$ (short for $\partial L / \partial y$), we can find
-# how it changes with each number of its *input* $x$:
+# The model is a long chain of functions: embeddings, then a norm, then a linear layer, and so on,
+# and at the end one number, the loss. The chain rule takes it apart. If we know how the loss
+# changes with each number of a layer's *output* $y$, written $dy$ (short for $\partial L / \partial
+# y$), we can find how it changes with each number of its *input* $x$:
 #
 # $$dx_i = \sum_j \frac{\partial y_j}{\partial x_i}\, dy_j$$
 #
 # and that is the $dy$ of the layer before. So the gradient goes through the model from the end to
-# the beginning, and each layer needs to know nothing of the others. This is all of
+# the beginning, and no layer needs to know anything about the others. This is all there is to
 # *backpropagation*.
 #
 # For a linear layer, $y = xW + b$, with rows $n$, inputs $i$ and outputs $o$:
@@ -211,8 +211,8 @@ plt.show()
 # - $x_{ni}$ takes part in all outputs of its row, with the factors $W_{io}$: $dx = dy\, W^\top$.
 #
 # (If you forget which side to transpose: there is only one way in which the shapes fit.) To check
-# it, we need a number to differentiate. We take random $dy$, and $L = \sum_{no} y_{no}\, dy_{no}$,
-# whose derivatives by $y$ are just these.
+# these formulas, we need a single number $L$ to differentiate. We take random $dy$ and $L =
+# \sum_{no} y_{no}\, dy_{no}$. Its derivatives with respect to $y$ are exactly these $dy$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -235,13 +235,13 @@ for mine, library in zip((dx, dw, db), d_linear(dy, x, w), strict=True):
 #
 # $$L = \log \sum_j e^{z_j} - z_t$$
 #
-# The derivative of the first term by $z_k$ is $e^{z_k} / \sum_j e^{z_j} = p_k$; that of the second
-# is 1 for the target, and 0 for all others:
+# The derivative of the first term with respect to $z_k$ is $e^{z_k} / \sum_j e^{z_j} = p_k$. That
+# of $z_t$ is 1 for the target and 0 for all others, written $[k = t]$:
 #
 # $$\frac{\partial L}{\partial z_k} = p_k - [k = t]$$
 #
-# *What the model said, minus what is true.* All the exponentials have gone. With a mean over $N$
-# positions, each gets a factor $1/N$.
+# *What the model said, minus what is true.* Apart from the softmax itself, all exponentials are
+# gone. With a mean over $N$ positions, each gets a factor $1/N$.
 
 # %%
 logits, some_targets = rng.standard_normal((6, 9)), rng.integers(9, size=6)
@@ -254,11 +254,11 @@ assert_same(dlogits, numerical_gradient(lambda z: cross_entropy(z, some_targets)
 assert np.allclose(dlogits, d_cross_entropy(logits, some_targets))
 
 # %% [markdown]
-# This is what the model is told at a single place of our tale. Tokens with a bar to the right are
-# to be said less, in proportion to how loudly they were said; the one to the left is the token that
-# came, which is to be said more. The bars sum to 0.
+# This is what the model is told at a single position of our tale. A token with a bar to the right
+# should become less likely; the longer its bar, the likelier the model thought it. The one bar to
+# the left is the token that came, which should become likelier. All bars together sum to 0.
 #
-# **Guess first.** To how many tokens does this one place have something to say?
+# **Guess first.** How many tokens get a gradient at this one position?
 
 # %% alt="Bars of the gradient by token: one long bar to the left for the token that came, shorter ones to the right for the others."
 position = 20
@@ -278,8 +278,8 @@ print(f"sum over all {len(gradient)} tokens: {abs(gradient.sum()):.0e}")
 # %% [markdown]
 # ## 7.5 The gradient of layer norm
 #
-# One more, because it is the one that is most often got wrong: a number of $x$ changes the output
-# in three ways, directly, through the mean $\mu$, and through the standard deviation $\sigma$. Let
+# Here is one more, because people most often get this one wrong. A number of $x$ changes the output
+# in three ways: directly, through the mean $\mu$, and through the standard deviation $\sigma$. Let
 # $\hat x = (x - \mu) / \sigma$ and $y = \hat x\, g + b$, with $d = n_\mathrm{embd}$.
 #
 # The gain and the bias are easy: $dg = \sum_n \hat x_n\, dy_n$, $db = \sum_n dy_n$, and
@@ -308,29 +308,29 @@ assert_same(dx, numerical_gradient(lambda x: (layer_norm(x, g, b) * dy).sum(), x
 assert np.allclose(dx, d_layer_norm(dy, x, g)[0])
 
 # %% [markdown]
-# The formula says something that can be seen. Layer norm takes from a vector its mean and its
-# length; so it makes no difference if a constant is added to $x$, or if it is stretched, and the
-# gradient has nothing to say in these two directions. It is at a right angle to both:
+# The formula has a geometric meaning. Layer norm removes a vector's mean and its length. So it
+# makes no difference if a constant is added to $x$, or if $x$ is stretched, and the gradient must
+# be at a right angle to both of these directions:
 
 # %% tags=["stable"]
 print("dx along the constant vector: ", np.abs(dx.sum(axis=-1)).max() < 1e-12)
 print("dx along the vector itself:   ", np.abs((dx * normed).sum(axis=-1)).max() < 1e-3)
 
 # %% [markdown]
-# (That the second is a thousandth and not nothing comes from the $10^{-5}$ under the root.)
+# (The second one is not exactly 0 because of the $10^{-5}$ under the root.)
 #
 # ## 7.6 All together
 #
-# The rest goes in the same way: `picogpt/backward.py` has one function for each of the forward
-# pass, with the forward line above it, and `d_gpt2` calls them in reverse. At each sum of the
-# residual stream the gradient goes both ways, undiminished along the stream, which is why deep
-# models can be trained at all. The derivatives need some of the forward pass again: a linear layer
-# what went into it, GELU what went into it, the softmax what came out of it. A tap has recorded
-# these, and no more; `SAVED` in `backward.py` is the list. (What a sum, a mask or a scale was given,
-# for instance, is not needed: their derivatives are constants.)
+# The rest works in the same way. `picogpt/backward.py` has one function for each function of the
+# forward pass, with the forward line above it, and `d_gpt2` calls them in reverse. Where a branch
+# is added to the residual stream, the gradient goes both ways: into the branch, and unchanged along
+# the stream. That is why deep models can be trained at all. The derivatives need some results of
+# the forward pass again: a linear layer and GELU need their input, and the softmax its output. A
+# tap has recorded these and no others; `SAVED` in `backward.py` is the list. (The inputs of a sum,
+# a mask or a scale, for instance, are not needed, since their derivatives are constants.)
 #
-# Is it right? We ask the function itself, for every tensor of a GPT-2 in float64, in a random
-# direction; and then somebody else, PyTorch, whose gradients lie in the same file.
+# Is it right? We ask the function itself, for every tensor of a small GPT-2 in float64, in a random
+# direction. Then we ask somebody else: PyTorch, whose gradients are in the same file.
 
 # %%
 small64 = {path: w.astype(np.float64) for path, w in small.items()}
@@ -356,8 +356,8 @@ assert worst < 1e-5 and np.isclose(small_loss, golden["tied/loss"])
 
 # %% [markdown]
 # What does it cost? A linear layer has one matrix product forwards, $xW$, and two backwards,
-# $x^\top dy$ and $dy\,W^\top$: together three times the work of the forward pass, however many
-# weights there are. (The clock need not say three exactly. What happens between the products
+# $x^\top dy$ and $dy\,W^\top$. Together that is three times the work of the forward pass, however
+# many weights there are. (The clock need not show exactly three. What happens between the products
 # takes time as well, and in a small model that is a good part of the whole.)
 #
 # **Guess first.** The backward pass has a gradient for every weight. How many times as long as the
@@ -383,22 +383,22 @@ print(f"{both / forward:.1f} times as long")
 # %% [markdown]
 # ## 7.7 From a gradient to a step
 #
-# The gradient says which way is up. Gradient descent goes a little in the other direction, $w
-# \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. On a long valley that fails: a rate at
-# which the steep direction does not jump from wall to wall is far too small for the flat one.
-# *Adam* ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) keeps two running means for each weight, of the gradient, $m$, and
-# of its square, $v$. They begin at 0, and so they are too small at first; in step $t$ each is
-# divided by the factor that is missing:
+# The gradient says which way is up. Gradient descent goes a little way in the other direction, $w
+# \leftarrow w - \eta\, dw$, with a *learning rate* $\eta$. In a long valley that works badly: a
+# rate that is small enough not to jump from wall to wall in the steep direction is far too small
+# for the flat one. *Adam* ([Kingma and Ba 2015](https://arxiv.org/abs/1412.6980)) keeps two running
+# means for each weight, of the gradient, $m$, and of its square, $v$. They begin at 0, so they are
+# too small at first. In step $t$ each is divided by a factor that makes up for this:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, dw \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, dw^2
 # \qquad \hat m = \frac{m}{1 - \beta_1^t} \qquad \hat v = \frac{v}{1 - \beta_2^t}$$
 #
 # $$w \leftarrow w - \eta\, \frac{\hat m}{\sqrt{\hat v} + \varepsilon}$$
 #
-# So every weight moves at about the rate $\eta$, whether its gradients are large or small. *AdamW*
-# also draws the matrices a little towards 0 in every step, $w \leftarrow (1 - \eta\lambda)\,w$, the
-# *weight decay* (gains and biases are left alone). Here are three steps of it, and those of the
-# library:
+# So in each step every weight moves by about $\eta$, whether its gradients are large or small.
+# *AdamW* also pulls the matrices a little towards 0 in every step, $w \leftarrow (1 -
+# \eta\lambda)\,w$. This is called *weight decay* (gains and biases are left alone). Here are three
+# steps of it by hand, compared with those of the library:
 
 # %%
 w, lr, beta1, beta2, decay = rng.standard_normal((4, 3)), 0.01, 0.9, 0.99, 0.1
@@ -414,11 +414,12 @@ for t in (1, 2, 3):
 assert np.allclose(w, theirs["w"], rtol=1e-12)
 
 # %% [markdown]
-# On the left, both methods walk through such a valley, each at a fixed rate: gradient descent at
-# nearly the largest that it can bear. On the right is the usual course of the learning rate in
-# training: it rises quickly, while Adam's means still know little, and then falls slowly. (What the
-# falling is good for cannot be seen in our valley, where every gradient is exact. In training each
-# batch has a gradient of its own, and only small steps let their errors cancel out.)
+# On the left, both methods walk through such a valley, each at a fixed rate. Gradient descent has
+# nearly the largest rate at which it still works. On the right is the usual course of the learning
+# rate in training: it rises quickly, while Adam's means still rest on few steps, and then falls
+# slowly. (Our valley cannot show what the falling is good for, because every gradient there is
+# exact. In training each batch has a gradient of its own, and only small steps let their errors
+# cancel out.)
 #
 # **Guess first.** Which of the two is quicker along the valley, and why?
 
@@ -464,10 +465,10 @@ plt.show()
 # %% [markdown]
 # ## 7.8 A small GPT-2, from nothing
 #
-# We have everything, and train. The text: 283 fables of Aesop, 195 kilobytes. A tenth of them is
-# *held out*: the model never learns from these, and so they tell whether it has understood
-# anything, or only remembers. First a vocabulary of its own, learned from the fables ([notebook 1](01_tokens.ipynb)
-# says how).
+# Now we have everything, and can train. The text is 283 fables of Aesop, 195 kilobytes. A tenth of
+# them is *held out*: the model never learns from these, so they show whether it has learned
+# anything general, or only remembers. First we learn a vocabulary from the fables ([notebook
+# 1](01_tokens.ipynb) says how).
 
 # %%
 fables = split_documents((DATA / "fables.txt").read_text("utf-8"))
@@ -495,8 +496,8 @@ print("targets:", *token_labels(small_tokenizer, batch_targets[0, :9]), sep=" | 
 assert np.array_equal(batch_ids[:, 1:], batch_targets[:, :-1])
 
 # %% [markdown]
-# This is training, all of it: six lines, of which the last only tells us how it goes. Take a batch,
-# compute the loss and the gradient, take a step, and again.
+# This is all there is to training: take a batch, compute the loss and the gradient, take a step,
+# and begin again. The last two lines only tell us how it goes.
 
 # %%
 learner = initial_params(config, np.random.default_rng(0))
@@ -510,10 +511,11 @@ for number in range(41):
         print(f"step {number:2}: loss {batch_loss:.2f}")
 
 # %% [markdown]
-# What follows is the same with what makes it better and safer: the learning rate rises and falls,
-# weights decay, a gradient is cut to a length of at most 1 so that a single odd batch cannot throw
-# the model off, several threads share a batch, and held-out fables are asked in between. `update` in
-# `picogpt/train/loop.py` is one step of it, and we check that it does what our own lines do.
+# What follows is the same loop, with some things that make it better and safer. The learning rate
+# rises and falls; weights decay; a gradient is cut to a length of at most 1, so that a single odd
+# batch cannot throw the model off; several threads share a batch; and from time to time the loss on
+# the held-out fables is measured. `update` in `picogpt/train/loop.py` is one step of it, and we
+# check that it does what our own lines do.
 
 # %%
 recipe = Recipe(
@@ -566,13 +568,14 @@ for path, x in flatten(mine).items():
 
 # %% [markdown]
 # The parts of a batch are computed by threads, one for each core. NumPy's matrix products would use
-# all cores by themselves, but nothing else does; so we have told them at the top not to.
+# all cores by themselves, but nothing else in NumPy does. So we told them, at the top of this
+# notebook, to use one core each.
 #
-# Now the loop. Every 25 steps it looks at the held-out fables, and keeps a copy of the weights if
-# they have never been better; at every fourth look it lets the model write.
+# Now the loop. Every 25 steps it measures the loss on the held-out fables, and keeps a copy of the
+# weights if they are the best so far. Every hundred steps it lets the model write.
 #
-# **Guess first.** What does the model learn first: which letters are frequent, words, or sentences?
-# And with which loss does it begin?
+# **Guess first.** What does the model learn first: which tokens are frequent, which words there
+# are, or how sentences go? And with which loss does it begin?
 
 
 # %%
@@ -634,21 +637,23 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# It begins at $\log n_\mathrm{vocab}$: knowing nothing, it thinks all tokens equally likely. Within
-# a few dozen steps it learns how often each token occurs; then which follows which, what a word is,
-# that titles are written in capitals and begin with THE; and sentences come last. For sense, half a
-# million weights and a minute are too little. The bundled model is made in the same way, by the
-# same code: it has many times the weights and the text, and took hours instead of a minute.
+# It begins at $\log n_\mathrm{vocab}$: it knows nothing, so it thinks all tokens equally likely.
+# Within a few dozen steps it learns how often each token occurs. Then it learns which follows
+# which, what a word is, and that titles are written in capitals and begin with THE. Sentences come
+# last. Half a million weights and a minute are too little for sense. The bundled model was made in
+# the same way, but it has many times the weights and the text, and it took hours instead of a
+# minute.
 #
 # ## 7.9 Learning by heart
 #
-# The same model, the same held-out fables, but only 25 fables to learn from. And besides, two ways
-# to make learning by heart more difficult, which is called *regularization*:
+# Now we take the same model and the same held-out fables, but only 25 fables to learn from. We also
+# try two ways to make learning by heart more difficult. This is called *regularization*:
 #
-# - *dropout*: in each step, set a random part of the activations to 0 (and the others up, so that
-#   the sum stays what it was). What the model knows must then be written in several places.
+# - *dropout*: in each step, set a random part of the activations to 0, and make the others larger,
+#   so that on average the sum stays the same. Then the model cannot rely on any single number, and
+#   must keep what it knows in several places.
 # - *weight decay*: pull all weights towards 0 as they learn, here thirty times as strongly as
-#   before. Only what the text confirms again and again can hold out against it.
+#   before. Only what the text confirms again and again can withstand that.
 #
 # **Guess first.** With 25 fables instead of 255, what will happen to the loss on the fables that it
 # learns from, and what to that on the held-out ones?
@@ -686,24 +691,23 @@ plt.show()
 
 # %% [markdown]
 # This is the most important picture of this notebook. On the left everything looks fine: the loss
-# falls and falls. On the right, the same runs on fables that they have not seen: after a few
-# dozen steps the loss of the plain one turns, and climbs. It has not stopped learning; it learns
-# the 25 fables by heart, and expects their words everywhere. That is *overfitting*, and only
-# held-out text shows it.
+# falls and falls. On the right are the same runs, measured on fables that they have not seen. After
+# a few dozen steps the loss of the plain run turns and climbs. The model has not stopped learning:
+# it learns the 25 fables by heart, and then expects their words everywhere. That is *overfitting*,
+# and only held-out text shows it.
 #
-# - **Early stopping**: take the weights at the star, and not the last. It costs nothing, and
-#   `python -m picogpt.train` always does it: what it writes are the best weights, and `--patience`
-#   ends a run that no longer finds better ones.
-# - **Regularization** holds the rise back. But it cannot tell the model what the 25 fables do not
-#   say.
-# - **More text** is what really helps: with ten times as much, no curve turns, and the loss falls
-#   to where no regularization has brought it.
+# - **Early stopping**: take the weights at the star, and not the last ones. It costs nothing, and
+#   `python -m picogpt.train` always does it: it saves the best weights, and `--patience` ends a run
+#   that no longer finds better ones.
+# - **Regularization** slows the rise. But it cannot tell the model what the 25 fables do not say.
+# - **More text** is what really helps: with ten times as much, the curve does not turn, and the
+#   loss falls lower than any regularization has brought it.
 #
 # (With dropout the left curve is measured while activations are dropped, so it looks worse than it
 # is.)
 #
-# By heart, literally? How often is the likeliest token the right one, for the plain run's weights
-# at the star, and for its last ones?
+# Does the model know them by heart, literally? We count how often the likeliest token is the right
+# one, with the plain run's weights at the star and with its last ones:
 
 # %%
 few_windows = cut_documents(few, config.n_ctx, small_tokenizer.endoftext)
@@ -724,12 +728,13 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
 # %% [markdown]
 # ## 7.10 A new style for an old model
 #
-# Nobody trains from nothing if there is a model that knows the language. *Fine-tuning* is the same
-# loop from other weights, with a smaller rate. Our new style: 29 sonnets of Shakespeare, of which
-# the fairy-tale model has never seen a line. Six of them are held out. To see what the old
-# knowledge is worth, we train a second model of the same size from nothing.
+# Nobody trains from nothing if there is a model that already knows the language. *Fine-tuning* is
+# the same loop, but it starts from the weights of such a model, and has a smaller rate. Our new
+# style is that of 29 sonnets of Shakespeare, of which the fairy-tale model has never seen a line.
+# Six of them are held out. To see what the old knowledge is worth, we also train a second model of
+# the same size from nothing.
 #
-# We only use the first 128 positions, which saves time.
+# We use only the first 128 positions, to save time.
 
 # %% alt="Curves of the loss on held-out sonnets: the fine-tuned model begins far below the one from nothing."
 sonnets = split_documents((DATA / "sonnets.txt").read_text("utf-8"))
@@ -762,7 +767,8 @@ plt.show()
 # %% [markdown]
 # The same prompts, the same seeds, before and after (with the weights at the star):
 #
-# **Guess first.** What will be learned from 23 sonnets: the form, the words, the rhyme, the sense?
+# **Guess first.** What will the model learn from 23 sonnets: the form, the words, the rhyme, the
+# sense?
 
 # %%
 for prompt in ("When the king", "My love is", "The old woman said"):
@@ -773,9 +779,10 @@ for prompt in ("When the king", "My love is", "The old woman said"):
     print()
 
 # %% [markdown]
-# Short lines with a capital at the beginning of each, in the place of paragraphs, and words of love
-# and time in them: the form is learned within seconds, since the words were there already. Sense is
-# not, nor rhyme. And learning the new means forgetting some of the old, as our tale shows:
+# Instead of paragraphs it now writes short lines, each with a capital at the beginning, and about
+# love and time. It learns the form within seconds, since it knew the words already. It does not
+# learn the sense, nor the rhyme. And whoever learns something new forgets some of the old, as our
+# tale shows:
 
 # %%
 part = tale[: view.n_ctx]
@@ -795,23 +802,23 @@ for name, weights in (("before", teller), ("after", poet)):
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *Gradients checked in float32* (7.2): rounding is then larger than many a mistake.
-# > - *Targets that are not shifted by one*. The loss falls to nearly nothing: the model learns to
-# >   repeat what it reads.
-# > - *Forgetting to begin each gradient at zero*, where a framework adds up what comes: every step
-# >   then follows all batches so far.
+# > - *Gradients checked in float32* (7.2): then rounding is larger than many mistakes.
+# > - *Targets that are not shifted by one*. The loss in training falls to nearly nothing, because
+# >   the model learns to repeat what it reads.
+# > - *Forgetting to set the gradients to zero before each step*, in frameworks that add new
+# >   gradients to the old ones: then every step follows all batches so far.
 # > - *A learning rate that is much too large, or much too small*. The first never settles, the
 # >   second never gets anywhere; it is the first number to try out.
 # > - *All weights 0 at the start*. Then all gradients are 0, too, and nothing ever moves.
-# > - *Looking at the loss of the text that is learned from* (7.9).
+# > - *Looking only at the loss on the text that the model learns from* (7.9).
 # > - *Dropout left on* when the model is evaluated or used.
-# > - *Weight decay inside the gradient* (as in plain L2): Adam divides it away again. AdamW applies
-# >   it to the weight itself.
-# > - *Choosing by the held-out text, and reporting its loss as if it were new*. Whoever looks at it
-# >   a hundred times to choose the best of a hundred has learned from it. For a claim, keep a third
-# >   part that nobody looks at until the end.
+# > - *Weight decay as a part of the gradient* (plain L2 regularization): Adam's division takes most
+# >   of its effect away. AdamW applies it to the weight itself.
+# > - *Choosing by the held-out text, and then reporting its loss as if the text were new*. If you
+# >   look at it a hundred times, to choose the best of a hundred runs, you have learned from it. If
+# >   you want to publish a figure, keep a third part that nobody looks at until the end.
 #
-# What some of them cost, on the fables, in 50 steps of half the batch:
+# This is what some of them cost, on the fables, in 50 steps with half the batch:
 #
 # **Guess first.** One of the mistakes leaves the model exactly where it began. Which?
 
@@ -848,13 +855,14 @@ losses = {
 loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
-# Two kinds of failure can be told apart here. A bar *at* the dashed line is a model that has learned
-# nothing at all: for it all tokens are equally likely. A bar *beyond* it has learned something
-# wrong, and is sure of it. Where targets are not shifted, the model is certain that each token
-# comes again at once, and pays for it at every token that does not.
+# Here you can tell two kinds of failure apart. A bar *at* the dashed line is a model that has
+# learned nothing at all: to it, all tokens are equally likely. A bar *beyond* the line is a model
+# that has learned something wrong, and is sure of it. Where targets are not shifted, the model is
+# certain that each token comes again at once, and pays for it at every token that does not.
 
 # %% [markdown]
-# Dropout left on: the weights of the run that learned with it, on the fables that it learned.
+# **Dropout left on.** Here is the loss of the run with dropout, on the fables that it learned from,
+# with dropout off and on:
 
 # %%
 few_ids, few_targets = few_windows.ids, few_windows.targets
@@ -881,6 +889,8 @@ quiz(7, "-----")
 
 # %% [markdown]
 # ## Exercises
+#
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** The backward pass of GELU, $y = x\,p$ with $p = \frac12 (1 + \tanh u)$ and
 # $u = a\,(x + 0.044715\,x^3)$, $a = \sqrt{2/\pi}$. You need the product rule, and
@@ -911,8 +921,9 @@ def my_d_gelu(dy, x):
 attempt(check_7_1, my_d_gelu)
 
 # %% [markdown]
-# **Exercise 2.** A batch does not fit into memory, so you compute the gradient of its first three
-# rows, and that of the other five. Both are means. What is the gradient of the whole batch?
+# **Exercise 2.** A batch of eight rows does not fit into memory, so you compute the gradient of its
+# first three rows, and then that of the other five. Both are means over their rows. What is the
+# gradient of the whole batch, the mean over all eight?
 
 # %% [markdown]
 # *Easy.*
@@ -933,8 +944,8 @@ attempt(check_7_2, whole)
 
 # %% [markdown]
 # **Exercise 3.** Early stopping has to decide without knowing the future. Given the held-out losses
-# one after the other, end as soon as `patience` of them in a row were not lower than the best
-# before; and say which one was the best.
+# one after the other, stop as soon as `patience` of them in a row were not lower than the best one
+# so far. Return how many losses you looked at, and the place of the best one.
 
 # %% [markdown]
 # *Medium.*

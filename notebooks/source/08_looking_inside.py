@@ -4,12 +4,13 @@
 # ![You are here: what the parts of a trained model do](data/here_8.svg)
 #
 # **Goal:** find out by experiment what the parts of a trained model do: read its stream half-way,
-# watch its heads, take parts away, and move them from one text into another.
+# watch its heads, take parts away, and move activations from one text into another.
 #
-# Nobody has written down how a language model knows that a queen is a "she". But unlike a brain it
-# can be stopped anywhere, every number in it can be seen, and any of them can be changed to see
-# what happens then. This notebook has five instruments for that, each a few lines in
-# `picogpt/lens/`. You should have read notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About 40 minutes.
+# Nobody programmed how a language model knows that a queen is a "she". But unlike a brain, it can
+# be stopped anywhere. We can see every number in it, and we can change any of them to see what
+# happens. This notebook has five instruments for that, each a few lines in `picogpt/lens/`. You
+# should have read notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About 40
+# minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -42,9 +43,9 @@ tale = np.array(tokenizer.encode(TALE))
 # %% [markdown]
 # ## 8.1 A stream that everything adds to
 #
-# All instruments use the tap: a function that is called with every activation, under its name,
-# and may return another one instead. `record` keeps what passes; `edit` replaces it. We shall
-# want both at the same time:
+# All instruments use the tap: a function that is called with every activation, under its name, and
+# may return another one instead. `record` keeps what passes; `edit` replaces it. We need both at
+# the same time:
 
 
 # %%
@@ -75,15 +76,15 @@ assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
 # %% [markdown]
 # ## 8.2 The logit lens: what would it say now?
 #
-# At the end the stream is normed and compared with the embedding of every token; that gives the
-# logits. Nothing keeps us from doing the same half-way, with the stream after block 1, or 2:
+# At the end the stream is normed and compared with the embedding of every token, which gives the
+# logits. We can do the same half-way, with the stream after block 1, or 2:
 #
 # $$\mathrm{logits}_i = \mathrm{layer\_norm}(x_i)\; \mathrm{wte}^\top$$
 #
-# It is the answer of a model that has only the first $i$ blocks. nostalgebraist, who thought of
-# it in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths.
-# Below, each column is a position, each row a depth, and each field shows the token that this
-# reading thinks the likeliest next one; the darker, the surer it is.
+# It is the answer of a model that has only the first $i$ blocks. nostalgebraist, who thought of it
+# in 2020, called it the *logit lens*. `lens.logit_lens` gives the readings at all depths. Below,
+# each column is a position and each row is a depth. Each field shows the token that this reading
+# thinks likeliest as the next one. The darker the field, the surer the reading.
 #
 # **Guess first.** What will the lowest row say, with no block at all: the next token, the token
 # itself, or nothing sensible?
@@ -113,12 +114,13 @@ fig.colorbar(image, label="its probability", pad=0.01)
 plt.show()
 
 # %% [markdown]
-# The lowest row says what has just been said: with nothing but its own embedding in the stream, the
-# table that reads and writes finds the token itself. The first block already turns "what is here"
-# into "what may come next"; the later ones weigh the rest of the sentence. Somewhere on the way up
-# each column settles on its answer, easy ones early, others only in the last block.
+# The lowest row mostly repeats the token that stands there: the stream holds nothing but that
+# token's embedding, and the table that it is compared with is the table that it came from. The
+# first block already turns "what is here" into "what may come next"; the later ones take the rest
+# of the sentence into account. Somewhere on the way up each column settles on its answer, easy ones
+# early, others only in the last block.
 #
-# For a whole text, two curves tell the same: how well each reading predicts, and how often its
+# For a whole text, two curves show the same: how well each reading predicts, and how often its
 # first guess is already the one that the model ends with.
 
 # %% alt="Left, the loss of the readings falls with the depth. Right, the share of positions whose first guess is already the final one rises to all."
@@ -139,18 +141,19 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# A caution that holds for every instrument. The last norm and the table of tokens were trained to
-# read the *last* stream. An early block may keep something in a direction that only later blocks
-# can read: the lens shows what is there *for the lens*, and a bad reading does not say that nothing
-# is known. ([Belrose et al. 2023](https://arxiv.org/abs/2303.08112) learn a small correction for each depth, the *tuned lens*.)
+# A warning, which holds for every instrument: it shows only what it can see. The last norm and the
+# table of tokens were trained to read the *last* stream. An early block may keep something in a
+# direction that only later blocks can read. So a bad reading does not mean that the model knows
+# nothing yet. ([Belrose et al. 2023](https://arxiv.org/abs/2303.08112) learn a small correction for
+# each depth, the *tuned lens*.)
 #
 # ## 8.3 What heads look at
 #
 # [Notebook 3](03_attention.ipynb) showed the attention maps of one sentence. Here is a summary of a longer text: the
 # share of its attention that each head gives, on average, to four kinds of places.
 #
-# **Guess first.** To which of the four do the heads give most: to the token itself, the one before,
-# the first of the text, or the same token earlier on?
+# **Guess first.** To which of the four do heads give most: to the token itself, to the one before,
+# to the first of the text, or to the same token earlier on?
 
 # %% alt="Four matrices of blocks and heads: how much each head looks at itself, at the previous token, at the first one, and at the same token earlier on."
 maps = lens.attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -180,22 +183,22 @@ fig.colorbar(image, ax=axes, label="attention, %", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# The explanation page names such heads, and shows the lens below their maps. Choose a head to see it
-# large, and a token to see what the model would say after it.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the
-# notebook in Jupyter, and run the cell.)
+# The page that `model.explain` makes names such heads, and shows the lens below their maps. Choose
+# a head to enlarge its map, and a token to see what the model would say after it. (Scripts do not
+# run on GitHub, where the cell below stays empty: open the notebook in Jupyter, and run the cell.)
 
 # %%
 model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"], blocks=[])
 
 # %% [markdown]
-# It is tempting to read such a map as "what matters to what". But a weight only says *where* a head
-# looks. What it takes from there is the value $v_j$, and what arrives in the stream is the value
-# times its part $W$ of `c_proj`. A large weight on a small value moves little. So let us weigh each
-# look by the length of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1 again, and ask how
-# much of its attention each head would then have to take from some places and give to others.
+# It is tempting to read such a map as "what matters to what". But a weight says only *where* a head
+# looks. What it takes from there is the value $v_j$, and what arrives in the stream is this value
+# times the head's part $W$ of `c_proj`. A large weight on a small value changes little. So let us
+# multiply each weight by the norm of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1
+# again, and compare the result with the plain weights: how much of the attention would have to move
+# from some places to others?
 #
-# **Guess first.** How much of all attention goes elsewhere if each look is weighed by what it
+# **Guess first.** How much of all attention moves elsewhere if each weight is multiplied by what it
 # brings: 1 %, 10 % or a third?
 
 # %%
@@ -211,21 +214,23 @@ print(f"attention that goes elsewhere if it is weighed, mean over all heads: {mo
 print(f"most in block {block}, head {head}: {moved.max():.0%}")
 
 # %% [markdown]
-# One case is known from many models. A head's weights have to sum to 1, even when it has nothing
-# to say; and so it learns to *rest* on a place where there is little to fetch. In GPT-2 124M that
-# is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some heads
-# ([Vig and Belinkov 2019](https://arxiv.org/abs/1906.04284), section 5.2.3). Where the third picture is pale, no head rests there. To
-# know what a head is good for, we have to change it.
+# One case is known from many models. A head's weights have to sum to 1, even when the head has
+# nothing to say. So it learns to *rest* on a place where there is little to fetch. In GPT-2 124M
+# that is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some
+# heads ([Vig and Belinkov 2019](https://arxiv.org/abs/1906.04284), section 5.2.3). If the third
+# picture is pale, no head of this model rests there. To find out what a head is good for, we have
+# to change it.
 #
 # ## 8.4 Taking a head away
 #
-# The plainest experiment of all: silence one head, and see what the model loses. That is called
-# *ablation*. `lens.ablate_heads` makes the edit. It can put zeros in place of what the head says,
-# or, with `mean_of`, what it said on average; then only what it says about *this* place is lost,
-# and the blocks above find the constant part that they have learned to count on.
+# The simplest experiment of all: silence one head, and see how much the loss rises. That is called
+# *ablation*. `lens.ablate_heads` makes the edit. It can replace what the head says by zeros or,
+# with `mean_of`, by what it said on average. With the mean, only what the head says about *this*
+# position is lost, and the later blocks still get the constant part that they have learned to count
+# on.
 #
-# **Guess first.** By how much does the loss rise without the one head that is missed most: by
-# 0.01, 0.1 or 1 nat per token?
+# **Guess first.** By how much does the loss rise without the one head that the model misses most:
+# by 0.01, 0.1 or 1 nat per token?
 
 # %% alt="Two matrices of blocks and heads: what the loss rises by if a head is replaced by its mean, and by zeros."
 loss = cross_entropy(run(tale[:-1])[0], tale[1:])
@@ -260,12 +265,13 @@ print(
 print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
 
 # %% [markdown]
-# Single heads cost little. That does not mean that they do little: often another one does the
-# same, and steps in. What happens when more and more of them go? We remove them in the order of
-# what they cost alone, once with the cheapest first, and once with the costliest first:
+# Without a single head, the model loses little. That does not mean that the head does little: often
+# another one does the same, and steps in. What happens when more and more of them are removed? We
+# remove them in the order of what each costs alone, once with the cheapest first, and once with the
+# costliest first:
 #
-# **Guess first.** How many of the cheapest heads can go before it is felt: a tenth, a third, or
-# most of them?
+# **Guess first.** How many of the cheapest heads can be removed before the loss rises clearly: a
+# tenth, a third, or most of them?
 
 # %% alt="Two curves of the loss against the share of heads that are replaced: it rises late with the cheapest first, early with the costliest first."
 order = np.argsort(costs, axis=None)
@@ -283,12 +289,13 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# The two curves must meet at both ends. In between, the area that they enclose says how unequally
-# the work is shared. Without any attention (on the right) what remains is a model of which token
-# follows which, since nothing but the token itself and its position is left to predict from.
+# The two curves must meet at both ends. In between, the larger the area between them, the more
+# unequally the work is shared. At the right end there is no attention at all. What remains is a
+# model of which token follows which, since only the token itself and its position are left to
+# predict from.
 #
-# Which tokens does the costliest head help to predict? Those whose probability falls most without
-# it:
+# Which tokens does the costliest head help to predict? Here are those whose probability falls most
+# without it:
 
 # %%
 edits = lens.ablate_heads([costliest], config, activations)
@@ -303,20 +310,20 @@ for i in np.argsort(after - before)[:6]:
 # %% [markdown]
 # ## 8.5 Moving an activation from one text into another
 #
-# Taking a part away tells us that it is needed, not what it carries. There is a better experiment
-# for that. Take two texts that differ in one word only, and in what follows from it:
+# Taking a part away shows that it is needed, but not what information it carries. There is a better
+# experiment for that. Take two texts that differ in only one word, and in what follows from it:
 #
 # > The **king** was so tired that ... *he*
 # >
 # > The **queen** was so tired that ... *she*
 #
-# Record the run of the second. Then run the first, and at *one* place, after one block and at one
-# position, put in the activation of the second. If the answer turns from "he" to "she", this is
-# where the information was. If nothing happens, it was not there, or it did not matter any more.
-# This is *activation patching*, and `lens.patch` makes the edit.
+# Run the model on the second text and record the run. Then run it on the first, and at *one* place,
+# after one block and at one position, put in the activation from the second. If the answer turns
+# from "he" to "she", the information was there. If nothing happens, it was not there, or it no
+# longer mattered. This is *activation patching*, and `lens.patch` makes the edit.
 #
-# One pair of texts may be a coincidence, so we take nine at once, as a batch. What we measure is
-# the difference of the two logits, "he" minus "she".
+# With one pair of texts, the result may be a coincidence. So we take nine pairs at once, as a
+# batch. We measure the difference of the two logits, "he" minus "she".
 
 # %%
 PAIRS = """king queen, prince princess, man woman, boy girl, father mother, son daughter,
@@ -343,12 +350,12 @@ for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=Tru
     print(f"{pair[0]:8} {a:+.2f}    {pair[1]:9} {b:+.2f}")
 
 # %% [markdown]
-# Now every depth and every position. The number says how far the patch has moved the answer from
-# the first column to the second: 0 for no effect, 1 where the model answers as if it had read the
-# other noun.
+# Now we patch at every depth and every position. The number says how far the patch has moved the
+# answer from the first column to the second: 0 for no effect, 1 if the model answers as if it had
+# read the other noun.
 #
-# **Guess first.** At which position is the gender of the noun, after the first block? And after the
-# last? Where does it change over?
+# **Guess first.** At which position is the gender of the noun after the first block? And after the
+# last? After which block does it move?
 
 
 # %% alt="A table of depths and positions: how far a patch turns the answer. Below, the noun's position counts; on top, the last position."
@@ -375,7 +382,7 @@ fig.colorbar(image, label="share of the way")
 plt.show()
 
 # %% [markdown]
-# The same as cells to choose from: what does the model answer with this patch, in the pair of king and
+# Here are the same cells to choose from: what does the model answer with this patch, for king and
 # queen? (Scripts do not run on GitHub, where the cell below stays empty; the picture above has the
 # same shares.)
 
@@ -396,15 +403,16 @@ as_they_are = [[he_or_she(some_logits)] * len(positions) for some_logits in (he_
 patch_chooser(depths, labels[place:], effect, np.array(answers + as_they_are), ["he", "she"])
 
 # %% [markdown]
-# Read it from below. At first everything hangs on the noun: patch its embedding, and the model has
-# read another text. At the end everything hangs on the last position, since only there the
-# prediction is made. In between, the information must have *moved*, and there is only one thing in
-# GPT-2 that moves anything: attention. The rows in which the left column fades and the right one
-# grows are the blocks in which it happens. The words in between play hardly any part: the last
-# position fetches the noun's gender directly.
+# Read the picture from the bottom up. At first everything depends on the noun: patch its embedding,
+# and the model has read another text. At the end everything depends on the last position, since the
+# prediction is made there. In between, the information must have *moved*, and only one thing in
+# GPT-2 moves anything between positions: attention. It happens in the blocks where the left column
+# fades and the right one grows. If the columns in between stay pale, the words in between play
+# hardly any part, and the last position fetches the noun's gender directly.
 #
 # Which heads do that? We patch what each head says at the last position, and nothing else.
-# (`lens.put` is the part of `lens.patch` that makes an edit for any place in an array.)
+# (`lens.put` makes an edit that replaces the numbers at a given place in an array; `lens.patch`
+# uses it.)
 #
 # **Guess first.** How many heads will carry most of it: one, a few, or nearly all?
 
@@ -427,8 +435,9 @@ for block, head in four:
 print(f"all heads, each alone, added up: {by_head.sum():.2f}")
 
 # %% [markdown]
-# A few heads carry most of it. Are they those that look at the noun? From the last token, how much
-# do they look at it, if it is a "king", and if it is a "queen"?
+# Are the strongest heads those that look at the noun? We measure how much each head looks from the
+# last token at the noun, in the texts with "king" and the other men, and in those with "queen" and
+# the other women:
 
 # %% tags=["drawing"] alt="Left, a matrix of what each head does to the answer. Right, the same against how much the head looks at the noun, with the four strongest named."
 _, he_run = run(he_ids)
@@ -454,15 +463,15 @@ right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 plt.show()
 
 # %% [markdown]
-# The picture on the right shows why looking is not enough. A head may look hard at the noun
-# without telling its gender (on the right, near zero). And a head tells something in two ways: by
-# *what* it takes from the noun, or by *whether* it looks at all; one whose two marks lie far
-# apart is a detector: it looks at one kind of noun and ignores the other.
+# The picture on the right shows why looking is not enough. A head may look hard at the noun without
+# passing on its gender: such a head is far to the right, near zero. And a head can pass something
+# on in two ways: by *what* it takes from the noun, or by *whether* it looks at all. A head whose
+# two marks are far apart works like a detector: it looks at one kind of noun and ignores the other.
 #
-# The last test is the other way round. Patch *only* these four heads, at the last position, and
-# leave the whole rest of the model reading "king":
+# The last test goes the other way round. Patch *only* these four heads, at the last position, while
+# all the rest of the model reads "king":
 #
-# **Guess first.** How far do four heads take it: less than a half of the way, or more?
+# **Guess first.** How far do four heads move the answer: less than half of the way, or more?
 
 # %%
 edits = heads_from(she_run, four)
@@ -479,30 +488,32 @@ for name, some_logits in rows.items():
     print(f"   {name:26} {chances[he]:8.1%} {chances[she]:7.1%}")
 
 # %% [markdown]
-# So the model's knowledge of one small piece of grammar has an address. Larger models are studied
-# in the same way: [Wang et al. 2022](https://arxiv.org/abs/2211.00593) followed how GPT-2 124M completes "When Mary and John went to
-# the store, John gave a drink to ..." through 26 heads, most of them found by patching.
+# In this way, we can say where in the model one small piece of grammar is found. Larger models are
+# studied in the same way: [Wang et al. 2022](https://arxiv.org/abs/2211.00593) followed how GPT-2
+# 124M completes "When Mary and John went to the store, John gave a drink to ..." through 26 heads,
+# most of them found by patching.
 #
 # ## 8.6 Induction heads
 #
-# One circuit is so useful that every transformer develops it, if it is large enough and has read
-# enough. It answers the question: *what came next, the last time?* If a tale has a "tailor Hans",
-# the next "tailor" will probably be called Hans as well. Knowing that takes two heads, one after
-# the other:
+# A *circuit* is a group of parts that do one thing together. One circuit is so useful that every
+# transformer develops it if it is large enough and has read enough. It answers the question: *what
+# came next, the last time?* If a tale has a "tailor Hans", the next "tailor" will probably be
+# called Hans as well. This takes two heads, one after the other:
 #
 # 1. In an early block, a *previous-token head* writes into each position which token stands before
 #    it.
 # 2. In a later block, an *induction head* at a token A looks for the position that says "A stands
 #    before me", and copies the token that it finds there: B.
 #
-# So $A\,B \ldots A$ is continued by $B$, for any $A$ and $B$, even for pairs never seen before.
-# This cannot be a memory of the training text: it is learning from the context. ([Elhage et al. 2021](https://transformer-circuits.pub/2021/framework/index.html)
-# and [Olsson et al. 2022](https://arxiv.org/abs/2209.11895) found and named it.)
+# So after $A\,B \ldots A$ comes $B$, for any $A$ and $B$, even if the model has never seen them
+# together before. This cannot be a memory of the training text: it is learning from the context.
+# ([Elhage et al. 2021](https://transformer-circuits.pub/2021/framework/index.html) and [Olsson et
+# al. 2022](https://arxiv.org/abs/2209.11895) found and named it.)
 #
-# Before we search for it, let us *build* one, so that we know what we are looking for. We take a
-# GPT-2 with two blocks, one head each, and write its matrices by hand; `gpt2` runs them as if they
-# had been learned. The stream has three parts: which token this is (26 letters, and a dot for the
-# beginning of a text), which token stands before it (27 again), and the position.
+# Before we search for such heads, let us *build* them, so that we know what we are looking for. We
+# take a GPT-2 with two blocks of one head each, and write its matrices by hand. `gpt2` runs them as
+# if they had been learned. The stream has three parts: which token this is (26 letters, and a dot
+# for the beginning of a text), which token stands before it (27 again), and the position.
 
 # %%
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"
@@ -536,10 +547,10 @@ v[token, token] = np.eye(n)
 attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itself
 
 # %% [markdown]
-# That is all: besides the embeddings eight small matrices, seven of them the identity times a
-# number, one a shift by one place. We let it read twenty letters in random order, twice. The first
-# time nobody could guess them; the second time it should know what comes. (But not the first letter
-# of the repetition: how could it know that the text begins again?)
+# That is all: the two embeddings and eight small matrices. Seven of these are the identity times a
+# number, and one is a shift by one place. We let the model read twenty letters in random order,
+# twice. The first time nobody could guess them; the second time it should know what comes. (But it
+# cannot know the first letter of the repetition: how could it know that the text begins again?)
 #
 # **Guess first.** Which of the forty letters will it guess right?
 
@@ -577,14 +588,14 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# On the right, in the first round, no token has been seen before: nothing fits better than
-# anything else, and the head looks at all of them equally. In the second round there is one line,
-# 19 positions back: not at the same token (that would be 20), but at the one after it.
+# Look at the map on the right. In the first round, no letter has been seen before, so nothing fits
+# better than anything else, and the head looks at all of them equally. In the second round there is
+# one dark line, 19 positions back. It is not at the same letter (that would be 20), but at the one
+# after it.
 #
-# These two maps are what to look for in a real model, and simple numbers measure them:
-# `lens.lookback` with distance 1 for the first; and for the second `lens.induction_scores`, the
-# mean weight that each token of the repetition puts on the one after its last occurrence. In our
-# model:
+# In a real model we look for maps like these two, and simple numbers find them: for the first,
+# `lens.lookback` with distance 1; for the second, `lens.induction_scores`, the mean weight that
+# each token of the repetition puts on the token after its last occurrence. In our model:
 
 # %% tags=["stable"]
 inner = small_maps[..., 1:, 1:]  # without the dot, which does not come again
@@ -596,12 +607,13 @@ for silent in (0, 1):
     print(f"right without the head of block {silent}: {(guesses == puzzle[1:]).sum()}, not 19")
 
 # %% [markdown]
-# Each needs the other. It takes two blocks: no single layer of attention can do it.
+# Each head needs the other. So it takes two blocks: a single one cannot do it.
 #
-# And the trained model? We give it random tokens of its own vocabulary, twice: a text that nobody
-# has ever written, in which only the repetition can help.
+# And the trained model? We give it random tokens of its own vocabulary, twice. Nobody has ever
+# written such a text, and only the repetition can help.
 #
-# **Guess first.** Does so small a model have induction heads? What would be seen in its loss?
+# **Guess first.** Does such a small model have induction heads? If it does, what would its loss be
+# in the second round?
 
 # %% alt="Two matrices of blocks and heads: how much each looks at the previous token, and its induction score."
 period = 50
@@ -631,16 +643,16 @@ fig.colorbar(image, ax=axes, label="mean attention weight")
 plt.show()
 
 # %% [markdown]
-# How to read it: a model with induction heads has scores of 0.5 and more in some heads of its
-# later half, and its loss falls the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of
-# several (block and head; Wang et al. 2022). If all scores are near that of a head that looks
-# everywhere equally, the model has none. Olsson et al. saw them appear rather suddenly, in one
-# short phase of training, and only after a few billion tokens; the fairy-tale model has read far
-# fewer.
+# This is how to read the numbers. A model with induction heads has scores of 0.5 and more in some
+# heads of its later half, and its loss is much lower the second time. In GPT-2 124M, heads 5.5 and
+# 6.9 are two of several (block and head; Wang et al. 2022). If all scores are near that of a head
+# that looks everywhere equally, the model has none. Olsson et al. saw them appear rather suddenly,
+# in one short phase early in training, after the model had read billions of tokens; the fairy-tale
+# model has read far fewer.
 #
-# Random tokens are a hard test, far from anything that a teller of tales has ever read. Here is a
-# kinder one: a name that it cannot know. How much do its parts surprise the model, each time that
-# it comes back?
+# Random tokens are a hard test, far from anything that a model of stories has ever read. Here is an
+# easier one: a name that it cannot know. How much do the parts of the name surprise the model each
+# time it comes back?
 
 # %% alt="Stacked bars for each time that the name comes: the surprise that it comes, and that of its spelling."
 name = " Marzipolda"
@@ -666,31 +678,33 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# Induction would make the dark part, the spelling, all but vanish from the second time on: once
-# "Mar" has been said, the rest is only a matter of looking back. If the dark bars fall a little,
-# the model has noticed that such tokens are common in this text. If they keep their height, it
-# reads the name for the fifth time as if for the first.
+# With induction, the dark part, the spelling, would almost vanish from the second time on: once the
+# first piece of the name has come, the rest is just a matter of looking back. If the dark bars fall
+# only a little, the model has noticed that such tokens are common in this text. If they keep their
+# height, it reads the name for the fifth time as if it were the first.
 
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *Taking attention for an explanation.* A weight says where a head looks. Weigh it by the
-# >   value, or better, patch (8.3, 8.5).
+# > - *Taking attention for an explanation.* A weight says where a head looks. Multiply it by the
+# >   size of the value or, better, patch (8.3, 8.5).
 # > - *The lens without the last norm.* The stream grows from block to block, and `wte` expects a
 # >   vector of the size that `ln_f` makes. Without it the readings are far too sure, or not sure
 # >   enough.
-# > - *Zeros in place of a head.* They take away its constant part, too, and bring the model into
-# >   states it has never known. What is measured then is partly the shock.
-# > - *Texts of different lengths.* A position in one text is then another one in the other.
-# >   Patching needs pairs that have the noun in the same place, and the same number of tokens.
-# > - *One example.* A single pair of texts can do anything. Look at how much the effect varies.
-# > - *Searching for the strongest of many, and reporting it.* Among hundreds of heads some look
-# >   interesting by chance. Find it on one set of texts, and measure it on another (exercise 3).
+# > - *Zeros in place of a head.* They take away its constant part, too, and put the model into a
+# >   state that never occurred in training. What you measure then is partly the effect of this
+# >   strange state.
+# > - *Texts of different lengths.* Then the same word has different positions in the two texts.
+# >   Patching needs pairs with the same number of tokens and the noun in the same place.
+# > - *One example.* A single pair of texts proves nothing. Look at how much the effect varies.
+# > - *Searching for the strongest of many, and reporting only that one.* Among hundreds of heads
+# >   some look interesting by chance. Find it on one set of texts, and measure it on another
+# >   (exercise 3).
 # > - *Induction tested on a text that makes sense.* There the second time is easier for many
 # >   reasons.
 
 # %% [markdown]
-# The lens with and without the norm, in numbers, on the tale:
+# **The lens without the last norm**, in numbers, on the tale:
 
 # %%
 names = ["embed", *(f"h.{i}.resid" for i in range(n_layer))]
@@ -700,7 +714,7 @@ for depth in range(n_layer + 1):
     print(f"{depth:6}    {losses[depth]:9.2f}    {without[depth]:7.1f}")
 
 # %% [markdown]
-# Zeros against the mean, all heads of one block at a time:
+# **Zeros in place of a head**, for all heads of one block at a time, beside their mean:
 
 # %%
 print("block    by its mean    by zeros    (the loss rises by)")
@@ -709,7 +723,7 @@ for i in range(n_layer):
     print(f"{i:5}    {cost(heads):11.3f}    {cost(heads, None):8.3f}")
 
 # %% [markdown]
-# Texts of different lengths:
+# **Texts of different lengths** are refused:
 
 # %%
 _, longer_run = run(tokenizer.encode("The old queen was so very tired that"))
@@ -719,7 +733,7 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# One example, or nine: the share of the way that the strongest head goes, in each pair.
+# **One example, or nine.** Here is the share of the way that the strongest head goes, in each pair:
 
 # %%
 strongest = heads_from(she_run, four[:1])
@@ -728,9 +742,8 @@ each = (leaning(he_logits) - leaning(run(he_ids, strongest)[0])) / way
 print(*(f"{pair[0]}/{pair[1]} {x:.2f}" for pair, x in zip(pairs, each, strict=True)), sep=", ")
 
 # %% [markdown]
-# A text that makes sense: are the tale's tokens easier when they come for the second time? They
-# are, even for a model without any induction head, since those that come again are the frequent
-# ones.
+# **A text that makes sense.** Are the tale's tokens easier when they come again? They are, even for
+# a model without any induction head, since the tokens that come again are the frequent ones.
 
 # %%
 nats = -token_logprobs(run(tale[:-1])[0], tale[1:])
@@ -755,9 +768,11 @@ quiz(8, "-----")
 # %% [markdown]
 # ## Exercises
 #
+# The solutions are at the end. Click on one to open it.
+#
 # **Exercise 1.** *Who wrote the answer?* The last norm divides each position by one number, its
-# standard deviation. Take that number as given, and the rest is linear: "he" minus "she" is a sum
-# over the parts that were added to the stream. Write the function that says what one part
+# standard deviation. If you take that number as given, the rest is linear: "he" minus "she" is a
+# sum over the parts that were added to the stream. Write the function that returns what one part
 # contributes. The norm is $(x - \bar x) / \sigma \cdot g + b$, the logit of a token its dot product
 # with that token's row of `wte`.
 
@@ -791,9 +806,8 @@ for i in range(n_layer):
 attempt(check_8_1, contribution, stream, parts, towards, params["ln_f"])
 
 # %% [markdown]
-# **Exercise 2.** Patch *one* activation at *one* position, after at least one block, such that
-# the king's run gives exactly the queen's last logits. (What the position's last logits depend on
-# is in the figure of 8.5.)
+# **Exercise 2.** Patch *one* activation at *one* position, after at least one block, so that the
+# king's run gives exactly the queen's last logits. (The picture in 8.5 shows what these depend on.)
 
 # %% [markdown]
 # *Easy.*
@@ -816,8 +830,8 @@ one_patch = {}  # your answer: lens.patch(she_run, [a name], [a position])
 attempt(check_8_2, one_patch, model, he_ids, she_ids)
 
 # %% [markdown]
-# **Exercise 3.** We chose four heads on one sentence, and measured them on the same one. How far
-# do these four move the answer in another sentence? (`heads_from` needs a run of the other
+# **Exercise 3.** We chose four heads on one sentence, and measured them on the same sentence. How
+# far do these four move the answer in another sentence? (`heads_from` needs a run of the other
 # sentence.)
 
 # %% [markdown]

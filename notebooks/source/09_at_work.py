@@ -3,15 +3,15 @@
 #
 # ![You are here: the whole of it, from outside](data/here_9.svg)
 #
-# **Goal:** set one and the same model many tasks, only by asking in different ways; measure how
-# well it does; know what such a model cannot do, what it repeats, and what it has memorised; steer
-# it, and measure what that costs; and see what has changed from GPT-2 to the models of today.
+# **Goal:** give one model many tasks, just by asking in different ways; measure how well it does;
+# know what such a model cannot do, what it repeats, and what it has memorised; steer it, and
+# measure what that costs; and see what has changed from GPT-2 to the models of today.
 #
-# Everything here runs with the small fairy-tale model. It fails at most of the tasks, and you
-# will see how to find that out, which is as useful as a success. For the real GPT-2 there are
-# published figures, with their source; the numbers that cells print are always those of the model
-# that you have loaded. You need [notebook 0](00_quick_start.ipynb); the last two sections, 9.12 and 9.13, are easier after
-# notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About an hour.
+# Everything here runs with the small fairy-tale model. It fails at most of the tasks. You will see
+# how to find that out, which is just as useful as a success. For the real GPT-2 there are published
+# figures, with their source; the numbers that cells print are always those of the model that you
+# have loaded. You need [notebook 0](00_quick_start.ipynb); the last two sections, 9.12 and 9.13,
+# are easier after notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About an hour.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -62,12 +62,13 @@ def show(text):
 # %% [markdown]
 # ## 9.1 Everything is a continuation
 #
-# GPT-2 was trained to continue documents, and for nothing else. But on the web there are
-# documents that end in a summary, list words with their translations, or answer the question of
-# the line before. Whoever continues these well has to summarize, to translate and to answer. So
-# you write the beginning of such a document, and let the model go on. This is the idea of the
-# paper that introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask
-# Learners* ([Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
+# GPT-2 was trained to continue documents, and for nothing else. But on the web there are documents
+# that end in a summary, list words with their translations, or answer the question of the line
+# before. To continue these well, a model has to summarize, translate and answer. So you write the
+# beginning of such a document, and let the model go on. This is the idea of the paper that
+# introduced GPT-2, and of its title: *Language Models are Unsupervised Multitask Learners*
+# ([Radford et al.
+# 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf)).
 #
 # | task | the document to be continued |
 # |---|---|
@@ -78,14 +79,14 @@ def show(text):
 # | sentiment | the text, then `She was very` |
 # | dialogue | the words that were said, then the mark that opens the answer |
 #
-# The model's weights never change. With examples in the prompt (as for the translation) this is
-# called *few-shot*, without them *zero-shot*.
+# The model's weights never change. If the prompt has examples (as for the translation), this is
+# called *few-shot*; without them it is called *zero-shot*.
 #
-# What a model makes of a beginning depends on what it has read. Here are three beginnings, one of
+# How a model continues a beginning depends on what it has read. Here are three beginnings, one of
 # them from the fairy-tale model's own world:
 #
-# **Guess first.** What will a model that has read only stories write about a minister of
-# finance, and about softmax?
+# **Guess first.** How will a model that has read only stories continue the other two, about a
+# minister of finance and about softmax?
 
 # %%
 for beginning in (
@@ -99,10 +100,10 @@ for beginning in (
 # %% [markdown]
 # ## 9.2 Asking without letting it write
 #
-# There are two ways to get an answer. Let the model write, and read what it wrote; or give it
-# some possible answers, and see which one it thinks likeliest. The second is easier to measure,
-# and shows knowledge that the model would never have put in words by itself. It takes one
-# function, which all of this notebook uses: the log-probability of an ending after a beginning,
+# There are two ways to get an answer. Let the model write, and read what it wrote; or give it some
+# possible answers, and see which one it thinks likeliest. The second is easier to measure, and
+# shows knowledge that the model would never put into words by itself. It takes one function, which
+# we use throughout this notebook: the log-probability of an ending after a beginning,
 #
 # $$\log p(\text{ending} \mid \text{beginning}) = \sum_t \log p(\text{token}_t \mid
 # \text{all tokens before}).$$
@@ -129,9 +130,9 @@ for ending in (" three sons.", " three moons.", " sons three."):
 # ## 9.3 The last word
 #
 # The paper's first test is LAMBADA: passages whose last word a reader can guess, but only from the
-# whole passage, not from the last sentence. That is what we measure here, with a few passages of
-# our own: how likely is the right word after the last sentence alone, and how likely after all of
-# it? The distance between the two points is what the model has taken from the context.
+# whole passage, not from the last sentence. We measure the same here, with a few passages of our
+# own: how likely is the right word after the last sentence alone, and how likely is it after the
+# whole passage? The distance between the two points is what the model has taken from the context.
 #
 # **Guess first.** For how many of the eight passages does the whole text help?
 
@@ -210,16 +211,16 @@ plt.show()
 show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, top_k=2, seed=1))
 
 # %% [markdown]
-# Is that a summary? To answer by more than taste, we let the model choose. Four one-sentence
-# summaries, one of which is right; but a sentence may be likely in itself, or because it has words
-# in common with the text. So we look at what the text *adds* to each: its log-probability after our
-# tale, less its log-probability after another one.
+# Is that a summary? To have more than an opinion, we let the model choose between four one-sentence
+# summaries, one of which is right. But a sentence may be likely in itself, whatever comes before.
+# So we look at what the tale *adds* to each: its log-probability after our tale, minus its
+# log-probability after another one.
 #
 # $$\text{gain} = \log p(\text{summary} \mid \text{our tale}) - \log p(\text{summary} \mid
 # \text{another tale})$$
 #
-# And, as a scientist should, we do it without the hint as well. Only what the hint adds can be
-# knowledge of what "TL;DR:" means.
+# We do this without the hint as well. If the model knows what "TL;DR:" means, the hint must make a
+# difference.
 #
 # **Guess first.** Will the right summary gain more than the shuffled one?
 
@@ -247,22 +248,23 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# For a model that notices no more than which *words* belong to a tale, the wrong summary and the
-# shuffled one gain about as much as the right one. Published: the largest GPT-2 reaches 21.4
-# ROUGE points (the mean of three kinds) on news articles, and 15.0 without the hint, so it does
-# know the hint; but three sentences picked at random from the article reach 21.0, and the first
-# three of it 31.6 (Radford et al. 2019, Table 4).
+# For a model that notices only which *words* belong to a tale, the wrong summary and the shuffled
+# one gain about as much as the right one. These figures are published for the largest GPT-2: on
+# news articles it reaches 21.4 ROUGE points (which count the words and phrases shared with a
+# person's summary), and 15.0 without the hint, so it does know the hint. But three sentences picked
+# at random from the article reach 21.0, and its first three sentences 31.6 (Radford et al. 2019,
+# Table 4).
 #
 # ## 9.5 Translation, and copying
 #
-# The prompt of the paper is a list of examples, `english = french`. Here is such a list, and all
-# right and wrong answers in one picture: each row is a question, each column a possible answer.
-# From each column its mean is taken away, since some words are likely whatever is asked. A model
-# that knows the language has a dark diagonal. The right-hand picture asks for less: no French at
-# all, only to see from the examples that the word is to be repeated.
+# The prompt of the paper is a list of examples, `english = french`. Here is such a list, with all
+# right and wrong answers in one picture: each row is a question, each column a possible answer. We
+# subtract from each column its mean, since some words are likely whatever is asked. A model that
+# knows the language has a dark blue diagonal. The picture on the right asks for less. It needs no
+# French: the model only has to see from the examples that the word is repeated.
 #
-# **Guess first.** How many of eight words does a model translate that has read English only, and
-# how many by chance? And does it copy?
+# **Guess first.** How many of eight words will a model translate that has read only English? How
+# many would it get right by chance? And will it copy?
 
 # %% alt="Two matrices of questions and answers, for translation and for copying. A model that can do the task has a dark diagonal."
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
@@ -283,20 +285,22 @@ plt.show()
 print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"))
 
 # %% [markdown]
-# A model that has read English tales only can know no French. That GPT-2 knows some is an accident:
-# pages in other languages had been removed from its training text, and 10 MB of French were left.
-# The largest reached 5 BLEU from English to French, less than a dictionary word by word, and 11.5
-# from French to English, where its English helps (section 3.7 of the paper). The copying is another
-# matter: heads that continue a pattern of the prompt form in training by themselves ([Olsson et al.
-# 2022](https://arxiv.org/abs/2209.11895)), and [notebook 8](08_looking_inside.ipynb) looks for them in this model.
+# A model that has read only English tales cannot know French. GPT-2 knows some by accident: pages
+# in other languages had been removed from its training text, but 10 MB of French were left. The
+# largest one reached 5 BLEU (a score for translations) from English to French, which is less than
+# translating word by word with a dictionary, and 11.5 from French to English, where its English
+# helps (section 3.7 of the paper). Copying is another matter: heads that continue a pattern of the
+# prompt form in training by themselves ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)),
+# and [notebook 8](08_looking_inside.ipynb) looks for them in this model.
 #
 # ## 9.6 Questions
 #
 # A dozen questions that a reader of fairy tales should be able to answer, each with three answers
-# to choose from. Comparing their log-probabilities has a flaw: " a king" is a likely phrase in any
-# tale, and would win whatever is asked. So here, too, we compare what the question *adds* to each
-# answer: its log-probability after the question less that after an empty question ([Holtzman et al.
-# 2021](https://arxiv.org/abs/2104.08315) call this *domain-conditional pointwise mutual information*).
+# to choose from. It is not enough to compare their log-probabilities: " a king" is a likely phrase
+# in any tale, and would win whatever is asked. So here, too, we compare what the question *adds* to
+# each answer: its log-probability after the question, minus that after an empty question ([Holtzman
+# et al. 2021](https://arxiv.org/abs/2104.08315) call this *domain-conditional pointwise mutual
+# information*).
 #
 # **Guess first.** How many of the twelve will it get right? By chance it would be four.
 
@@ -342,12 +346,12 @@ for question in list(QUESTIONS)[:4]:
     print(f"{question:28} {text!r}")
 
 # %% [markdown]
-# That is what the same model writes if nobody offers it answers. To prefer the right one of three
-# is far easier than to find it, and says more about which words go together than about
-# understanding. Published: on questions that people had typed into Google, the largest GPT-2 gives
-# the right answer to 4.1 %, the smallest to no more than 1 %. Its probabilities are worth
-# something, though: of the 1 % of questions on which it was surest, 63.1 % were right (section
-# 3.8).
+# That is what the same model writes if nobody offers it answers. It is far easier to prefer the
+# right one of three answers than to find it. A right choice may only mean that the model knows
+# which words go together. According to the paper (section 3.8), the largest GPT-2 gives the right
+# answer to 4.1 % of questions that people had typed into Google, and the smallest to no more than 1
+# %. Its probabilities are worth something, though: of the 1 % of questions on which it was surest,
+# it got 63.1 % right.
 #
 # ## 9.7 Sentiment
 #
@@ -355,10 +359,11 @@ for question in list(QUESTIONS)[:4]:
 #
 # $$s = \log p(\text{happy} \mid \text{text}) - \log p(\text{sad} \mid \text{text})$$
 #
-# orders the texts; where the line between glad and sad lies is another question, since one of the
-# words may be the likelier in any text.
+# puts the texts in an order. Where to draw the line between glad and sad is another question, since
+# one of the two words may be likelier in every text.
 #
-# **Guess first.** What share of the pairs will be in the right order? By chance it is one half.
+# **Guess first.** Take every pair of a glad and a sad text. In what share of them will the glad
+# text have the larger $s$? By chance it is one half.
 
 # %% alt="Left, the numbers of glad and sad texts on a line. Right, the share of pairs that are ranked right, beside what chance gives."
 GLAD = [
@@ -415,9 +420,9 @@ print(f"{ranked_right(glad, sad):.0%} of all pairs in the right order; ", end=""
 print(f"mere chance does as well {p_value:.1%} of the time")
 
 # %% [markdown]
-# Sixteen texts are few, and such a number should never be shown without the grey hill beside it:
-# with so few, chance alone often looks like a gift. Nor was there a special reason for these two
-# words. Others would do as well:
+# Sixteen texts are few. Such a number should never be shown without the grey hill beside it,
+# because with so few texts chance alone often looks like skill. Nor was there a special reason for
+# these two words. We could have taken others:
 
 # %%
 for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleased", "angry")):
@@ -428,15 +433,14 @@ for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleas
 
 # %% [markdown]
 # To try words and prompts until one works, and then to report that one, is the most common way to
-# fool oneself with language models. The large ones do know sentiment; to be sure of it, one needs a
-# few hundred texts and a prompt that was fixed before.
+# fool yourself with language models. Large models do recognise sentiment. But to be sure of it, you
+# need a few hundred texts, and a prompt that you chose before you saw the results.
 #
 # ## 9.8 Dialogue
 #
-# A dialogue is a text in which speakers alternate. The program writes your lines into it, opens the
-# model's line, lets the model go on to the end of the line, and puts both into the text. That is
-# all that a "chat" is; models that are sold as such have the same loop, and were trained on many
-# dialogues besides.
+# A dialogue is a text in which speakers take turns. The program adds your line to the text, begins
+# the model's line, and lets the model write to the end of that line. That is all that a "chat" is.
+# Models that are sold as chat models have the same loop, and were also trained on many dialogues.
 
 
 # %%
@@ -460,9 +464,9 @@ for seed, words in enumerate(["Good morning, fox!", "Where do you live?", "Will 
 show(talk.text)
 
 # %% [markdown]
-# Form comes first: quotation marks, who speaks, how one answers. Sense comes later, if at all.
-# Nothing in the model knows that it is one of the speakers; it would write your lines, too, if we
-# let it.
+# A model learns the form first: quotation marks, who speaks, how people answer. Sense comes later,
+# if at all. Nothing in the model knows that it is one of the speakers. It would write your lines,
+# too, if we let it.
 #
 # ## 9.9 What is published about the real ones
 #
@@ -499,12 +503,13 @@ axes[1].legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Most of these curves had not flattened, and that was the message of 2019: the same recipe, larger,
-# does better at nearly everything. They also say what not to expect. Asked about a text that it can
-# see, the largest GPT-2 reaches an F1 of 55 (CoQA, section 3.5; people 89); asked without one, it
-# is right 4 times in a hundred. None of them can reliably add, count, or reason over several steps,
-# and what happened after 2017 none can know: later links were left out of its training text. And no
-# GPT-2 was trained to follow instructions: that came later, with other methods.
+# Most of these curves had not flattened, and that was the message of 2019: the same recipe with a
+# larger model does better at nearly everything. The paper's figures also show what not to expect.
+# If it is asked about a text that it can see, the largest GPT-2 reaches an F1 of 55 (CoQA, section
+# 3.5; people reach 89). Without such a text it is right 4 times in a hundred. No GPT-2 can reliably
+# add, count, or reason over several steps. None knows what happened after 2017, since later links
+# were left out of the training text. And none was trained to follow instructions: that came later,
+# with other methods.
 #
 # ## 9.10 What perplexity is good for
 #
@@ -547,17 +552,18 @@ fig.legend(ncols=2, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# So perplexity tells *what a model has read*: it is low for texts like those. (It can be worse than
-# useless for others: beyond 8 bits it would be cheaper to store the bytes as they are.) It serves
-# to compare two models on one text; to see whether training still helps ([notebook 7](07_training.ipynb)); to find what
-# does not fit into a text; to sort texts by kind (exercise 2); and, with a method called arithmetic
-# coding, to compress: the bits are not a figure of speech, a file could be made that small.
+# So perplexity shows *what a model has read*: it is low for texts of that kind. (For other texts
+# the model can be worse than useless: beyond 8 bits it would be cheaper to store the bytes as they
+# are.) You can use it to compare two models on one text, to see whether training still helps
+# ([notebook 7](07_training.ipynb)), to find what does not fit into a text, and to sort texts by
+# kind (exercise 2). With a method called arithmetic coding you can even compress a text with the
+# model, and the file really becomes that small.
 #
-# It does not tell whether a text is true, or good: a text that goes in circles has the lowest
-# perplexity of all ([notebook 5](05_generation.ipynb)). And a perplexity means nothing without its protocol. Here is one
-# text under one model, cut into pieces of different length, in two ways: pieces side by side,
-# whose first tokens have nothing before them; or pieces that overlap by half, of which only the
-# second half counts.
+# It does not show whether a text is true, or good: a text that goes round in circles has the lowest
+# perplexity of all ([notebook 5](05_generation.ipynb)). And a perplexity means nothing if you do
+# not know its protocol, that is, how it was measured. Here is one text under one model, cut into
+# pieces of different length, in two ways: pieces side by side, whose first tokens have nothing
+# before them; or pieces that overlap by half, of which only the second half counts.
 
 # %% alt="Two falling curves: perplexity against the length of the pieces, lower where the pieces overlap."
 text = "\n\n".join(sonnet.strip() for sonnet in sonnets[:12])
@@ -583,16 +589,17 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The same with published figures: for gpt2-large on WikiText-2, Hugging Face's documentation has
-# 19.44 with pieces of 1024 tokens side by side, and 16.44 with steps of 512.
+# Published figures differ in the same way: for gpt2-large on WikiText-2, Hugging Face's
+# documentation has 19.44 with pieces of 1024 tokens side by side, and 16.44 with steps of 512
+# ([notebook 10](10_five_perplexities.ipynb) has more of them).
 #
-# ## 9.11 What it has learned although nobody wished it
+# ## 9.11 What it has learned although nobody wanted it to
 #
 # **Bias.** A model learns what its texts have in common, and does not ask whether it is fair. Here
 # is a measurement that takes a minute: after "The tailor said that", is " she" or " he" likelier?
 # Four sentences, to see whether it depends on the sentence.
 #
-# **Guess first.** On which side will the baker be, the thief, the nurse, the doctor?
+# **Guess first.** On which side will the baker be? The thief, the nurse, the doctor?
 
 # %% alt="Points for twenty people, sorted: the log-odds of she against he in four sentences and their mean."
 MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
@@ -625,24 +632,26 @@ ax.set(ylabel="log p(she) − log p(he), nats", title="above 0: she is likelier;
 plt.show()
 
 # %% [markdown]
-# That a king is a he and a queen a she is in the meaning of the words; such words show that the
-# measurement works. A baker, a thief or a doctor can be either, and what the model says of them is
-# what its texts say: half of them new stories for small children, half of them books of a hundred
-# years ago and more, where women are mothers, queens, stepmothers and nurses. Mind the scale: 3 nats are odds of 20 to 1. And it is not only
-# pronouns. Who is beautiful, who is wicked, who does what to whom, all of it is learned in the same
-# way, most of it is harder to measure, and none of it is taken out by anybody.
+# A king is a he and a queen is a she because of what the words mean. Such words show that the
+# measurement works. A baker, a thief or a doctor can be either, and there the model repeats what
+# its texts say. Half of these are new stories for small children. The other half are books from a
+# hundred years ago and more, where women are mothers, queens, stepmothers and nurses. Mind the
+# scale: 3 nats are odds of 20 to 1. And it is not only about pronouns. Who is beautiful, who is
+# wicked, who does what to whom: the model learns all of it in the same way. Most of it is harder to
+# measure, and nobody takes it out.
 #
-# The real GPT-2 has read forty gigabytes of web pages, and repeats them. [Sheng et al. 2019](https://arxiv.org/abs/1909.01326) (*The
-# Woman Worked as a Babysitter*) let it continue sentences about women and men, black and white, gay
-# and straight people, and found differences in the regard with which it speaks of them. OpenAI's
-# model card says that the model reflects the biases of its data, and advises against its use where
-# these matter without a study of them first. That is good advice for the small one, too: its tales
-# are about kings, but their attitudes towards women, the old, the poor and strangers are there.
+# The real GPT-2 has read forty gigabytes of web pages, and repeats them. [Sheng et al.
+# 2019](https://arxiv.org/abs/1909.01326) (*The Woman Worked as a Babysitter*) let it continue
+# sentences about women and men, black and white, gay and straight people, and found that it speaks
+# of some of them with less respect than of others. OpenAI's model card says that the model reflects
+# the biases of its data, and advises against using it where these matter, unless they have been
+# studied first. That is good advice for the small model, too: its tales are about kings, but their
+# attitudes towards women, the old, the poor and strangers are all there.
 #
-# **What it has kept.** Does a model learn its books by heart? One forward pass over a text tells
-# how long it could recite: at every position, is the token that comes the likeliest one? Where that
-# holds for $n$ positions in a row, greedy decoding, started there, writes $n$ tokens of the text
-# word for word.
+# **What it has kept.** Does a model learn its books by heart? One forward pass over a text shows
+# how much of it the model could recite: at every position, is the token that comes next the one
+# that the model thinks likeliest? If that is so for $n$ positions in a row, greedy decoding that
+# starts there writes $n$ tokens of the text word for word.
 
 
 # %% alt="Three falling curves, logarithmic: how many stretches of at least so many tokens the model could recite, from Aesop, Shakespeare and the tale."
@@ -685,15 +694,15 @@ for n, before, follows in sorted(stretches["Aesop, which it has read"], reverse=
 
 # %% [markdown]
 # The fables are among the books that `fairytale` was trained on; the sonnets and TALE are not. (To
-# 124M, Aesop and Shakespeare are both well known.) That a text can be recited is no proof that it
-# was learned: TALE was written for these notebooks, and is made of formulas. Without an unseen text
-# to compare with, nobody can tell memory from good guessing.
+# 124M, Aesop and Shakespeare are both well known.) If a model can recite a text, that does not
+# prove that it has read it: TALE was written for these notebooks, but it is full of set phrases.
+# Without an unseen text to compare with, you cannot tell memory from good guessing.
 #
-# A model as small as `fairytale` has little room for a sentence that it has seen once. The axis
-# says how often each of twelve sayings occurs in what it was given to read; the height is the
-# surprise of its second half after the first.
+# A model as small as `fairytale` has little room for a sentence that it has seen only once. Here
+# are twelve sayings. The horizontal axis says how often each occurs in what the model was given to
+# read; the height is the surprise of its second part after the first.
 #
-# **Guess first.** From how many times on will a saying be recited?
+# **Guess first.** How often must a saying occur before the model recites it?
 
 # %% alt="Points for twelve sayings: the surprise of the ending against how often the saying stands in the books, with those marked that are recited."
 SAYINGS = [  # beginning, ending, how often the two stand together in the training text
@@ -732,38 +741,41 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# So few parameters cannot hold so many letters by heart. Larger models keep more.
-# With GPT-2, the first sentence and a half of the Gettysburg Address brings back the speech, which
-# stood in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
-# al. 2021 got 604 pieces of text out of the largest GPT-2 that stood verbatim in its training text,
-# among them names, telephone numbers and addresses of private people, some of which had stood in
-# one document only. Later they measured on what it depends ([Carlini et al. 2022](https://arxiv.org/abs/2202.07646), *Quantifying
-# Memorization Across Neural Language Models*): within one family of models, how much can be
-# extracted grows with the logarithm of three things, the number of copies, the size of the model,
-# and the length of the prompt. Our twelve sayings cannot show such a law. They are few, beginnings
-# and endings differ in length, and one ending is easier to guess than another, whatever the model
-# has read. What the picture shows is that memory and repetition go together, not how.
+# So few parameters cannot hold so many letters by heart. Larger models keep more. If you give GPT-2
+# the first sentence and a half of the Gettysburg Address, it continues with the speech, which
+# occurred in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
+# al. 2021 got 604 pieces of text out of the largest GPT-2 that occurred word for word in its
+# training text. Among them were names, telephone numbers and addresses of private people, some of
+# which had occurred in only one document. Later they measured what this depends on ([Carlini et al.
+# 2022](https://arxiv.org/abs/2202.07646), *Quantifying Memorization Across Neural Language
+# Models*): within one family of models, how much can be extracted grows with the logarithm of three
+# things, the number of copies, the size of the model, and the length of the prompt. Our twelve
+# sayings cannot show such a law. They are few, beginnings and endings differ in length, and one
+# ending is easier to guess than another, whatever the model has read. The picture shows that memory
+# and repetition go together, but not by what law.
 #
-# Both halves of this section have one lesson. A language model is a picture of its texts.
+# Both halves of this section teach the same lesson. A language model is a picture of its texts.
 # Whatever must not come out must not go in.
 
 # %% [markdown]
 # ## 9.12 Control, and what it costs
 #
-# Suppose that the tale shall be about the sea, and that kings shall not come in it. There are three
-# ways to bring that about without training, and each takes hold at another place:
+# Suppose you want the tale to be about the sea, and to have no kings in it. There are three ways to
+# do that without training, and each acts at a different place:
 #
-# - **A bias** on the logits: add a number $b$ to the logit of each token that you want. That
-#   multiplies its odds by $e^b$.
+# - **A bias** on the logits: add a number $b$ to the logit of each token that you want. If it is a
+#   single token, that multiplies its odds by $e^b$.
 # - **Banned words**: a bias of $-\infty$.
 # - **Steering**: add a vector to the residual stream ([notebook 0](00_quick_start.ipynb), 0.7), in the direction in which
 #   texts about the sea differ from others (Turner et al. 2023, Rimsky et al. 2024).
 #
-# Whatever is asked of the model that it would not have said by itself makes its text worse. We
-# measure both: how often the wanted words come, and how surprised the *plain* model is by the text.
+# Whenever we make the model say what it would not have said by itself, its text gets worse. We
+# measure both: how often the words that we want come, and how surprised the *plain* model is by the
+# text.
 #
-# **Guess first.** Only four words get a bias, or are in the direction's texts with others. Which of
-# the two ways will also bring words of the sea that nobody has named, such as "shore" and "waves"?
+# **Guess first.** The bias is given to four words only, "sea", "ship", "boat" and "water". The
+# direction comes from sentences that have these words and others. Which of the two ways will bring
+# more of the other words of the sea, such as "river" and "waves"?
 
 # %%
 NAMED = ["sea", "ship", "boat", "water"]
@@ -794,13 +806,14 @@ for b in (2, 3, 4, 5):
     results[f"bias {b}"] = measure(model, logit_bias=dict.fromkeys(tokens_of(NAMED), b))
 
 # %% [markdown]
-# Now the direction. Six sentences about the sea, six of the same build about the land: the mean of
-# the stream in the middle of the model over the first, less that over the second.
+# Now the direction. We take six sentences about the sea, and six of the same form about the land.
+# The direction is the mean of the stream in the middle of the model over the first six, minus its
+# mean over the other six.
 #
-# To add a constant vector to the stream after a block needs no new code. The last thing that a block
-# does is to add `c_proj`'s bias to the stream. So steering is another bias, in another place: we
-# make a model whose bias is larger by the direction, and let it write. (A tap would do the same, as
-# we check.)
+# We need no new code to add a constant vector to the stream after a block. The last thing that a
+# block adds to the stream is the bias of its MLP's `c_proj`. So steering is also a bias, in another
+# place: we make a model in which the direction is added to this bias, and let it write. (A tap does
+# the same, as we check.)
 
 # %%
 from picogpt.tap import edit, record
@@ -874,17 +887,17 @@ for name in ("plain", "bias 3", "bias 5", "steering 2", "steering 4"):
     show(f"    ...{stories[0]}\n")
 
 # %% [markdown]
-# Each point is a strength, from the plain model at the lower left. The bias is cheap, and it is
-# deaf: it wants its four words at every place of the sentence, and what is about them changes only
-# as far as these words, once written, draw others after them. Steering changes what the *text* is
-# about: words come that nobody has named. It costs more here, since the same push is given at every
-# token, wanted or not, and small models have little room to move in. Both end in the same way, in a
-# row of words that no longer make a sentence. And the third curve is the question that one should
-# ask of every such experiment: what does a *random* push of the same length do? It costs fluency,
-# too, and brings nothing.
+# Each point is a strength, from the plain model at the lower left. The bias pushes its four words
+# at every place of the sentence, whether they fit or not. What stands around them changes only
+# because these words, once written, make others likelier. Steering changes what the whole *text* is
+# about, so other words of the sea come as well. But it gives the same push at every token, wanted
+# or not. Read the texts below the picture: if either way is used too strongly, it ends in a row of
+# words that no longer make a sentence. The third curve answers a question that you should ask in
+# every such experiment: what does a *random* push of the same length do? It costs fluency, too, but
+# brings none of the words.
 #
-# **Banned words.** To ban a token is not to ban a word. The word may be written in another way,
-# with a capital, without its space, or in pieces:
+# **Banned words.** If you ban a token, you have not banned the word. It can be written in other
+# ways: with a capital, without its space, or in pieces:
 
 # %%
 ways_to_say = [" king", " King", "king", "King", " kings", " Kings", " KING", "KING"]
@@ -906,20 +919,20 @@ for name, banned in {
     )
 
 # %% [markdown]
-# With one token banned, the other forms are still there; with all of them, there is hardly a king
-# left. But "king" is also in "asking" and "kingdom", and it may be spelled from pieces. The ban costs
-# little, as long as something else can be said in the same place. And it changes the word, not the
-# thing: a model that would speak of a king says "prince", or "his Majesty".
+# With one token banned, the other forms are still there. With all of them banned, hardly a king is
+# left. (Our count also counts "asking" and "kingdom", and the word may be spelled from pieces.) The
+# ban costs little, as long as something else can be said in the same place. And it changes the
+# word, not the thing: a model that would speak of a king says "prince", or "his Majesty".
 
 # %% [markdown]
 # ## 9.13 From GPT-2 to today
 #
-# The models of today are GPT-2's descendants, and the family likeness is striking: a stream, blocks
+# The models of today are GPT-2's descendants, and they still look much like it: a stream, blocks
 # that add to it, attention, an MLP, a table at both ends. Six things have changed in nearly all of
-# them. None is long. For each of them, here is what of our code would change, in a few lines that
-# run, and a property that can be checked.
+# them, and none is hard to explain. For each, here is what would change in our code, in a few lines
+# that run, with a property that we check.
 #
-# | | GPT-2, 2019 | most open models, 2023 and later | what of our code would change |
+# | | GPT-2, 2019 | most open models, 2023 and later | what would change in our code |
 # |---|---|---|---|
 # | positions | `wpe`, added once | RoPE, in every block | a line in `self_attention`; `wpe` goes |
 # | norm | layer norm | RMSNorm | `layer_norm` loses its mean and its bias |
@@ -928,10 +941,11 @@ for name, banned in {
 # | training | the next token of web pages | then instructions, and preferences | the data and the loss |
 # | size | 1.5 billion parameters, 40 GB of text | up to hundreds of times the parameters, and over a thousand times the text | `config.py` |
 #
-# **RoPE** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)). Instead of adding a vector for each position at the beginning, turn
-# queries and keys, two numbers at a time, by an angle that grows with the position. In the dot
-# product of a query and a key only the *difference* of their angles is left. So a score depends on
-# what two tokens are and how far apart they stand, and not on where; nothing is learned.
+# **RoPE** ([Su et al. 2021](https://arxiv.org/abs/2104.09864)). Instead of adding a vector for each
+# position at the beginning, turn queries and keys, two numbers at a time, by an angle that grows
+# with the position. In the dot product of a query and a key only the *difference* of their angles
+# is left. So a score depends on what two tokens are and how far apart they are, and not on where
+# they stand. No position has to be learned.
 
 
 # %%
@@ -952,8 +966,9 @@ print("query at 10, key at 7:", same_everywhere[10, 7].round(4), end="   ")
 print("query at 40, key at 37:", same_everywhere[40, 37].round(4))
 
 # %% [markdown]
-# **RMSNorm** ([Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467)). Layer norm without subtracting the mean, and without a bias.
-# It does as well and is quicker. Most of these models have left out the other biases, too.
+# **RMSNorm** ([Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467)). This is layer norm
+# without subtracting the mean, and without a bias. It works just as well and is quicker. Most of
+# these models leave out the other biases, too.
 
 
 # %%
@@ -969,10 +984,10 @@ print("lengths, before:", np.linalg.norm(some_vectors, axis=-1).round(1), end=" 
 print("after:", np.linalg.norm(rms_norm(some_vectors, gain), axis=-1).round(1))
 
 # %% [markdown]
-# **SwiGLU** ([Shazeer 2020](https://arxiv.org/abs/2002.05202)). The hidden layer is made twice, by two matrices. One half, through a
-# function much like GELU (SiLU, $x / (1 + e^{-x})$), is the *gate* that says how much of the other
-# passes. So that three matrices hold no more numbers than two, the hidden layer has $8d/3$ numbers
-# instead of $4d$.
+# **SwiGLU** ([Shazeer 2020](https://arxiv.org/abs/2002.05202)). The hidden layer is computed twice,
+# by two matrices. One result goes through a function much like GELU (SiLU, $x / (1 + e^{-x})$) and
+# becomes the *gate*: it says how much of the other result passes. The hidden layer has $8d/3$
+# numbers instead of $4d$, so that the three matrices together are no larger than the two of GPT-2.
 
 
 # %%
@@ -990,10 +1005,11 @@ closed = swiglu(np.ones((7, d)), 0 * w_gate, w_up, w_down)
 assert not closed.any()  # a gate that is 0 lets nothing pass
 
 # %% [markdown]
-# **Grouped-query attention** ([Ainslie et al. 2023](https://arxiv.org/abs/2305.13245); with a single group, [Shazeer 2019](https://arxiv.org/abs/1911.02150)). Every head
-# has its own queries, but several share their keys and values: the cache, which limits how many
-# people a server can serve, becomes smaller by that factor. What would happen to our model if its
-# heads had to share theirs? A tap puts the mean of each group in their place:
+# **Grouped-query attention** ([Ainslie et al. 2023](https://arxiv.org/abs/2305.13245); with a
+# single group, [Shazeer 2019](https://arxiv.org/abs/1911.02150)). Every head has its own queries,
+# but several heads share their keys and values. The cache, which limits how many people a server
+# can serve at once, becomes smaller by that factor. What would happen to our model if its heads had
+# to share theirs? A tap replaces the keys and values of each group by their mean:
 
 
 # %%
@@ -1012,14 +1028,15 @@ for n_group in (n for n in (1, 2, 4, 8) if config.n_head % n == 0):
     print(f"{n_group} heads share: cache {kilobytes:6,.0f} kB, loss on the tale {nats:.2f}")
 
 # %% [markdown]
-# A trained model cannot be made to share like that; it has to be trained so from the start, or for
-# some more steps after such a mean, and then it loses little.
+# A trained model cannot simply be made to share like that. It has to be trained so from the start,
+# or for some more steps after taking such a mean. Then it loses little.
 #
-# **Instruction tuning** ([Ouyang et al. 2022](https://arxiv.org/abs/2203.02155)). No line of the model changes. A GPT that was trained
-# on text is trained further, on some ten thousand instructions with good answers, and the loss is
-# counted on the answers only. Then often comes a second stage, in which people, or another model,
-# say which of two answers is better, and the model is moved towards the better one. [Notebook 11](11_fine_tuning_for_a_task.ipynb) does
-# the first stage on a small scale.
+# **Instruction tuning** ([Ouyang et al. 2022](https://arxiv.org/abs/2203.02155)). No line of the
+# model changes. A GPT that was trained on text is trained further, on some ten thousand
+# instructions with good answers, and the loss is counted on the answers only. Often there is a
+# second stage, in which people, or another model, say which of two answers is better, and the model
+# is trained towards the better one. [Notebook 11](11_fine_tuning_for_a_task.ipynb) does the first
+# stage on a small scale.
 
 # %%
 document, answer_text = "Q: Who bakes bread?\nA:", " a baker"
@@ -1031,11 +1048,13 @@ assert np.isclose(loss_on_answer, -logprob(document, answer_text) / counted.sum(
 print(f"loss on all of it {each.mean():.2f}, on the answer alone {loss_on_answer:.2f}")
 
 # %% [markdown]
-# **Scaling** ([Kaplan et al. 2020](https://arxiv.org/abs/2001.08361); [Hoffmann et al. 2022](https://arxiv.org/abs/2203.15556)). The loss falls along a smooth curve as
-# parameters, text and arithmetic grow, so that one can plan. For a given amount of arithmetic, about
-# $6 \cdot N \cdot D$ operations for $N$ parameters and $D$ tokens (2 forwards, 4 backwards, see
-# notebooks [4](04_forward_pass.ipynb) and [7](07_training.ipynb)), Hoffmann et al. found that some 20 tokens per parameter are best. Models that
-# will be used much are trained on far more, as a small model is cheaper to run.
+# **Scaling** ([Kaplan et al. 2020](https://arxiv.org/abs/2001.08361); [Hoffmann et al.
+# 2022](https://arxiv.org/abs/2203.15556)). The loss falls along a smooth curve as parameters, text
+# and computation grow, so you can plan ahead. For a given amount of computation, about $6 \cdot N
+# \cdot D$ operations for $N$ parameters and $D$ tokens (2 forwards, 4 backwards, see notebooks
+# [4](04_forward_pass.ipynb) and [7](07_training.ipynb)), Hoffmann et al. found that some 20 tokens
+# per parameter are best. Models that will be used a lot are trained on far more text, because a
+# smaller model is cheaper to run.
 
 # %%
 print(f"{'':28}{'parameters':>12}{'tokens':>9}{'per parameter':>15}{'operations':>12}")
@@ -1049,9 +1068,9 @@ for name, n_params, n_tokens in (
     print(f"{name:28}{n_params:12.1e}{n_tokens:9.1e}{per:15,.0f}{6 * n_params * n_tokens:12.0e}")
 
 # %% [markdown]
-# What has *not* changed: ids in, logits out, the next token as the only thing that is ever
-# predicted, and the sum of the residual stream. Whoever has read `picogpt/plain.py`, which is one
-# screen long, can read the code of such a model.
+# This has *not* changed: ids go in and logits come out, the model predicts nothing but the next
+# token, and the residual stream is a sum. If you have read `picogpt/plain.py`, which is one screen
+# long, you can read the code of such a model.
 
 # %% [markdown]
 # ## Common mistakes
@@ -1065,14 +1084,15 @@ for name, n_params, n_tokens in (
 # > - *`<|endoftext|>` typed into a prompt* is ordinary text, too, unless the tokenizer is told
 # >   otherwise.
 # > - *Instructions.* "Please summarize the following" is the beginning of a letter, not an order.
-# > - *Endings of different length compared by their sums*, or answers without what they are worth
-# >   after an empty question.
+# > - *Endings of different length compared by their sums*, or answers compared without subtracting
+# >   what they are worth after an empty question.
 # > - *Perplexities per word, per token and per byte* in one table.
 # > - *One prompt, one number, no chance level.*
 
 # %% [markdown]
-# **Encoder and decoder.** An encoder would have parameters of its own, and the decoder a second
-# attention that looks at it. These are all that a block of 124M has ([notebook 4](04_forward_pass.ipynb) counts them):
+# **Encoder and decoder.** An encoder would have parameters of its own, and the decoder would have a
+# second attention that looks at it. But this is all that a block of 124M has ([notebook
+# 4](04_forward_pass.ipynb) counts them):
 
 # %% tags=["stable"]
 block = [
@@ -1082,8 +1102,8 @@ print(*block)
 print("outside the blocks:", *(name for name in param_shapes(SIZES["124M"]) if "h." not in name))
 
 # %% [markdown]
-# **A `<bos>` token.** What each of these becomes, and what the first sentence of TALE costs after
-# it:
+# **A `<bos>` token.** Here is what each of these becomes, and the loss on the first sentence of
+# TALE after it:
 
 # %% alt="Bars: the loss on the first sentence after the special token, and after four texts that look like one."
 sentence = tokenizer.encode(TALE[: TALE.index(".") + 1])
@@ -1110,7 +1130,7 @@ for answer in (" a cow", " the baker, who rises early in the morning"):
     print(f"{answer:44}{total:8.1f}{total / n:8.1f}{gain:8.1f}")
 
 # %% [markdown]
-# **Per what?** One text, one model, one sum of surprises:
+# **Per what?** One text, one model, one sum of surprises, and three perplexities:
 
 # %%
 s = model.score(TALE)
@@ -1135,10 +1155,11 @@ quiz(9, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** How many bytes would a perfect compressor need for a text, with this model's
-# predictions? (The surprise of the whole text, in bits, eight to a byte, rounded up.)
+# predictions? (It is the surprise of the whole text in bits, with eight bits to a byte, rounded
+# up.)
 
 # %% [markdown]
 # *Easy.*
@@ -1162,8 +1183,8 @@ attempt(check_9_1, compressed_size, model)
 
 # %% [markdown]
 # **Exercise 2.** Sort texts by kind without any training: put a sample of each kind before the
-# text, and see after which of them the text is the least surprising. `samples` maps names to
-# texts.
+# text, and see after which sample the text is least surprising. `samples` maps names to texts.
+# Return the name.
 
 # %% [markdown]
 # *Easy.*
@@ -1187,9 +1208,9 @@ SAMPLES = {
 attempt(check_9_2, kind_of, SAMPLES, model)
 
 # %% [markdown]
-# **Exercise 3.** Bias once more: which of some adjectives leans most to women? Use the frame `"The
-# {} child lost the way, because"` and the same two words as above, and return the adjective with
-# the highest log p(she) - log p(he).
+# **Exercise 3.** Bias once more: which of some adjectives leans most towards women? Use the frame
+# `"The {} child lost the way, because"` and the same two words as above, and return the adjective
+# with the highest log p(she) - log p(he).
 
 # %% [markdown]
 # *Easy.*
@@ -1242,8 +1263,9 @@ check_9_3(max(ADJECTIVES, key=child_lean), ADJECTIVES, FRAME, model)
 # %% [markdown]
 # ## To go on
 #
-# - [Radford et al. 2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf), *Language Models are Unsupervised Multitask Learners*: fifteen pages that
-#   are easy to read now.
+# - [Radford et al.
+#   2019](https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf),
+#   *Language Models are Unsupervised Multitask Learners*: most of it is easy to read now.
 # - [Sheng et al. 2019](https://arxiv.org/abs/1909.01326), *The Woman Worked as a Babysitter: On Biases in Language Generation*; [Carlini
 #   et al. 2021](https://arxiv.org/abs/2012.07805), *Extracting Training Data from Large Language Models*; [Holtzman et al. 2021](https://arxiv.org/abs/2104.08315),
 #   *Surface Form Competition*, on why answers should be compared by what the question adds.

@@ -6,10 +6,11 @@
 # **Goal:** measure one model on one text by several published protocols, understand why the figures
 # differ, and know which of them may be compared with each other.
 #
-# "Perplexity 29.41", says the paper about GPT-2's smallest model on WikiText-2. Others measured 29.94
-# and 37.37 with the same weights. Nobody made a mistake. A perplexity is the result of a *protocol*:
-# how the text is cut, what counts as one unit, and what the model sees before each token. You need
-# [notebook 0](00_quick_start.ipynb); [notebook 9](09_at_work.ipynb) ends with a first look at this. About 20 minutes.
+# "Perplexity 29.41", says the paper about GPT-2's smallest model on WikiText-2. Others measured
+# 29.94 and 37.37 with the same weights. Nobody made a mistake. A perplexity depends on a
+# *protocol*: how the text is cut, what counts as one unit, and what the model sees before each
+# token. You need [notebook 0](00_quick_start.ipynb); 9.10 in [notebook 9](09_at_work.ipynb) takes a
+# first look at this. About 20 minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -40,8 +41,8 @@ tokenizer, n_ctx = model.tokenizer, model.config.n_ctx
 # %% [markdown]
 # ## 10.1 The text
 #
-# A tale from a book that the model has never seen, *Samba the Coward*. Its length, counted in four
-# ways:
+# The text is a tale from a book that the model has never seen, *Samba the Coward*. Here is its
+# length, counted in four ways:
 #
 # **Guess first.** How many tokens does a word take, in a text of this kind?
 
@@ -70,7 +71,7 @@ print(f"{len(text.split()):6,} words, cut at spaces")
 # - *stream, stride 256* (transformers' page, without overlap): side by side, and the first token of
 #   each window is never scored;
 # - *stream, stride 32* (the same page, with much overlap): each token has nearly a full window
-#   before it, and the model works eight times as much.
+#   before it, and the model has eight times as much to compute.
 #
 # **Guess first.** Which protocol will give the lowest perplexity, and by what factor do the lowest
 # and the highest differ?
@@ -99,15 +100,17 @@ for name, result in measured.items():
     )
 
 # %% [markdown]
-# One model, one text, and perplexities of which the highest is several times the lowest. Two things
-# make the difference.
+# This is one model and one text, and yet the highest perplexity in the table is many times the
+# lowest. Two things make the difference.
 #
-# **The unit.** The sum of all surprises is the same; it is divided by the number of tokens, of words
-# or of bytes before the exponential is taken. A word has more than one token, so the model is more
-# surprised by a word than by a token. `per word` and `per token` must never stand in one column.
+# **The unit.** The sum of all surprises is the same, but it is divided by the number of tokens, of
+# words or of bytes before the exponential is taken. A word has more than one token on average, so
+# the model is more surprised by a word than by a token. Never put perplexities per word and per
+# token in one column.
 #
-# **The context.** Whoever sees more of the text before a token predicts it better. Let us look at
-# that directly: the surprise of the same tokens with more and more of the text before them.
+# **The context.** The more of the text the model sees before a token, the better it predicts it. We
+# can measure that directly: here is the surprise at the same tokens, with more and more of the text
+# before them.
 
 # %% alt="A falling curve: the surprise at the same tokens against the number of tokens before them."
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 255]
@@ -127,8 +130,8 @@ ax.minorticks_off()
 plt.show()
 
 # %% [markdown]
-# Cut without overlap, a window begins with tokens that have next to nothing before them; with a
-# short stride there are none. The model is the same.
+# If windows do not overlap, each one begins with tokens that have next to nothing before them. With
+# a short stride, there are no such tokens after the first window. The model is the same.
 #
 # ## 10.3 What may be compared with what
 #
@@ -139,7 +142,7 @@ plt.show()
 # | bits per byte | the text and the windows are the same; the vocabulary does not matter |
 # | accuracy of a task | the protocol is the same: how answers are cut, compared and normalised |
 #
-# The published figures of the real GPT-2 show how much is at stake:
+# The published figures of the real GPT-2 show how much a protocol can matter:
 
 # %% tags=["stable"]
 for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag", "lm-eval")):
@@ -155,7 +158,7 @@ for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag
 #
 # Bits per byte have a meaning of their own: with a model's predictions and arithmetic coding, the
 # text could be stored in that many bits. So the model can be compared with programs that compress.
-# They get the same tale, which they have never seen either.
+# They get the same tale, and they have never seen it either.
 #
 # **Guess first.** Which compresses better, a model of this size or the programs that pack files?
 
@@ -181,14 +184,15 @@ plt.show()
 
 # %% [markdown]
 # Is that fair? The compressors begin with nothing and learn from these few thousand words; the
-# model has read millions of letters before. And whoever wants to unpack the file needs the model,
-# all its millions of bytes. For one tale that is a bad bargain; for a library, a good one.
+# model has read millions of letters before. And to unpack the file, you need the model, with all
+# its millions of bytes. For one tale that is a bad bargain; for a library it is a good one.
 #
 # ## 10.5 Are its probabilities true?
 #
-# Perplexity says how large the probabilities of the right tokens are. One can also ask whether they
-# are *honest*: of all the times that the model was 70 % sure, was it right 70 times in a hundred?
-# We take its first choice at every place of the tale, sort by how sure it was, and count.
+# Perplexity says how large the probabilities of the right tokens are. We can also ask whether the
+# probabilities are *honest*: of all the times that the model was 70 % sure, was it right 70 times
+# in a hundred? We take its first choice at every place of the tale, sort by how sure it was, and
+# count.
 #
 # **Guess first.** Is a model usually too sure of itself, or not sure enough?
 
@@ -217,9 +221,10 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# At temperature 1 the points lie near the diagonal: a model that is trained to predict the next
-# token is paid for honest probabilities, and this one gives them even on a book that it has not
-# read. A temperature below 1 makes it write better, and lie about how sure it is.
+# At temperature 1 the points lie near the diagonal. A model that is trained to predict the next
+# token gets the lowest loss if its probabilities are honest, and this one stays honest even on a
+# book that it has not read. A temperature below 1 makes it write better, but also makes it claim to
+# be surer than it is.
 #
 # The distance from the diagonal, on average over all places, is the *expected calibration error*:
 
@@ -231,7 +236,8 @@ for temperature in (0.5, 1.0, 1.5):
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *Perplexities of two vocabularies in one table.* Larger tokens, larger surprise for each.
+# > - *Perplexities of two vocabularies in one table.* The larger the tokens, the larger the
+# >   surprise for each.
 # > - *Perplexity of a text that the model was trained on.* The fables of [notebook 7](07_training.ipynb) are among the
 # >   books that `fairytale` has read.
 # > - *Means of perplexities.* Take the mean of the surprises, and the exponential at the end.
@@ -256,7 +262,7 @@ quiz(10, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** A model has a perplexity of `per_token` on a text of `n_tokens` tokens and `n_words`
 # words. What is its perplexity per word?
@@ -285,8 +291,8 @@ def per_word(per_token, n_tokens, n_words):
 attempt(check_10_1, per_word)
 
 # %% [markdown]
-# **Exercise 2.** A text of `n_bytes` bytes costs the model `nats` nats in all. How many bits per byte
-# are that?
+# **Exercise 2.** A text of `n_bytes` bytes costs the model `nats` nats in all. How many bits per
+# byte is that?
 
 # %% [markdown]
 # *Easy.*

@@ -6,9 +6,10 @@
 # **Goal:** teach the bundled model to say who told a tale, measure how well it does, compare it
 # with a method that only counts words, and see where learning turns into learning by heart.
 #
-# [Notebook 9](09_at_work.ipynb) asked a model questions that nobody had trained it to answer. Here we train it. The
-# question is the same throughout: given a few sentences of a tale, which collection are they from?
-# You need [notebook 7](07_training.ipynb), for gradients and AdamW. About 30 minutes to read, and two to four to run.
+# [Notebook 9](09_at_work.ipynb) asked a model questions that nobody had trained it to answer. Here
+# we train it. The question is always the same: given a few sentences of a tale, which collection
+# are they from? You need [notebook 7](07_training.ipynb), for gradients and AdamW. About 30 minutes
+# to read, and two to four minutes to run.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -45,10 +46,10 @@ tokenizer, n_head = model.tokenizer, model.config.n_head
 # %% [markdown]
 # ## 11.1 The passages
 #
-# 480 passages of two or three sentences, 96 from each of five collections. Two thirds of the tales
-# are to learn from; the others are held out. The line runs between *tales*, not between passages:
-# two passages of one tale share their heroes, and a model that has learned one of them would find
-# the other too easy.
+# There are 480 passages of two or three sentences, 96 from each of five collections. The model
+# learns from two thirds of the tales; the others are held out. We divide *tales*, not passages: two
+# passages of one tale have the same heroes, and a model that has learned one of them would find the
+# other too easy.
 
 # %% tags=["stable"]
 COLLECTIONS = ["Grimm", "Andersen", "Lang", "Jacobs", "Aesop"]
@@ -69,15 +70,17 @@ tales = {part: {(name, tale) for p, name, tale, _ in rows if p == part} for part
 assert not tales["learn"] & tales["held-out"]
 
 # %% [markdown]
-# One thing should be said at once. The bundled model has read all of these tales, in its training.
-# Nobody told it who told them, so the answers are new to it; but its sense of style is not. The
-# fair comparison is therefore between ways to use *this* model, and with a method that has read
-# only what we give it here.
+# You should know one thing before we start. The bundled model has read all of these tales in its
+# training. Nobody told it which collection they are from, so the answers are new to it, but it
+# already knows the styles. So we may compare several ways to use *this* model with each other. When
+# we compare it with a method that has read only what we give it here, remember that the model has
+# read more.
 #
 # ## 11.2 The answer as a token
 #
 # GPT-2 can do one thing, continue a text. So we write the question as a text whose next token is
-# the answer. A name may have several tokens; the first one is enough to tell the five apart.
+# the answer. A name may have several tokens, but the first one is enough to tell the five names
+# apart.
 
 # %% tags=["stable"]
 QUESTION = "\n\nFrom the tales of"
@@ -140,15 +143,14 @@ few_shot = answer_logits(model.params, [examples + text[:220] for text in texts]
 print("\nfew-shot:", accuracy(few_shot))
 
 # %% [markdown]
-# It does not help: this model is too small to learn from its context what the examples have in
-# common. (The largest GPT-2 is at its best with such examples, and still far from trained models:
-# notebook 9.)
+# If this is no better than zero-shot, the model is too small to learn from its context what the
+# examples have in common. (Much larger models can: see few-shot in [notebook 9](09_at_work.ipynb).)
 #
 # ## 11.3 What counting words can do
 #
 # Before a language model is trained for a task, it should be compared with something simple. Here
 # is *naive Bayes*: count how often each collection uses each word, and multiply the probabilities
-# of a passage's words, as if they did not depend on each other.
+# of a passage's words, as if the words did not depend on each other.
 #
 # **Guess first.** How much better than one in five will counting words be?
 
@@ -187,10 +189,10 @@ print("words that speak for Aesop:", *(word for word, _ in typical.most_common(8
 # %% [markdown]
 # ## 11.4 Fine-tuning
 #
-# Now the model learns. The loss is the surprise at the right answer, and only there: what the
-# passage itself says is not to be learned. So the gradient of the logits is zero everywhere but at
-# the last token of each question, where it is *what the model said minus what is true* (notebook
-# 7.4). The backward pass does the rest.
+# Now the model learns. The loss is the surprise at the right answer, and nothing else, because the
+# model should not learn the passages themselves. So the gradient of the logits is zero everywhere
+# except at the last token of each question, where it is *what the model said minus what is true*
+# ([notebook 7](07_training.ipynb), 7.4). The backward pass does the rest.
 
 
 # %%
@@ -284,18 +286,18 @@ def draw_curves(curves: dict[str, np.ndarray]) -> None:
 draw_curves({"all weights": curve})
 
 # %% [markdown]
-# The dashed line falls to nothing: after a few passes the model knows every passage that it was
-# shown. On the held-out tales the loss soon turns and climbs, although the share of right answers
-# does not fall. That is overfitting: the model becomes ever more certain, also where it is wrong.
-# *Early stopping* takes the weights from where the held-out loss was lowest; if only the first
-# choice matters, and not how certain it is, it may stop too early.
+# The dashed line falls to almost nothing: after a few passes the model knows every passage that it
+# was shown. On the held-out tales the loss soon turns and climbs, even where the share of right
+# answers does not fall. That is overfitting: the model becomes more and more certain, also where it
+# is wrong. *Early stopping* takes the weights from where the held-out loss was lowest. If only the
+# first choice matters, and not how certain the model is, that may be too early.
 #
 # ## 11.5 Fewer weights, fewer passages
 #
-# Do all weights have to learn? And how much is lost with a quarter of the passages?
+# Do all weights have to learn? And how much do we lose with a quarter of the passages?
 #
-# **Guess first.** What will cost more: to train the last two blocks only, or a quarter of the
-# passages only?
+# **Guess first.** What will cost more right answers: to train only the last two blocks, or to train
+# with only a quarter of the passages?
 
 # %% alt="The same two plots for four ways to train: all weights, the last blocks alone, fewer passages, and strong weight decay."
 quarter = learn[::4]
@@ -315,17 +317,18 @@ for name, chosen in results.items():
     print(f"{name:31} {accuracy(chosen)}")
 
 # %% [markdown]
-# Read the intervals before the numbers. That training beats the untrained model is certain; that
-# all weights beat the last two blocks, or that weight decay helps, is not, with so few passages.
-# The last blocks learn nearly as much as all of them, forget less, and need half of the backward
-# pass. With a quarter of the passages the model is hardly better than counting words in all of them.
+# Read the intervals before the numbers. If two intervals overlap widely, so few passages cannot
+# tell which method is better. Which of the differences here are certain? And how does training with
+# a quarter of the passages compare with counting the words in all of them? (Training only the last
+# blocks also has two advantages that the table does not show: the model forgets less of what it
+# knew, and the backward pass can stop early.)
 #
 # ## 11.6 What is confused with what?
 #
-# A share of right answers hides who is taken for whom. The *confusion matrix* shows it: rows are
-# the true collections, columns the answers.
+# The share of right answers does not show which collections are mistaken for which. The *confusion
+# matrix* does: rows are the true collections, columns the answers.
 #
-# **Guess first.** Whose tales will be taken for each other's?
+# **Guess first.** Which collections will be mistaken for each other?
 
 # %% alt="The confusion matrix: five collections as rows, the model's answers as columns, with the counts."
 confusion = np.zeros((5, 5))
@@ -336,13 +339,13 @@ ax.set(xlabel="the model's answer", ylabel="the truth")
 plt.show()
 
 # %% [markdown]
-# Lang's books are a collection of collections. They hold tales of Grimm and of Andersen in other
-# words, and tales from all over the world: so many a tale could be his, and is taken for his.
-# Jacobs, who also gathered from everywhere, is the hardest to recognise.
+# Lang's books are a collection of collections. They contain tales of Grimm and of Andersen in other
+# words, and tales from all over the world. So it is easy to mistake other tales for his, and his
+# for others. Jacobs, too, gathered tales from many peoples.
 #
 # ## Common mistakes
 #
-# > - *Passages of one tale on both sides.* The accuracy then measures memory for names.
+# > - *Passages of one tale on both sides.* Then the accuracy measures memory for names.
 # > - *Choosing the number of passes by the held-out passages, and reporting their accuracy.* We
 # >   did so, with `at_best`. With four passes to choose from the error is small; for a figure that
 # >   others rely on, hold out a third part.
@@ -368,10 +371,10 @@ quiz(11, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
-# **Exercise 1.** Write the share of right answers for each collection alone, from the confusion
-# matrix: an array of five numbers.
+# **Exercise 1.** From the confusion matrix, compute the share of right answers for each collection
+# separately: an array of five numbers.
 
 # %% [markdown]
 # *Easy.*

@@ -3,9 +3,9 @@
 #
 # ![You are here: the same parts, in less space](data/here_12.svg)
 #
-# **Goal:** make a model smaller in four ways, understand where the error of each comes from, and
-# measure what it costs: numbers with fewer bits, fewer blocks, fewer heads, and a look at the memory
-# that is no weight at all.
+# **Goal:** make a model smaller in three ways (numbers with fewer bits, fewer blocks, fewer heads),
+# understand where the error of each comes from, and measure what it costs. We also look at the
+# memory that is not needed for weights.
 #
 # The largest GPT-2 has 1.5 billion weights. As float32 they take 6.2 GB, more than most laptops have
 # free. The same model with one byte for each weight takes 1.6 GB. You need notebooks [0](00_quick_start.ipynb) and [4](04_forward_pass.ipynb); for
@@ -65,8 +65,8 @@ for x in (1.0, -2.0, 0.1, 1e-6, 70000.0):
         print(f"    {dtype:9} {text[0]} {text[1:split]:8} {text[split:]:23}  {value:.9g}")
 
 # %% [markdown]
-# float16 spends its bits on exactness, and 70000 is too large for it. bfloat16 has the exponent of
-# float32, and so its range, but only two or three decimal digits.
+# float16 spends its bits on exactness, so 70000 is too large for it. bfloat16 has as many bits for
+# the exponent as float32, so it has the same range, but only two or three decimal digits.
 #
 # An **int8** has no exponent at all: it is one of 256 whole numbers. To store weights in it we need a
 # *scale*: weight ≈ scale · int8.
@@ -100,10 +100,10 @@ right.set(title="What rounding changes", xlabel="error, in steps")
 plt.show()
 
 # %% [markdown]
-# The errors are spread evenly between minus half a step and half a step, whatever the weight. So the
-# size of the *step* decides, and the step is decided by the single largest weight. The red lines
-# stand far out in the tails: a few outliers set the step for all the others, most of which use only
-# a small part of the 255 numbers.
+# The errors are spread evenly between minus half a step and half a step, whatever the weight. So
+# the error depends on the size of the *step*, and the step depends on the single largest weight.
+# The red lines are far out in the tails: a few outliers set the step for all the others, most of
+# which use only a small part of the 255 numbers.
 
 # %%
 used = np.abs(stored)
@@ -116,8 +116,8 @@ for n in (8, 16, 32, 64):
 # %% [markdown]
 # ## 12.3 One scale for all, or one for each channel?
 #
-# A column of the matrix makes one number of the output; let us call it a channel. Outliers are not
-# spread evenly over the channels:
+# Each column of the matrix makes one number of the output. Such a column is called a channel.
+# Outliers are not spread evenly over the channels:
 
 # %% alt="The largest weight of each channel, sorted, below the line of the largest weight of the matrix."
 fig, ax = plt.subplots(figsize=(7.5, 3))
@@ -128,15 +128,15 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With a scale of its own, a channel pays for its own outlier only. The scale stands outside of the
-# sum, `sum(x * scale * q) = scale * sum(x * q)`, so that it costs one multiplication for each output.
-# For `wte`, where a row is a token, the channels are the rows.
+# If each channel has its own scale, an outlier spoils only its own channel. The scale can be taken
+# out of the sum, `sum(x * scale * q) = scale * sum(x * q)`, so it costs one multiplication for each
+# output. For `wte`, where a row is a token, the channels are the rows.
 #
 # Now the whole model, in several ways. What counts is not the error of a weight but the model's
-# predictions: bits per byte of a tale that it has never read. Its first part is for decisions, the
-# next for the figures that we report.
+# predictions: bits per byte of a tale that it has never read. We use its first part to make
+# decisions, and the next part for the figures that we report.
 #
-# **Guess first.** From how many bits on does the model suffer: 8, 6 or 4?
+# **Guess first.** With how many bits will the model clearly get worse: 8, 6 or 4?
 
 # %%
 tale = (DATA / "olive.txt").read_text("utf-8").strip()
@@ -171,12 +171,12 @@ for n_bits in (8, 6, 4):
         print(f"{n_bits} bits, {name:11}   {found:.4f}  ({found / whole - 1:+.2%})")
 
 # %% [markdown]
-# With 8 bits the model hardly notices. Each bit less doubles the step, and so the error; with 4 bits
-# there are only 15 numbers, many weights lie within a step or two of zero, and the model
-# is worse, with one scale for a matrix by far. Why does it cost so much here, when the large models of
-# today are run with 4 bits? Their sums are longer, so that errors average out; their scales stand
-# for groups of 32 or 64 weights, so that an outlier spoils fewer others; and the rounding is chosen
-# so that the *outputs* stay right, by methods such as GPTQ. Exercise 2 tries the groups.
+# 8 bits make hardly any difference. Each bit less doubles the step, and so the error. With 4 bits
+# there are only 15 numbers, and many weights lie within a step or two of zero. The model is worse,
+# and much worse with one scale for a whole matrix. Why does it cost so much here, when the large
+# models of today are run with 4 bits? Their sums are longer, so errors average out. Each scale
+# belongs to a group of only 32 or 64 weights, so an outlier spoils fewer others. And methods such
+# as GPTQ choose the rounding so that the *outputs* stay right. Exercise 2 tries the groups.
 #
 # ## 12.4 As picogpt does it
 #
@@ -199,9 +199,9 @@ for name, x in (("float32", model.params), ("int8", small.params)):
 # ## 12.5 Fewer blocks
 #
 # Each block only adds to the residual stream. So the model still works without one of them, and
-# `keep_blocks` makes such a model. Which block is missed least?
+# `keep_blocks` makes such a model.
 #
-# **Guess first.** Which block is missed most, and which one least?
+# **Guess first.** Which block will the model miss most, and which one least?
 
 # %% alt="Bars on a logarithmic axis: what each block costs if it is taken away. The first one costs by far the most."
 n_layer = config.n_layer
@@ -217,10 +217,10 @@ ax.set(xlabel="the block that is taken away", ylabel="more bits per byte", yscal
 plt.show()
 
 # %% [markdown]
-# The first block is a world of its own: without it the others read a language that they do not know.
-# To take away several, we search greedily: the block that is missed least, then the one that is
-# missed least among the rest, and so on. It need not find the best choice, as two blocks may stand in
-# for each other, but it tries few.
+# The first block is special: all later blocks have learned to read what it writes. To take away
+# several blocks, we search greedily: we remove the block that is missed least, then the one that is
+# missed least among the rest, and so on. This need not find the best choice, since two blocks may
+# do the same job, but it has to try only a few.
 
 # %% alt="Two curves of bits per byte against the number of blocks kept; the greedy choice is the lower one."
 kept, greedy = list(range(n_layer)), {n_layer: list(range(n_layer))}
@@ -246,10 +246,10 @@ for n in sorted(greedy, reverse=True):
     print(n, "blocks:", greedy[n])
 
 # %% [markdown]
-# **What a short training gives back.** The blocks that are left have never seen this stream. Some
-# steps of AdamW ([notebook 7](07_training.ipynb)), on passages of the books that the model learned from, let them get used
-# to it. The held-out tale is not among them. Whoever does this in earnest trains for longer, on as much
-# text as the model has seen; the papers get nearly everything back that way.
+# **What a short training gives back.** The blocks that are left have never seen such a stream. Some
+# steps of AdamW ([notebook 7](07_training.ipynb)), on passages of the books that the model learned
+# from, let them get used to it. The held-out tale is not among these passages. In practice people
+# train for much longer, and on much more text, and get back most of what was lost.
 
 # %%
 n_kept = max(1, n_layer - 2)
@@ -287,10 +287,10 @@ assert after < before
 # %% [markdown]
 # ## 12.6 Fewer heads
 #
-# A head writes to the stream through its own rows of `attn.c_proj.w`; with zeros in their place it is
-# silent. How much does the model miss each?
+# A head writes to the stream through its own rows of `attn.c_proj.w`. If we set these rows to zero,
+# the head is silent. How much does the model miss each head?
 #
-# **Guess first.** Will some heads be missed as much as a whole block?
+# **Guess first.** Will the model miss some heads as much as a whole block?
 
 # %% alt="Left, a matrix of what each head costs if it is silent. Right, bits per byte against the number of silent heads, the least missed or the most missed ones."
 n_head, width = config.n_head, config.n_head_dim
@@ -332,15 +332,16 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# Some heads can go almost unnoticed. But look at what they weigh: in a block of GPT-2, the heads have a
-# third of the parameters, the MLP two thirds. A silent head saves nothing until its columns and rows
-# are really cut out of the matrices, and then all blocks have different sizes. That is why blocks are
-# taken away more often than heads.
+# Some heads can be taken away almost unnoticed. But look at what that saves: in a block of GPT-2,
+# the heads have a third of the parameters and the MLP two thirds. And a silent head saves nothing
+# until its columns and rows are really cut out of the matrices. Then the blocks no longer have the
+# same sizes. That is why whole blocks are taken away more often than heads.
 #
 # ## 12.7 What the cache costs
 #
-# Weights are not all. For each position, each block keeps a key and a value of `n_embd` float32
-# numbers. For one text that is little; a server keeps it for every text that it is writing:
+# Weights are not everything. For each position, each block keeps a key and a value of `n_embd`
+# float32 numbers. For one text that is little, but a server keeps them for every text that it is
+# writing:
 
 # %% tags=["stable"]
 print(f"{'':8} weights in int8   cache of a full text   texts until the cache is larger")
@@ -350,16 +351,18 @@ for name, size in SIZES.items():
     print(f"{name:8} {n_weights / 1e6:10.0f} MB {cache / 1e6:17.0f} MB {n_weights / cache:22.1f}")
 
 # %% [markdown]
-# With small weights the cache soon weighs more than they do. So larger models share keys and values
-# between heads (grouped-query attention), store the cache in fewer bits, or forget its oldest part.
+# With small weights, the cache soon takes more memory than they do. So larger models share keys and
+# values between heads (grouped-query attention), store the cache in fewer bits, or forget its
+# oldest part.
 #
 # ## 12.8 All of them, side by side
 #
-# Size, speed and bits per byte of each variant. They write the same prompt in turn, and the median of
-# the rounds counts. The 4 bits that we made by hand are stored as float32, so they have no speed.
+# Here are size, speed and bits per byte of each variant. They continue the same prompt in turn, and
+# we take the median of three rounds. The 4-bit model that we made by hand is stored as float32, so
+# we give no speed for it.
 #
-# **Guess first.** Which variant writes the quickest: half as many bytes, a quarter as many bytes,
-# or fewer blocks?
+# **Guess first.** Which variant writes quickest: one with half as many bytes, one with a quarter as
+# many bytes, or one with fewer blocks?
 
 # %% alt="Two plots of bits per byte against size and against speed, one point for each variant."
 with tempfile.TemporaryDirectory() as folder:
@@ -405,10 +408,11 @@ fig.legend(loc="outside right upper", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# On the left, good models stand low and to the left; on the right, low and to the right. int8 costs
-# almost nothing. In speed there is little to gain: fewer bytes have to be read from memory, but
-# widening them takes time of its own, most of all for float16. Which of the two counts for more
-# depends on the size of the model and on the machine. Fewer blocks are less work on every machine.
+# In the left plot, good models are low and to the left; in the right plot, low and to the right.
+# int8 costs almost nothing in bits per byte. In speed there is little to gain: fewer bytes have to
+# be read from memory, but turning them into float32 takes time, most of all for float16. Which of
+# the two matters more depends on the size of the model and on the machine. Fewer blocks are less
+# work on every machine.
 
 # %% [markdown]
 # ## Five quick questions
@@ -427,7 +431,7 @@ quiz(12, "-----")
 # %% [markdown]
 # ## Exercises
 #
-# The solutions are at the end; JupyterLab hides them until you click on the three dots.
+# The solutions are at the end. Click on one to open it.
 #
 # **Exercise 1.** How many bytes does a KV cache of `n` positions take, in float16, for `n_texts` texts?
 
@@ -453,8 +457,9 @@ def cache_bytes(n_layer, n_embd, n, n_texts):
 attempt(check_12_1, cache_bytes)
 
 # %% [markdown]
-# **Exercise 2.** Quantize `x` [n_in, n_out] to `n_bits` with a scale for each group of `n` rows of a
-# column, and multiply it out again. `n` divides n_in. Then see what it does for 4 bits.
+# **Exercise 2.** Quantize `x` [n_in, n_out] to `n_bits`, with a scale for each group of `n`
+# neighbouring numbers of a column, and multiply it out again. (`n` divides n_in.) The solution
+# shows what this does with 4 bits.
 
 # %% [markdown]
 # *Medium.*
@@ -498,7 +503,7 @@ def grouped_solution(x, n_bits, n):
 check_12_2(grouped_solution)
 
 # %% tags=["solution"]
-# A solution of exercise 2
+# A solution of exercise 2, on the whole model
 for n in (256, 64, 16):
     groups = with_matrices(
         lambda path, x, n=n: (

@@ -28,6 +28,9 @@ x = 20
 x + 1
 
 # %% tags=["solution"]
+# A solution of exercise 1
+x = 2
+
 print("Right.")
 """
 
@@ -74,15 +77,18 @@ def test_a_notebook_is_made_and_made_again_the_same(folder, capsys):
     assert (status, "there was no such notebook" in said) == (1, True)
     path = folder / "01_one.ipynb"
     first = path.read_bytes()
-    text, *code = nbformat.read(path, as_version=4).cells
+    text, *code, solution = nbformat.read(path, as_version=4).cells
     assert (text.cell_type, text.source) == ("markdown", "# A title\nAnd a **text**.")
-    assert [cell.source for cell in code] == ["x = 20", "x + 1", 'print("Right.")']
-    assert [cell.execution_count for cell in code] == [1, 2, 3]
+    assert [cell.source for cell in code] == ["x = 20", "x + 1"]
+    assert [cell.execution_count for cell in code] == [1, 2]
     assert code[1].outputs[0].data["text/plain"] == "21"
-    assert [cell.metadata for cell in code[1:]] == [
-        {"tags": ["stable"]},
-        {"tags": ["solution"], "jupyter": {"source_hidden": True}},
-    ]
+    assert (solution.cell_type, code[1].metadata) == ("markdown", {"tags": ["stable"]})
+    assert solution.source.startswith("<details>\n<summary>A solution of exercise 1</summary>\n\n")
+    assert (
+        '\n\n```python\n# A solution of exercise 1\nx = 2\n\nprint("Right.")\n```'
+        in solution.source
+    )
+    assert solution.source.endswith("```text\nRight.\n```\n\n</details>")
     status, said = make(folder, capsys)
     assert status == 0, said
     assert path.read_bytes() == first
@@ -194,6 +200,41 @@ def test_what_only_draws_is_folded(tmp_path):
     drawing, other = build.read_source(path).cells
     assert drawing.metadata == {"tags": ["drawing"], "jupyter": {"source_hidden": True}}
     assert other.metadata == {}
+
+
+PLOT = """\
+# %%
+import matplotlib.pyplot as plt
+
+# %% tags=["stable"] alt="A line that rises."
+plt.plot([1, 2])
+plt.show()
+
+# %% tags=["solution"] alt="A line that falls."
+# A solution
+plt.plot([2, 1])
+plt.show()
+"""
+
+
+def test_a_plot_is_described_below_it_and_inside_a_solution(tmp_path, capsys):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "01_one.py").write_text(PLOT, "utf-8")
+    build.main(tmp_path, [])
+    _, plot, words, solution = nbformat.read(tmp_path / "01_one.ipynb", as_version=4).cells
+    assert "image/png" in plot.outputs[-1].data
+    assert words.source == (
+        "<details>\n<summary>The picture in words</summary>\n\nA line that rises.\n\n</details>"
+    )
+    assert "\n\n![A line that falls.](data:image/png;base64," in solution.source
+
+
+def test_the_code_of_a_solution_is_compared_but_not_what_it_says():
+    def cells(text):
+        return build.cells_of(nbformat.from_dict({"cells": [build.text_cell(text)]}))
+
+    assert cells(f"x{build.IT_SAYS}1") == cells(f"x{build.IT_SAYS}2")
+    assert cells(f"x{build.IT_SAYS}1") != cells(f"y{build.IT_SAYS}1")
 
 
 def test_drawings_are_inside_the_notebook(folder):

@@ -311,7 +311,7 @@ TABLE = {
         SURE,
         UNSURE,
     ),
-    writing.check_5_3: (
+    writing.check_5b_1: (
         [rewound, as_array, appending, by_slices, with_all_rows],
         [
             (lambda *_: [], "no answer yet"),

@@ -55,7 +55,7 @@ class CountingCache(KVCache):
         return super().append(layer, k, v)
 
 
-def check_5_3(function, model) -> None:
+def check_5b_1(function, model) -> None:
     """Greedy ids after a text that is cut back, with the cache."""
     ids = model.tokenizer.encode(TALE)[:50]
     cache = CountingCache(model.config)
