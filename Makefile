@@ -60,7 +60,7 @@ lint: .venv/made-lint
 	$(BIN)/python -m ruff format --check picogpt tests
 	$(BIN)/python -m mypy
 
-# axe-core, which looks for what people with disabilities would stumble over, stays out of the clone.
+# axe-core, which finds what people with disabilities would stumble over, is not in the clone.
 AXE = .venv/axe/package/axe.min.js
 test-browser: .venv/made-browser $(AXE)
 	AXE="$(CURDIR)/$(AXE)" $(BIN)/python -m pytest tests/browser

@@ -143,7 +143,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     if args.lookup and args.num_samples > 1:
         p.error("--lookup is for one text at a time: it takes no --num-samples")
     if args.prompts and args.prompt is not None:
-        p.error("--prompts FILE has the prompts: no other is expected")
+        p.error("--prompts FILE holds the prompts: no other prompt is expected")
     if args.prompt is None and sys.stdin is None and not args.prompts:
         p.error("no prompt is given, and standard input is closed")
     return args

@@ -47,7 +47,9 @@ def require(path: Path) -> Path:
         raise FileNotFoundError(f"{where} no file {path.name}")
     with open(path, "rb") as file:
         if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise ValueError(f"{path}: is only a pointer of Git LFS; git lfs pull fetches the file")
+            raise ValueError(
+                f"{path}: is only Git LFS's pointer to the file; git lfs pull fetches it"
+            )
     return path
 
 

@@ -24,7 +24,7 @@ from .decoding.sampling import Sampling, choose_token, whole_number
 from .decoding.stopping import TextWriter, pieces_of_text, stop_strings
 from .evaluate.score import Score, cut_document, score, token_lengths
 from .files import check_free
-from .model import gpt2
+from .model import check_ids, gpt2
 from .other_names import MODEL_NAMES, hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
 from .weights import CheckpointError
@@ -331,11 +331,8 @@ class GPT2:
             raise TypeError(
                 f"the prompt is {prompt!r:.80}, expected a text or a list of token ids"
             ) from None
-        for i in ids:
-            if not 0 <= i < self.config.n_vocab:
-                raise ValueError(
-                    f"id {i} is not in the vocabulary (0 to {self.config.n_vocab - 1})"
-                )
+        if ids:
+            check_ids(ids, self.config.n_vocab)
         return ids or [self.tokenizer.bos]
 
     def chat(

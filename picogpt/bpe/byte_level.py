@@ -96,4 +96,4 @@ def _check_tokens(encoder: dict[str, int], ranks: dict, added: AddedTokens) -> N
     tokens.update(token.content for token in added.tokens)
     strange = sorted(t for t in encoder.keys() - tokens if not fullmatch(SPECIAL, t))
     if strange:
-        raise ValueError(f"no merge makes {len(strange)} tokens, such as {strange[0]!r:.80}")
+        raise ValueError(f"{len(strange)} tokens are made by no merge, such as {strange[0]!r:.80}")

@@ -53,8 +53,8 @@ def learn_bpe(
             log(f"merge {len(merges)} of {n_merges}: {' '.join(pair)}")
     if len(merges) < n_merges:
         raise ValueError(
-            f"a vocabulary of {n_vocab} tokens is larger than the text can fill, "
-            f"which is {MIN_VOCAB + len(merges)}"
+            f"the text can fill a vocabulary of at most {MIN_VOCAB + len(merges)} tokens, "
+            f"not {n_vocab}"
         )
     tokens = [*FIRST_SYMBOLS, *map("".join, merges), ENDOFTEXT]
     return ByteLevelBPE({token: i for i, token in enumerate(tokens)}, merges)

@@ -86,7 +86,7 @@ class Tokenizer:
         raise unknown_attribute(self, name, TOKENIZER_NAMES)
 
     def __call__(self, *_, **__):
-        raise TypeError("a tokenizer is not called: tokenizer.encode(text) gives the ids")
+        raise TypeError("a tokenizer cannot be called: tokenizer.encode(text) gives the ids")
 
     def encode(self, text: str, allow_endoftext: bool = False) -> list[int]:
         """Text -> ids: with GPT-2's vocabulary, "Hello, world" -> [15496, 11, 995].

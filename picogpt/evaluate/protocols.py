@@ -100,7 +100,9 @@ def hellaswag(path: Path, protocol: str, tokenizer: Tokenizer, n_ctx: int) -> It
         endings = field(path, line, row, "endings", list)
         label = row.get("label")
         if str(label) not in [str(i) for i in range(len(endings))]:
-            raise ValueError(f"{path}: line {line}: label is {brief(label)}, expected an ending's")
+            raise ValueError(
+                f"{path}: line {line}: label is {brief(label)}, expected the number of an ending"
+            )
         requests, lengths = [], []
         for ending in map(str, endings):
             if protocol == "llm.c":

@@ -34,7 +34,7 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
         if (name := function_name(model.params)) != "gelu_new":
             raise ValueError(
                 f"--init {args.init}: its activation_function is {name}, and picogpt trains models "
-                "with gelu_new alone: train it with transformers"
+                "with gelu_new only: train it with transformers"
             )
         # copies: released weights are mapped from their file, and cannot be written to
         params = {path: np.array(x) for path, x in flatten(model.params).items()}

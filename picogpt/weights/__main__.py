@@ -70,7 +70,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     show.set_defaults(work=show_kept)
     forget = commands.add_parser("remove", help="remove a model from picogpt's cache")
     forget.add_argument("name", metavar="NAME", help="as `list` shows it")
-    forget.set_defaults(work=lambda args: print(f"{args.name} is gone: {remove(args.name)}"))
+    forget.set_defaults(work=lambda args: print(f"{args.name} is removed: {remove(args.name)}"))
     check = commands.add_parser("check", help="read a model's files and say whether they are good")
     check.add_argument("model", metavar="MODEL", help=f"{', '.join(NAMES)}, or a model folder")
     check.set_defaults(work=check_model)

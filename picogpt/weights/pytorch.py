@@ -197,7 +197,7 @@ def read_zip(path: Path, data: np.ndarray) -> tuple[object, Reader]:
         return data[begin : begin + member.file_size]
 
     if "byteorder" in members and bytes(stored("byteorder")) != b"little":
-        raise CheckpointError("its numbers have their highest byte first")
+        raise CheckpointError("its numbers are big-endian, expected little-endian")
     made = Machine(beginning(stored("data.pkl")), STAND_INS, Storages()).run()
     return made, lambda tensor: tensor.array(stored(f"data/{tensor.storage.key}"))
 
@@ -212,7 +212,7 @@ def read_legacy(data: np.ndarray) -> tuple[object, Reader]:
     if protocol != LEGACY_PROTOCOL or type(system) is not dict or type(keys) is not list:
         raise CheckpointError(f"it is of version {describe(protocol)}, expected {LEGACY_PROTOCOL}")
     if system.get("little_endian") is not True:
-        raise CheckpointError("its numbers have their highest byte first")
+        raise CheckpointError("its numbers are big-endian, expected little-endian")
     parts, at = {}, machine.at
     for key in keys:
         if type(key) is not str or key not in storages.found:

@@ -230,7 +230,7 @@ def _append(response, part: Path, position: int, n_bytes: int | None, progress: 
         for chunk in _chunks(response):
             position += len(chunk)
             if position > limit:
-                raise DownloadError(f"{response.url}: more than {limit} bytes arrive")
+                raise DownloadError(f"{response.url}: more than {limit} bytes arrived")
             file.write(chunk)
             progress.at(position)
         if position < (n_bytes or 0):

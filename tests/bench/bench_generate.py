@@ -135,7 +135,7 @@ print(tokenizer.decode(out[0]))
 
 
 def vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """A byte-level BPE vocabulary of GPT-2's size, whose merges are just the first pairs of bytes."""
+    """A byte-level BPE vocabulary of GPT-2's size, whose merges are the first pairs of bytes."""
     from picogpt.bpe.pretokenize import ALPHABET
 
     letters = sorted(ALPHABET)

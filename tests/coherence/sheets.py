@@ -1,4 +1,4 @@
-"""Continuations by two models, side by side in random order, for readers who do not know which is whose."""
+"""Continuations by two models, in random order, for readers who do not know which is whose."""
 
 import argparse
 import json

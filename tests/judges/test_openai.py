@@ -87,7 +87,7 @@ def test_full_size_is_laid_out_as_the_release(full_size, openai_files):
 
 
 def test_a_checkpoint_of_a_training(tmp_path):
-    """What TensorFlow's Saver writes after a step of Adam: slots, powers, the step, its own path."""
+    """What TensorFlow's Saver writes after a step of Adam: slots, powers, the step and its path."""
     config, params = SMALL[0], random_params(SMALL[0], seed=9)
     folder = write_model_folder(tmp_path / "model", config, params)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:

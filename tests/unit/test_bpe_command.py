@@ -67,7 +67,7 @@ def test_as_a_process(text, tmp_path):
     [
         (b"", "there is no text to learn from"),
         (b"one\ncaf\xe9 two", "bad.txt: not UTF-8: invalid continuation byte at byte 7"),
-        (b"abc ab", "a vocabulary of 300 tokens is larger than the text can fill, which is 260"),
+        (b"abc ab", "the text can fill a vocabulary of at most 260 tokens, not 300"),
         (None, "has no file bad.txt"),
     ],
 )

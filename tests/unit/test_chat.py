@@ -1,4 +1,4 @@
-"""Dialogue: which ids the model is given, what is forgotten, and what the command makes of lines."""
+"""Dialogue: the ids that the model is given, what is forgotten, and how the command reads lines."""
 
 import json
 import shutil

@@ -299,7 +299,7 @@ def test_help_and_version():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--prompts", "file", "x"], "--prompts FILE has the prompts"),
+        (["--prompts", "file", "x"], "--prompts FILE holds the prompts"),
         (["-t", "-1", "x"], "temperature is -1.0"),
         (["--top-k", "-1", "x"], "top_k is -1"),
         (["--top-p", "2", "x"], "top_p is 2.0"),

@@ -342,7 +342,7 @@ def test_a_body_without_length(server, folder):
 
     too_long, too_short = (partial(chunked, FILES["vocab.bpe"] + b"x"), partial(chunked, b"x"))
     server.answers["/124M/vocab.bpe"] = [too_long]
-    with pytest.raises(DownloadError, match="vocab.bpe: more than 100 bytes arrive"):
+    with pytest.raises(DownloadError, match="vocab.bpe: more than 100 bytes arrived"):
         download("124M")
     server.answers["/124M/vocab.bpe"] = [too_short, partial(chunked, FILES["vocab.bpe"])]
     download("124M")

@@ -99,7 +99,7 @@ def test_a_pointer_of_git_lfs_is_named(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
     for read in (read_text, read_json):
-        with pytest.raises(ValueError, match=f"^{path}: is only a pointer of Git LFS"):
+        with pytest.raises(ValueError, match=f"^{path}: is only Git LFS's pointer"):
             read(path)
 
 

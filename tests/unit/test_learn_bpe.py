@@ -85,7 +85,7 @@ def test_log():
         ([], 257, "there is no text to learn from"),
         (["", ENDOFTEXT], 300, "there is no text to learn from"),
         (["a \ud83d b"], 257, "surrogates not allowed"),
-        (["abc ab"], 262, "of 262 tokens is larger than the text can fill, which is 260"),
+        (["abc ab"], 262, "a vocabulary of at most 260 tokens, not 262"),
     ],
 )
 def test_bad_input(texts, n_vocab, message):

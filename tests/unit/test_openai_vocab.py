@@ -126,7 +126,9 @@ def test_truncated_merges(folder):
     path = folder / "vocab.bpe"
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join(lines[:300]) + b"\n")
-    assert ": encoder.json and vocab.bpe do not fit: no merge makes 244 tokens" in refused(folder)
+    assert ": encoder.json and vocab.bpe do not fit: 244 tokens are made by no merge" in refused(
+        folder
+    )
 
 
 def test_files_of_two_vocabularies(folder):

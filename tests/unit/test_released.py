@@ -177,7 +177,7 @@ def test_a_good_download(folder, server):
         ("hparams.json", b"[" * 100_000, "hparams.json: not JSON: maximum recursion"),
         ("checkpoint", b"<html>", 'checkpoint: it does not begin with model_checkpoint_path: "'),
         ("vocab.bpe", bytes(9), "vocab.bpe: its SHA-256 is "),
-        ("hparams.json", bytes(2**20 + 1), "hparams.json: more than 1048576 bytes arrive"),
+        ("hparams.json", bytes(2**20 + 1), "hparams.json: more than 1048576 bytes arrived"),
     ],
 )
 def test_a_bad_download(folder, server, name, body, fault):

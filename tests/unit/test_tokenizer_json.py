@@ -139,7 +139,7 @@ TEXT = {"Sequence": {"id": "A", "type_id": 0}}
         ("model.merges", [["h"]], "model.merges has ['h'] at 0"),
         ("model.merges", [["h", ["e"]]], "model.merges has ['h', ['e']] at 0"),
         ("model.merges", [["", "e"]], "do not fit: merge 0 joins ('', 'e')"),
-        ("model.merges", [], "do not fit: no merge makes 543 tokens"),
+        ("model.merges", [], "do not fit: 543 tokens are made by no merge"),
         ("post_processor", {"type": "RobertaProcessing"}, "post_processor is {'type': 'Roberta"),
         ("post_processor", {"single": [BOS, TEXT, BOS]}, "at most bos before a text"),
         ("post_processor", {"single": [OTHER, TEXT]}, "at most bos before a text"),
