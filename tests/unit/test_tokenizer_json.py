@@ -283,10 +283,12 @@ def test_a_token_before_every_text(plain, steps):
     set_at(plain / "tokenizer.json", "post_processor", steps)
     read = load_tokenizer(plain)
     assert read.added.add_bos_token
-    model = GPT2(Config(n_vocab=800, n_ctx=8, n_embd=4, n_head=2, n_layer=1), {}, read)
+    model = GPT2(Config(n_vocab=800, n_ctx=999, n_embd=4, n_head=2, n_layer=1), {}, read)
     assert model.prompt_ids("the") == [41, *read.encode("the")]
     assert model.prompt_ids("") == model.prompt_ids([]) == [41]
     assert model.prompt_ids([5]) == [5]
+    assert model.chat().prompt_ids(["Hello"])[0] == 41
+    assert model.chat(dialogue=True).prompt_ids(["the"]) == [*read.encode("the"), 41]
     save_huggingface_tokenizer(plain, read, 1024)
     assert load_tokenizer(plain).added.add_bos_token
 
