@@ -40,7 +40,8 @@ class Tokenizer:
         token that begins a text, in GPT-2 the same.
 
     The subclasses say how a text is normalized and split into words, and what a word's symbols,
-    merges and ids are. Raises ValueError for an encoder without an end token, or with impossible ids.
+    merges and ids are. Raises ValueError for an encoder without an end token, or with impossible
+    ids.
     """
 
     def __init__(self, encoder: dict[str, int], added: AddedTokens):
