@@ -68,13 +68,22 @@ frame = sys._getframe()
 while frame:
     found.append(frame.f_code.co_filename)
     frame = frame.f_back
-for thing in gc.get_objects():
-    if isinstance(thing, dict):
-        thing = list(thing.values())
-    if isinstance(thing, (list, tuple)):
-        found += [str(x) for x in thing if isinstance(x, (str, bytes))]
-    if hasattr(getattr(thing, "__code__", None), "co_consts"):
-        found += [thing.__code__.co_filename, *map(str, thing.__code__.co_consts)]
+stack, seen = gc.get_objects(), {}
+while stack:
+    thing = stack.pop()
+    if id(thing) in seen:
+        continue
+    seen[id(thing)] = thing
+    if isinstance(thing, (str, bytes)):
+        found.append(str(thing))
+    elif isinstance(thing, dict):
+        stack += [*thing, *thing.values()]
+    elif isinstance(thing, (list, tuple, set, frozenset)):
+        stack += thing
+    elif isinstance(thing, type(gelu.__code__)):
+        stack += [thing.co_filename, thing.co_consts]
+    elif isinstance(thing, type(gelu)):
+        stack += [thing.__code__, thing.__doc__]
 return "\\n".join(found).encode("utf-8", "replace")
 """
 
