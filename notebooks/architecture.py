@@ -108,12 +108,12 @@ def whole() -> str:
     )
     parts += [
         text(
-            725, 168, "one block; there are n_layer of them (notebook 4)", "end", font_weight="bold"
+            725, 166, "one block; there are n_layer of them (notebook 4)", "end", font_weight="bold"
         )
     ]
     parts += [*branch(190, ATTENTION, ORANGE), *branch(468, MLP, GREEN)]
-    parts += [text(725, 206, "attention (notebook 3)", "end", font_weight="bold")]
-    parts += [text(725, 484, "MLP (notebook 2)", "end", font_weight="bold")]
+    parts += [text(725, 192, "attention (notebook 3)", "end", font_weight="bold")]
+    parts += [text(725, 470, "MLP (notebook 2)", "end", font_weight="bold")]
     parts += [box(170, 686, 230, "ln_f", BLUE), text(515, 691, "[n_seq, n_embd]", "start", GREY)]
     parts += [arrow("M170 700V718"), box(170, 733, 230, "times wte transposed: logits", BLUE)]
     parts += [text(515, 738, "[n_seq, n_vocab]", "start", GREY)]

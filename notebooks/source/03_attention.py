@@ -176,7 +176,7 @@ half = next(d for d, s, kept in zip(sizes, slopes, scaled_slopes, strict=True) i
 print(f"at d = {half} more than half of the slope is lost")
 
 # %% [markdown]
-# In numbers: without the scale, this much of the slope would be left.
+# In numbers: without the scale, this much of the slope would be left:
 
 # %%
 rng = np.random.default_rng(1)
@@ -389,9 +389,9 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# The best heads give their pattern a few times as much as even weights would, and yet none of the
-# maps is clean: in a model as small as this one heads do several things at once. In 124M some heads
-# look at the previous token nearly all the time.
+# Compare each share with that of even weights. Where the two are close, nobody should speak of a
+# pattern. In a small model hardly any map is clean, because its heads do several things at once; in
+# 124M some heads look at the previous token nearly all the time.
 #
 # `model.explain` makes a page that shows the same for any sentence, step by step. Here is a part of
 # it; it writes a space as `␣`. Choose a token, a block and a head: the queries, keys and values,

@@ -457,7 +457,7 @@ for i, (block, head) in enumerate(four):
     side, ha = ((max, "left"), (min, "right"))[i % 2]  # two of them may lie close together
     x = 100 * side(gaze[block, head] for gaze in gazes)
     right.annotate(f"  {block}.{head}  ", (x, by_head[block, head]), ha=ha, va="center")
-right.set(xlabel="attention to the noun, %", ylabel="share of the way", xlim=(0, 115))
+right.set(xlabel="attention to the noun, %", ylabel="share of the way", xlim=(-15, 115))
 right.set_title("... and how much it looks (block.head)")
 right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 plt.show()

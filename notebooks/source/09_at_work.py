@@ -243,7 +243,7 @@ for ax, hint, name in zip(axes, ("", "\nTL;DR:"), ("without a hint", "with TL;DR
     ax.bar_label(bars, fmt="%+.1f", padding=3)
     ax.axvline(0, color="black", lw=0.8)
     ax.set(title=name, xlabel="gain, nats")
-    ax.margins(x=0.15)
+    ax.margins(x=0.25)
 axes[0].invert_yaxis()
 plt.show()
 
@@ -766,8 +766,10 @@ plt.show()
 # - **A bias** on the logits: add a number $b$ to the logit of each token that you want. If it is a
 #   single token, that multiplies its odds by $e^b$.
 # - **Banned words**: a bias of $-\infty$.
-# - **Steering**: add a vector to the residual stream ([notebook 0](00_quick_start.ipynb), 0.7), in the direction in which
-#   texts about the sea differ from others (Turner et al. 2023, Rimsky et al. 2024).
+# - **Steering**: add a vector to the residual stream ([notebook 0](00_quick_start.ipynb), 0.7), in
+#   the direction in which texts about the sea differ from others ([Turner et al.
+#   2023](https://arxiv.org/abs/2308.10248), [Rimsky et al.
+#   2024](https://arxiv.org/abs/2312.06681)).
 #
 # Whenever we make the model say what it would not have said by itself, its text gets worse. We
 # measure both: how often the words that we want come, and how surprised the *plain* model is by the
@@ -1269,8 +1271,9 @@ check_9_3(max(ADJECTIVES, key=child_lean), ADJECTIVES, FRAME, model)
 # - [Sheng et al. 2019](https://arxiv.org/abs/1909.01326), *The Woman Worked as a Babysitter: On Biases in Language Generation*; [Carlini
 #   et al. 2021](https://arxiv.org/abs/2012.07805), *Extracting Training Data from Large Language Models*; [Holtzman et al. 2021](https://arxiv.org/abs/2104.08315),
 #   *Surface Form Competition*, on why answers should be compared by what the question adds.
-# - Turner et al. 2023, *Steering Language Models With Activation Engineering*; Rimsky et al. 2024,
-#   *Steering Llama 2 via Contrastive Activation Addition*.
+# - [Turner et al. 2023](https://arxiv.org/abs/2308.10248), *Steering Language Models With
+#   Activation Engineering*; [Rimsky et al. 2024](https://arxiv.org/abs/2312.06681), *Steering Llama
+#   2 via Contrastive Activation Addition*.
 # - [Su et al. 2021](https://arxiv.org/abs/2104.09864), *RoFormer*; [Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467), *Root Mean Square Layer Normalization*;
 #   [Shazeer 2020](https://arxiv.org/abs/2002.05202), *GLU Variants Improve Transformer*; [Ainslie et al. 2023](https://arxiv.org/abs/2305.13245), *GQA*; [Ouyang et al. 2022](https://arxiv.org/abs/2203.02155),
 #   *Training Language Models to Follow Instructions with Human Feedback*; [Hoffmann et al. 2022](https://arxiv.org/abs/2203.15556),

@@ -210,14 +210,14 @@ def calibration(logits, temperature=1.0, n_groups=10):
     return np.array([(sure[group].mean(), right[group].mean()) for group in groups])
 
 
-fig, ax = plt.subplots(figsize=(4.2, 4))
+fig, ax = plt.subplots(figsize=(6, 4))
 ax.plot([0, 1], [0, 1], color=GREY, ls=":", label="honest")
 for temperature, colour, marker in ((1.0, BLUE, "o"), (0.5, RED, "s"), (1.5, GREEN, "^")):
     sure, right = calibration(logits, temperature).T
     ax.plot(sure, right, marker + "-", ms=4, color=colour, label=f"temperature {temperature:g}")
 ax.set(xlabel="how sure it was", ylabel="how often it was right", xlim=(0, 1), ylim=(0, 1))
 ax.set_aspect("equal")
-ax.legend()
+fig.legend(loc="outside right upper")
 plt.show()
 
 # %% [markdown]

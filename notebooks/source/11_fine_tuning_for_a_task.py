@@ -263,7 +263,7 @@ print("all weights, where the held-out loss is lowest:", accuracy(at_best))
 print("all weights, after the last pass:              ", accuracy(at_end))
 
 
-# %% alt="Left, the loss on what is learned from falls to nothing, while that on held-out tales turns and rises. Right, the share of right answers."
+# %% alt="Left, the loss on what is learned from falls and falls, while that on held-out tales stops falling. Right, the share of right answers."
 def draw_curves(curves: dict[str, np.ndarray]) -> None:
     """The loss on what is learned from (dashed) and on what is held out, and the accuracy."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -277,6 +277,9 @@ def draw_curves(curves: dict[str, np.ndarray]) -> None:
     left.set(
         xlabel="passes over the passages", ylabel="surprise at the answer, nats", ylim=(0, None)
     )
+    left.set_title("dashed: the passages that it learns from", fontsize=10)
+    for ax in (left, right):
+        ax.set_xticks(range(1, 1 + max(map(len, curves.values()))))
     right.set(xlabel="passes over the passages", ylabel="right answers, %", ylim=(0, 100))
     left.legend(fontsize=8)
     right.legend(fontsize=8)
@@ -286,11 +289,11 @@ def draw_curves(curves: dict[str, np.ndarray]) -> None:
 draw_curves({"all weights": curve})
 
 # %% [markdown]
-# The dashed line falls to almost nothing: after a few passes the model knows every passage that it
-# was shown. On the held-out tales the loss soon turns and climbs, even where the share of right
-# answers does not fall. That is overfitting: the model becomes more and more certain, also where it
-# is wrong. *Early stopping* takes the weights from where the held-out loss was lowest. If only the
-# first choice matters, and not how certain the model is, that may be too early.
+# The dashed line falls and falls: with every pass the model knows better which passages it was
+# shown. On the held-out tales the loss stops falling, and then climbs, even where the share of
+# right answers does not fall. That is overfitting: the model becomes more and more certain, also
+# where it is wrong. *Early stopping* takes the weights from where the held-out loss was lowest. If
+# only the first choice matters, and not how certain the model is, that may be too early.
 #
 # ## 11.5 Fewer weights, fewer passages
 #

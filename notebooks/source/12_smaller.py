@@ -92,9 +92,8 @@ assert np.abs(wrong).max() <= 0.501 * scale[0, 0]  # half a step at most
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
 left.hist(w.ravel(), 200, color=BLUE, log=True)
 left.axvline(-127 * scale[0, 0], color=RED)
-left.axvline(127 * scale[0, 0], color=RED, label="±127 steps")
-left.set(title="The weights of one matrix", xlabel="weight", ylabel="how many")
-left.legend()
+left.axvline(127 * scale[0, 0], color=RED)
+left.set(title="The weights of one matrix (red: ±127 steps)", xlabel="weight", ylabel="how many")
 right.hist(wrong.ravel() / scale[0, 0], 50, color=ORANGE)
 right.set(title="What rounding changes", xlabel="error, in steps")
 plt.show()
@@ -214,6 +213,10 @@ for i in range(n_layer):
 fig, ax = plt.subplots(figsize=(6, 2.8))
 ax.bar(range(n_layer), costs, color=BLUE)
 ax.set(xlabel="the block that is taken away", ylabel="more bits per byte", yscale="log")
+ax.set_xticks(range(n_layer))
+ax.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2], ["0.05", "0.1", "0.2", "0.5", "1", "2"])
+ax.minorticks_off()
+ax.set_ylim(0.7 * max(min(costs), 0.01), 1.3 * max(costs))
 plt.show()
 
 # %% [markdown]
