@@ -3,6 +3,7 @@
 The ids are compared with Hugging Face's in tests/judges; here is what they mean, by hand.
 """
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -183,7 +184,8 @@ def mutate_json(rng: random.Random, value):
         if rng.random() < 0.1:
             del value[key]
         elif rng.random() < 0.1:
-            value[key] = rng.choice([*value.values()] if isinstance(value, dict) else value)
+            another = rng.choice([*value.values()] if isinstance(value, dict) else value)
+            value[key] = copy.deepcopy(another)  # or the value could hold itself
         else:
             value[key] = mutate_json(rng, value[key])
         return value
