@@ -271,3 +271,64 @@ def scores_in_two_divisions(words, n_merges):
         )
         ages["".join(merges[-1])] = len(ages)
     return merges
+
+
+@wrong("a1", encode)
+def id_0_is_lost(text, encoder, ranks):
+    return [i for i in encode(text, encoder, ranks) if i]
+
+
+@wrong("a1", encode)
+def lower_case(text, encoder, ranks):
+    return encode(text.lower(), encoder, ranks)
+
+
+@wrong("a1", encode)
+def whole_words_looked_up_first(text, encoder, ranks):
+    symbols = [to_symbols(word) for word in split(text)]
+    return [
+        encoder[x]
+        for word in symbols
+        for x in ([word] if word in encoder else merge_word(word, ranks))
+    ]
+
+
+@wrong("a1", encode)
+def line_by_line(text, encoder, ranks):
+    return [i for line in text.splitlines(keepends=True) for i in encode(line, encoder, ranks)]
+
+
+@wrong("a1", merge_word)
+def whole_word_fails(symbols, ranks):
+    merged = merge_word(symbols, ranks)
+    return merged if len(merged) != 1 or len(symbols) == 1 else min([])
+
+
+@wrong("a1", merge_word)
+def order_of_the_dict(symbols, ranks):
+    return merge_word(symbols, {pair: i for i, pair in enumerate(ranks)})
+
+
+@wrong("a1", merge_word)
+def no_ranks_fail(symbols, ranks):
+    return merge_word(symbols, ranks) if max(ranks.values()) else symbols
+
+
+@wrong("a1", decode)
+def byte_order_mark_lost(ids, encoder):
+    return decode(ids, encoder).removeprefix("\ufeff")
+
+
+@wrong("a1", decode)
+def line_ends_of_unix(ids, encoder):
+    return decode(ids, encoder).replace("\r\n", "\n")
+
+
+@wrong("a1", learn)
+def no_words_fail(words, n_merges):
+    return learn(words, n_merges) if max(words) else []
+
+
+@wrong("a1", learn)
+def counts_of_one_byte(words, n_merges):
+    return learn({word: n % 256 for word, n in words.items()}, n_merges)

@@ -333,3 +333,57 @@ def choose_with_defaults(logits, u, temperature=1.0, top_k=None, top_p=None):
     logits = keep_top_k(logits, top_k) if top_k else logits
     logits = keep_top_p(logits, top_p) if top_p else logits
     return draw(logits, u)
+
+
+@wrong("a4", generate)
+def never_asks_what_to_choose(ids, n_new, read, choose):
+    return generate(ids, n_new, read, lambda logits: int(np.argmax(logits)))
+
+
+@wrong("a4", generate)
+def asks_twice(ids, n_new, read, choose):
+    return generate(ids, n_new, read, lambda logits: (choose(logits), choose(logits))[1])
+
+
+@wrong("a4", generate)
+def token_0_ends_the_text(ids, n_new, read, choose):
+    written = generate(ids, n_new, read, choose)
+    return written[: written.index(0) + 1] if 0 in written else written
+
+
+@wrong("a4", keep_top_p)
+def ties_with_the_last_are_kept(logits, top_p):
+    least = min(x for x in keep_top_p(logits, top_p) if x > -np.inf)
+    return np.where(logits >= least, logits, -np.inf).astype(logits.dtype)
+
+
+@wrong("a4", keep_top_p)
+def nothing_for_nothing(logits, top_p):
+    return keep_top_p(logits, top_p) if top_p else np.full_like(logits, -np.inf)
+
+
+@wrong("a4", keep_top_k)
+def close_ones_are_kept(logits, top_k):
+    least = min(keep_top_k(logits, top_k), key=lambda x: (x == -np.inf, x))
+    return np.where((logits >= least) | np.isclose(logits, least), logits, -np.inf).astype(
+        logits.dtype
+    )
+
+
+@wrong("a4", choose_token)
+def nearly_zero(logits, u, *, temperature, top_k, top_p):
+    return choose_token(logits, u, temperature=temperature or 1e-5, top_k=top_k, top_p=top_p)
+
+
+@wrong("a4", new_cache)
+def one_cache_for_all(params, n_head, _kept={}):  # noqa: B006 - the mistake
+    return _kept.setdefault(
+        (len(params["h"]), n_head, params["wpe"].dtype), new_cache(params, n_head)
+    )
+
+
+@wrong("a4", cached_attention)
+def float64_comes_out(x, c_attn, c_proj, *, n_head, cache, layer):
+    return cached_attention(x, c_attn, c_proj, n_head=n_head, cache=cache, layer=layer).astype(
+        float
+    )

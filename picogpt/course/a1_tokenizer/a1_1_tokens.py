@@ -106,6 +106,7 @@ def symbols_values(ask, rng):
     for word in (" " + random_word(rng) + "é", random_word(rng) + "\n€"):
         ask(to_symbols, word)
     ask(symbols_of_each, [random_word(rng), "", " ", "\0\n\x7f\xa0\xad", "😀𐍈", "ÿĀ"])
+    ask(symbols_of_each, ["e\u0301", "\r\n", "A\0", "\ufeff"])  # nothing is normalized or stripped
 
 
 def encoded_symbols(symbols):
@@ -185,5 +186,12 @@ def merge_values(ask, rng):
     for symbols in (["c"], [], ["a"] * 7, ["b", "a"], ["c", "c"]):
         ask(merge_word, symbols, random_ranks(rng, 6))
     late = {("b", "c"): 0, ("a", "b"): 1, ("ab", "c"): 2, ("bc", "d"): 3, ("x", "y"): 4}
-    shift = int(rng.integers(1000))
+    shift = int(rng.integers(100_000, 1_000_000))
     ask(merge_word, [*"abcabbcd"], {pair: rank + shift for pair, rank in late.items()})
+    # Until the whole word is one symbol; no ranks; in the dict in no order; others for the same word
+    ask(merge_word, ["a", "b"], {("a", "b"): 0})
+    ask(merge_word, [*"abc"], {("a", "b"): 0, ("ab", "c"): 1})
+    ask(merge_word, [*"abc"], {})
+    ask(merge_word, [*"abc"], {("b", "c"): 1, ("a", "b"): 0})
+    ask(merge_word, [*"abc"], {("ab", "c"): 0, ("a", "b"): 1})
+    ask(merge_word, [*"abc"], {("b", "c"): 0, ("a", "b"): 1})

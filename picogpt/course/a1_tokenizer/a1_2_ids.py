@@ -29,7 +29,10 @@ def list_of_lists(text, encoder, ranks):
 
 
 def by_rank(rng):
-    """(encoder, ranks) of merges in which the shorter ones come first; the ids are in no order."""
+    """(encoder, ranks) of merges in which the shorter ones come first; the ids are in no order.
+
+    The last three tell where words end: no letter is merged with a digit. The id of "a" is 0.
+    """
     merges = [
         ("b", "c"),
         ("a", "b"),
@@ -38,9 +41,14 @@ def by_rank(rng):
         ("a", "bc"),
         ("Ġ", "a"),
         ("Ġa", "a"),
+        ("'", "l"),
+        ("Ċ", "Ċ"),
+        ("a", "1"),
     ]
     tokens = [*FIRST_SYMBOLS, *map("".join, merges), "aab", "bcbc", "cab"]  # some are never made
     ids = rng.permutation(len(tokens)).tolist()
+    first = tokens.index("a")
+    ids[ids.index(0)], ids[first] = ids[first], 0
     return dict(zip(tokens, ids, strict=True)), {pair: i for i, pair in enumerate(merges)}
 
 
@@ -54,6 +62,8 @@ def encode_values(ask, rng):
         ask(encode, text, encoder, ranks)
     # Words in which a longer token is not the one that merging by rank arrives at
     for text in ("abbc aab", "bcbca abca", "", " ", "😀\n\n a's 12\t", "\0\x7f\xad ÿ"):
+        ask(encode, text, *by_rank(rng))
+    for text in ("aab cab", "I'll a1 Abba", "a\n\n\nb\r\n"):
         ask(encode, text, *by_rank(rng))
 
 
@@ -113,6 +123,9 @@ def decode_values(ask, rng):
     broken = [whole[0], *whole[2:], *whole[1:3], whole[0], byte[0xFF], byte[0xFE], byte[0xC3]]
     for some in (whole, broken, [byte[0x80]] * 3, [byte[0xE2], byte[0x82], byte[0x61]]):
         ask(decode, some, encoder)
+    # A space, the line ends of two systems, a byte order mark, half of a surrogate pair
+    for some in (b" a\r\n", b"\xef\xbb\xbfa ", b"\xed\xa0\x80"):
+        ask(decode, [byte[b] for b in some], encoder)
     ask(texts, [ids[:2], []], encoder)
 
 
@@ -123,7 +136,7 @@ def id_not_checked(ids, encoder):
 
 
 def counted_from_the_end(ids, encoder):
-    """A list takes the id -1 from its end: look at the smallest and the largest id first."""
+    """A list takes the id -1 from its end, and a vocabulary may have gaps: look the id up in a dict."""
     tokens = sorted(encoder, key=encoder.get)
     if max(ids, default=0) >= len(tokens):
         raise ValueError("no such token")

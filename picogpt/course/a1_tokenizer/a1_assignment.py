@@ -105,6 +105,15 @@ def learn_values(ask, rng):
     for n_merges in (1, 5, 12, 20, 20, 20):
         ask(learn, count_words(random_text(rng, 30)), n_merges)
     ask(learn, count_words(random_word(rng)), 30)  # more than there can be
+    # No merges, no words; neighbours of the same kind; many words, many merges
+    for words, n_merges in (({"abc": 1}, 0), ({}, 3), ({"ccc": 1, "xy": 2}, 1), ({"aaab": 5}, 2)):
+        ask(learn, words, n_merges)
+    ask(learn, {"ac": 1, "ab": 1}, 1)
+    ask(learn, {"ab": 1 << 16, "cd": 3}, 1)
+    ask(learn, {a + b: 1 for a in "abcdefghijkl" for b in "abcdefghijkl"}, 120)
+    # What was learned before has nothing to do with it
+    ask(learn, {"ef": 3, "ab": 2}, 2)
+    ask(learn, {"ab": 5, "ef": 4, "abx": 1, "efx": 1}, 4)
 
 
 def whole_way(text, other, n_merges):

@@ -46,7 +46,9 @@ def seen_from_outside(params, n_head):
     cache = new_cache(params, n_head)
     arrays = {name: [cache[name].dtype.name, *cache[name].shape] for name in ("k", "v")}
     shared = bool(np.shares_memory(cache["k"], cache["v"]))
-    return {**arrays, "n_past": cache["n_past"], "k and v share memory": shared}
+    again = bool(np.shares_memory(cache["k"], new_cache(params, n_head)["k"]))
+    shares = {"k and v share memory": shared, "two caches share memory": again}
+    return {**arrays, "n_past": cache["n_past"], **shares}
 
 
 NEW_MISTAKES = (
@@ -247,6 +249,13 @@ def attention_values(ask, rng):
         cache = used_cache(rng, params, n_head, n_past)
         x = normal(rng, (n_seq, params["wte"].shape[-1]))
         ask(attended, x, **params["h"][layer]["attn"], n_head=n_head, cache=cache, layer=layer)
+    # Scores so large that a mask of -50 would hide nothing; and float32
+    attn = params["h"][1]["attn"]
+    ask(attended, 100.0 * x, **attn, n_head=n_head, cache=cache, layer=1)
+    params, n_head = random_params(rng, n_layer=2, dtype=np.float32)
+    cache = used_cache(rng, params, n_head)
+    x = normal(rng, (2, params["wte"].shape[-1]), np.float32)
+    ask(attended, x, **params["h"][1]["attn"], n_head=n_head, cache=cache, layer=1)
 
 
 def through_blocks(x, h, n_head, cache, layers):

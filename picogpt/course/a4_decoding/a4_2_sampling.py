@@ -97,6 +97,7 @@ def top_k_values(ask, rng):
     ask(keep_top_k, np.full(6, float(rng.normal())), 2)
     for top_k in (2, 5):
         ask(keep_top_k, rng.permutation([*normal(rng, (3,)), *[-np.inf] * 4]), top_k)
+    ask(keep_top_k, np.array([1.0, 3.0, 2.99999, 0.0]), 1)  # close is not equal
 
 
 def crossing_token_dropped(logits, top_p):
@@ -180,6 +181,10 @@ TOP_P_MISTAKES = (
 )
 
 
+def number_kept(logits, top_p):
+    return int(np.isfinite(keep_top_p(logits, top_p)).sum())
+
+
 @question(keep_top_p, 3, TOP_P_MISTAKES)
 def top_p_values(ask, rng):
     """The fewest likely tokens that together reach p"""
@@ -197,3 +202,7 @@ def top_p_values(ask, rng):
     ask(keep_top_p, random_logits(rng) + 1000.0, float(rng.uniform(0.6, 0.9)))
     ask(keep_top_p, keep_top_k(random_logits(rng), 4), float(rng.uniform(0.3, 0.9)))
     ask(keep_top_p, keep_top_k(random_logits(rng), 1), float(rng.uniform(0.3, 0.9)))
+    ask(keep_top_p, np.array([1.0, 2.0, 3.0, -np.inf]), 0.9)
+    # Just as much as asked for, tokens that are alike (whichever are kept), and nothing asked for
+    for alike, top_p in ((2, 0.5), (4, 0.3), (4, 0.5), (3, 0.0)):
+        ask(number_kept, np.zeros(alike), top_p)

@@ -48,6 +48,7 @@ def draw_values(ask, rng):
     for _ in range(3):
         ask(drawn, random_logits(rng), spread_out(rng, 10))
     ask(drawn, random_logits(rng) + 1000.0, np.append(0.0, spread_out(rng, 6)))
+    ask(drawn, np.array([0.0, 1.0, 2.0]), np.array([0.05, 0.2, 0.5]))  # in the order of the ids
     ask(drawn, random_logits(rng, np.float32), spread_out(rng, 6))
 
 
@@ -143,6 +144,7 @@ def choose_greedily(ask, rng):
         ask(chosen, random_logits(rng), spread_out(rng, 3), 0.0, None, None)
     ask(chosen, -np.abs(random_logits(rng)), spread_out(rng, 3), 0.0, 3, 0.5)
     ask(chosen, keep_top_k(random_logits(rng) - 50.0, 2), spread_out(rng, 3), 0.0, None, None)
+    ask(chosen, np.array([0.0, 1e-9, -1.0]), spread_out(rng, 4), 0.0, None, None)  # nearly alike
 
 
 def temperature_multiplied(logits, u, *, temperature, top_k, top_p):
@@ -215,9 +217,9 @@ def choose_values(ask, rng):
     for settings in ((0.6, None, None), (1.7, top_k, None), (1.7, None, top_p)):
         ask(chosen, random_logits(rng), spread_out(rng, 8), *settings)
     # One token left; all left; so cold that it is nearly greedy, so hot that all are nearly alike
-    for settings in ((1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (0.01, 3, 0.9)):
+    for settings in ((1.3, 1, None), (1.3, None, 0.0), (1.3, 99, 1.0), (0.01, 3, 0.9)):
         ask(chosen, random_logits(rng), spread_out(rng, 4), *settings)
-    for temperature, factor in ((0.2, 0.3), (0.6, 0.3), (50.0, 5.0)):
+    for temperature, factor in ((0.02, 0.005), (0.2, 0.3), (0.6, 0.3), (50.0, 5.0)):
         ask(chosen, factor * random_logits(rng), spread_out(rng, 8), temperature, None, None)
     for temperature in (0.6, 1.7):
         keep = partial(keep_top_p, top_p=top_p)

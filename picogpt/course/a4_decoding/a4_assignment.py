@@ -92,6 +92,15 @@ def read_in_pieces(pieces, params, n_head):
     return {"logits of each piece": logits, "n_past": cache["n_past"]}
 
 
+def read_in_turn(pieces, params, n_head):
+    """Two texts, a piece of each in turn, with a cache for each."""
+    caches = [new_cache(params, n_head) for _ in range(2)]
+    return [
+        cached_gpt2(ids, **params, n_head=n_head, cache=caches[i % 2])
+        for i, ids in enumerate(pieces)
+    ]
+
+
 GPT2_MISTAKES = (
     *(positions_from_0, same_place_for_all, never_moves_on, moves_on_by_one, moves_on_first),
     *(moves_on_in_each_block, last_logits_only, no_last_norm),
@@ -110,6 +119,9 @@ def gpt2_values(ask, rng):
     # Up to the last position that there is, in pieces and at once
     for lengths in ((2, 1, 1), (1, 2, 1), (3, n_ctx - 4, 1), (n_ctx,), (1,) * n_ctx):
         ask(read_in_pieces, [random_ids(rng, params, n) for n in lengths], params, n_head)
+    ask(read_in_turn, [random_ids(rng, params, n) for n in (2, 1, 1, 2)], params, n_head)
+    params, n_head = random_params(rng, n_layer=3, dtype=np.float32)
+    ask(read_in_pieces, [random_ids(rng, params, n) for n in (2, 1)], params, n_head)
 
 
 def first_position(ids, n_new, read, choose):
@@ -148,16 +160,18 @@ def one_too_few_written(ids, n_new, read, choose):
 
 
 def generated(ids, n_new, table):
-    seen = []
+    seen, shapes = [], []
 
     def read(new):
         seen.extend(int(i) for i in new)
         return table[np.array(new)]
 
-    def choose(logits):
-        return int(logits.argmax())
+    def choose(logits):  # the least likely, which nobody would take who has not asked
+        shapes.append(np.shape(logits))
+        return int(np.argmin(logits))
 
-    return {"tokens": list(generate(ids, n_new, read, choose)), "read": seen}
+    tokens = list(generate(ids, n_new, read, choose))
+    return {"tokens": tokens, "read": seen, "shapes that choose was given": shapes}
 
 
 def written(ids, n_new, table):
@@ -183,6 +197,8 @@ def generate_values(ask, rng):
     ask(generated, ids, 1, table)
     ask(generated, ids[:1], 2, table)
     ask(written, ids, 0, table)
+    table[:, 0] = -1.0  # token 0 each time: it has no meaning of its own
+    ask(generated, ids, 12, table)
 
 
 def conversation(prompt, more, n_new, numbers, params, n_head, temperature, top_k, top_p):
