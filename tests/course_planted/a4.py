@@ -357,11 +357,6 @@ def ties_with_the_last_are_kept(logits, top_p):
     return np.where(logits >= least, logits, -np.inf).astype(logits.dtype)
 
 
-@wrong("a4", keep_top_p)
-def nothing_for_nothing(logits, top_p):
-    return keep_top_p(logits, top_p) if top_p else np.full_like(logits, -np.inf)
-
-
 @wrong("a4", keep_top_k)
 def close_ones_are_kept(logits, top_k):
     least = min(keep_top_k(logits, top_k), key=lambda x: (x == -np.inf, x))

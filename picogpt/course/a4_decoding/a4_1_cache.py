@@ -188,7 +188,7 @@ def mask_without_past(x, c_attn, c_proj, *, n_head, cache, layer):
     q, k, v = heads_of(x, c_attn, n_head)
     k, v = append_to_cache(cache, layer, k, v)
     future = np.triu(np.ones((q.shape[-2], k.shape[-2])), k=1)
-    return masked(q, k, v, c_proj, np.where(future, -np.inf, 0.0))
+    return masked(q, k, v, c_proj, np.where(future, -np.inf, 0.0).astype(x.dtype))
 
 
 def no_mask(x, c_attn, c_proj, *, n_head, cache, layer):

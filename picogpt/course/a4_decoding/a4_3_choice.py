@@ -217,7 +217,7 @@ def choose_values(ask, rng):
     for settings in ((0.6, None, None), (1.7, top_k, None), (1.7, None, top_p)):
         ask(chosen, random_logits(rng), spread_out(rng, 8), *settings)
     # One token left; all left; so cold that it is nearly greedy, so hot that all are nearly alike
-    for settings in ((1.3, 1, None), (1.3, None, 0.0), (1.3, 99, 1.0), (0.01, 3, 0.9)):
+    for settings in ((1.3, 1, None), (1.3, None, 1e-6), (1.3, 99, 1.0), (0.01, 3, 0.9)):
         ask(chosen, random_logits(rng), spread_out(rng, 4), *settings)
     for temperature, factor in ((0.02, 0.005), (0.2, 0.3), (0.6, 0.3), (50.0, 5.0)):
         ask(chosen, factor * random_logits(rng), spread_out(rng, 8), temperature, None, None)
