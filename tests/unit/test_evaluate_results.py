@@ -70,7 +70,7 @@ def test_lines_that_are_no_results(tiny, tmp_path, row):
     out = tmp_path / "results.jsonl"
     results.run(ITEMS, *tiny, out=out)
     out.write_text(out.read_text().splitlines()[0] + "\n" + json.dumps(row) + "\n")
-    with pytest.raises(ValueError, match="line 2: is no result"):
+    with pytest.raises(ValueError, match="line 2: is not the result"):
         results.run(ITEMS, *tiny, out=out)
 
 
