@@ -71,6 +71,7 @@ def loss_gradient(ask, rng):
     logits = 2000.0 * normal(rng, (2, 3, 4))
     ask(d_cross_entropy, logits, np.array([[0, 3, 3], [3, 0, 1]]))
     ask(d_cross_entropy, normal(rng, (1, 3)), np.array([2]))
+    ask(d_cross_entropy, normal(rng, (2, 2, 3, 4)), rng.integers(4, size=(2, 2, 3)))
 
 
 def repeated_tokens_lost(dx, ids, wte, wpe):
@@ -120,7 +121,7 @@ def embed_gradients(ask, rng):
     """Rows that are used in several places"""
     n_embd, n_vocab = sizes(rng, 2)
     # More ids than there are tokens: some come twice
-    for shape, dtype in zip(((2, 4), (5,)), FLOATS, strict=True):
+    for shape, dtype in zip(((2, 4), (5,), (2, 2, 3)), (*FLOATS, np.float64), strict=True):
         wte, wpe = normal(rng, (n_vocab, n_embd), dtype), normal(rng, (6, n_embd), dtype)
         ids = rng.integers(n_vocab, size=shape)
         ask(d_embed, normal(rng, (*shape, n_embd), dtype), ids, wte, wpe)

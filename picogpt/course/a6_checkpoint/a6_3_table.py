@@ -151,6 +151,7 @@ def entries_refuse(ask, rng):
     contents = block([(key, b"value")])
     second = varint(len(key) + 1) + varint(1) + varint(0) + b"x"  # one byte more than there is
     ask.refuses(block_entries, contents[:-8] + second + restart_array([0]))
+    ask.refuses(block_entries, b"\0" + restart_array([0]))  # an entry that ends after one byte
     contents = block(random_entries(rng, 3))
     for count in (len(contents), len(contents) // 4, 1 << 31):
         ask.refuses(block_entries, contents[:-4] + little(count, 4))
@@ -205,4 +206,9 @@ def table_values(ask, rng):
     file = table(random_entries(rng, 7), 2)
     ask(in_order, file)
     for place in (int(rng.integers(6)), len(file) - 1):  # in the first block, or in the footer
+        ask.refuses(read_table, with_bit_changed(file, place))
+    ask(read_table, table([(b"", b"header"), *random_entries(rng, 2)], 2))
+    # Damage that only a checksum can tell: in a value, and in a key of the index block
+    file = table([(b"first", b"value"), (b"second", b"other")], 1)
+    for place in (file.index(b"value"), file.index(b"other"), file.rindex(b"second")):
         ask.refuses(read_table, with_bit_changed(file, place))

@@ -153,6 +153,7 @@ def message_refuses(ask, rng):
     for wire_type in (3, 4, 6, 7):
         ask.refuses(read_message, before + varint(4 << 3 | wire_type) + rng.bytes(4))
         ask.refuses(read_message, before + varint(4 << 3 | wire_type) + b"\0")
+        ask.refuses(read_message, before + varint(4 << 3 | wire_type))
 
 
 def entry_with(data, **changed):

@@ -152,6 +152,7 @@ def tensor_refuses(ask, rng):
     for wrong in (crc ^ 1, crc ^ 1 << 31, unmask(crc), 0):
         ask.refuses(ask.function, entry | {"crc32c": wrong}, data)
     ask.refuses(ask.function, entry | {"offset": len(data) + 9}, data)
+    ask.refuses(ask.function, entry | {"size": size - 4}, data)  # less than the shape's
     for dtype in (0, 2, INT32):
         ask.refuses(ask.function, *random_placed(rng, dtype=dtype))
     x = random_tensor(rng, 2)
