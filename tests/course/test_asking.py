@@ -63,7 +63,7 @@ def test_a_right_answer():
         (lambda x: (x * 2).T, r"the shape is \[3, 2\], expected \[2, 3\]", "are two axes swapped"),
         (lambda x: x[0], r"the shape is \[3\], expected \[2, 3\]", "^$"),
         (lambda x: x * 6, "6 of 6 numbers differ", "every number is 3 times what it should be"),
-        (lambda x: 2 * x - 1, "6 of 6 numbers differ", "every number is too large by -1"),
+        (lambda x: 2 * x - 1, "6 of 6 numbers differ", "every number is too small by 1"),
         (lambda x: x / 0.0, "6 of 6 numbers differ", "nan or inf: a division by zero"),
         (lambda x: (2 * x).astype("f"), "the numbers are float32, expected float64", "an astype"),
         (lambda x: 2 * x + np.eye(2, 3), r"2 of 6 .* the first at \[0, 0\]: 1.25", "^$"),

@@ -252,3 +252,72 @@ def gelu_by_power(x):
 def norm_by_centring(x, g, b):
     centred = x - np.mean(x, axis=-1, keepdims=True)
     return centred * (np.mean(centred**2, axis=-1, keepdims=True) + 1e-5) ** -0.5 * g + b
+
+
+@wrong("a2", gelu)
+def nothing_below_minus_4(x):
+    return np.where(x < -4.0, 0.0, gelu(x)).astype(x.dtype)
+
+
+@wrong("a2", gelu)
+def straight_above_4(x):
+    return np.where(x > 4.0, x, gelu(x))
+
+
+@wrong("a2", gelu)
+def rough_in_float32(x):
+    factor = 0.04471 if x.dtype == np.float32 else 0.044715
+    return 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + factor * x * x * x)))
+
+
+@wrong("a2", gelu)
+def one_result_for_each_shape(x, _kept={}):  # noqa: B006 - the mistake
+    result = _kept.setdefault((x.shape, x.dtype), np.empty_like(x))
+    result[...] = gelu(x)
+    return result
+
+
+@wrong("a2", softmax)
+def unlikely_ones_dropped(x):
+    p = softmax(x)
+    return np.where(p < 1e-5, 0.0, p).astype(x.dtype)
+
+
+@wrong("a2", linear)
+def bias_for_each_row(x, w, b):
+    is_square = x.ndim == 2 and len(x) == len(b)
+    return x @ w + (b[:, None] if is_square else b)
+
+
+@wrong("a2", layer_norm)
+def one_number_left_alone(x, g, b):
+    return x * g + b if x.shape[-1] == 1 else layer_norm(x, g, b)
+
+
+@wrong("a2", cross_entropy)
+def maximum_of_all_rows(logits, targets):
+    e = np.exp(logits - logits.max())
+    total = np.log(e.sum(axis=-1, keepdims=True))
+    cross_entropy(logits, targets)  # which refuses what is not in the vocabulary
+    logprobs = logits - logits.max() - total
+    return -float(np.take_along_axis(logprobs, targets[..., None], axis=-1).mean())
+
+
+@wrong("a2", cross_entropy)
+def int64_alone(logits, targets):
+    if targets.dtype != np.int64:
+        raise ValueError("targets are int64")
+    return cross_entropy(logits, targets)
+
+
+@wrong("a2", cross_entropy)
+def target_of_minus_100_ignored(logits, targets):
+    kept = targets != -100
+    return cross_entropy(logits[kept], targets[kept])
+
+
+@wrong("a2", cross_entropy)
+def always_the_same(logits, targets):
+    if targets.min() < 0 or targets.max() >= logits.shape[-1]:
+        raise ValueError("no such target")
+    return 5.0

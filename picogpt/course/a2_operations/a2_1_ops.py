@@ -28,6 +28,19 @@ def no_root(x):
     return 0.5 * x * (1.0 + np.tanh(2.0 / math.pi * (x + 0.044715 * x * x * x)))
 
 
+def gelu_in_digits(x):
+    return np.asarray(gelu(x), np.float64)  # of which type they are is another question's matter
+
+
+def gelu_of_transposed(x):
+    return gelu(x.T)
+
+
+def gelu_twice(x, y):
+    first = gelu(x)
+    return [gelu(y), first]
+
+
 @question(gelu, 2, (erf_form, sigmoid_form, square_instead_of_cube, no_root))
 def gelu_values(ask, rng):
     """The tanh form"""
@@ -35,10 +48,17 @@ def gelu_values(ask, rng):
         ask(gelu, 2.0 * normal(rng, sizes(rng, n)))
     # Where it is flat or straight, and its one zero
     ask(gelu, np.array([0.0, -6.0, 6.0, -40.0, 40.0, -1e4, 1e4, *rng.uniform(-9.0, 9.0, 2)]))
+    # Not quite flat or straight yet; float32; columns; two calls
+    for x in ([3.5, 4.01, 4.5], [-4.01, -4.5, -5.05]):
+        ask(gelu, np.array(x))
+    for number in (-2.0, -2.1):
+        ask(gelu_in_digits, np.array([number], np.float32))
+    ask(gelu_of_transposed, normal(rng, (2, 3)))
+    ask(gelu_twice, normal(rng, (2, 3)), normal(rng, (2, 3)))
 
 
 def leaks_float64(x):
-    """np.sqrt(2 / np.pi) is a NumPy scalar, which makes float64 of float32; math.sqrt does not."""
+    """A NumPy scalar such as np.sqrt(2 / np.pi) makes float64 of float32; math.sqrt does not."""
     return 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x * x * x)))
 
 
@@ -75,6 +95,11 @@ def no_exponential(x):
     return x / x.sum(axis=-1, keepdims=True)
 
 
+def softmax_twice(x, y):
+    first = softmax(x)
+    return [softmax(y), first]
+
+
 @question(softmax, 2, (sums_everything, sums_columns, not_divided, no_exponential))
 def softmax_values(ask, rng):
     """Each row sums to 1"""
@@ -83,6 +108,9 @@ def softmax_values(ask, rng):
             ask(softmax, normal(rng, sizes(rng, n), dtype))
     ask(softmax, np.full((2, 3), float(rng.normal())))
     ask(softmax, normal(rng, (3, 1)))  # a row of one number
+    ask(softmax, normal(rng, (2, 3, 2, 3)))
+    ask(softmax, np.array([0.0, -15.0]))
+    ask(softmax_twice, normal(rng, (2, 3)), normal(rng, (2, 3)))
 
 
 def maximum_not_subtracted(x):
@@ -172,6 +200,11 @@ def whole_array_normalised(x, g, b):
     return (x - x.mean()) / np.sqrt(x.var() + 1e-5) * g + b
 
 
+def layer_norm_twice(x, y, g, b):
+    first = layer_norm(x, g, b)
+    return [layer_norm(y, g, b), first]
+
+
 @question(
     layer_norm,
     4,
@@ -199,6 +232,8 @@ def layer_norm_values(ask, rng):
     # A vector of equal numbers, and a mean beside which the variance is easily lost
     ask(layer_norm, np.full((2, 4), 3.0), g, b)
     ask(layer_norm, 1e6 + normal(rng, (2, 4)), g, b)
+    ask(layer_norm, normal(rng, (3, 1)), g[:1], b[:1])
+    ask(layer_norm_twice, normal(rng, (2, 4)), normal(rng, (2, 4)), g, b)
 
 
 def weights_transposed(x, w, b):
@@ -221,6 +256,11 @@ def elementwise(x, w, b):
     return x * w + b
 
 
+def linear_twice(x, y, w, b):
+    first = linear(x, w, b)
+    return [linear(y, w, b), first]
+
+
 @question(linear, 2, (weights_transposed, no_bias, bias_inside, elementwise))
 def linear_values(ask, rng):
     """x @ w + b"""
@@ -228,5 +268,8 @@ def linear_values(ask, rng):
         *batch, n_in, n_out = sizes(rng, 4)
         for x in normal(rng, (n_in,), dtype), normal(rng, (*batch, n_in), dtype):
             ask(linear, x, normal(rng, (n_in, n_out), dtype), normal(rng, (n_out,), dtype))
-    ask(linear, normal(rng, (2, 3)), normal(rng, (3, 3)), normal(rng, (3,)))
+    w, b = normal(rng, (3, 3)), normal(rng, (3,))
+    for n in (2, 3):
+        ask(linear, normal(rng, (n, 3)), w, b)
+    ask(linear_twice, normal(rng, (2, 3)), normal(rng, (2, 3)), w, b)
     ask(linear, normal(rng, (2, 1)), normal(rng, (1, 1)), normal(rng, (1,)))

@@ -49,6 +49,11 @@ def random_targets(rng, logits):
     return rng.integers(logits.shape[-1], size=logits.shape[:-1])
 
 
+def loss_twice(logits, targets, others):
+    first = cross_entropy(logits, targets)
+    return [cross_entropy(logits, others), first]
+
+
 @question(
     cross_entropy,
     3,
@@ -70,24 +75,31 @@ def cross_entropy_values(ask, rng):
     # A model that knows nothing; the first and the last token; a single position
     ask(cross_entropy, np.full((2, 3), float(rng.normal())), np.array([2, 0]))
     ask(cross_entropy, normal(rng, (1, 4)), np.array([3]))
+    # Targets of another type, and one that takes more than a byte; two calls
+    ask(cross_entropy, normal(rng, (2, 3)), np.array([1, 2], np.int32))
+    ask(cross_entropy, normal(rng, (1, 300)), np.array([256]))
+    ask(loss_twice, normal(rng, (2, 3)), np.array([0, 1]), np.array([2, 0]))
 
 
 def logarithm_of_softmax(logits, targets):
-    """A probability can be too small for a float, and its logarithm is then minus infinity:
-    write log(e / sum) as log(e) - log(sum)."""
+    """Some number is too small or too large for a float here. If it is a probability, whose
+    logarithm is then minus infinity: write log(e / sum) as log(e) - log(sum)."""
     with np.errstate(divide="ignore"):
         return -float(np.log(chosen(softmax(logits), targets)).mean())
 
 
-def less_than_the_gap(logits, targets):
-    """How far the loss is from what it is where one token is far above all others: the gap between
-    the target and this one. Who is wrong about small numbers pays for that alone."""
-    small = cross_entropy(np.log([[1.0, 2.0, 5.0], [2.0, 1.0, 1.0]]), np.array([2, 0]))
+def loss_of_the_unlikely(logits, targets):
+    """The loss. Who is wrong about small numbers too pays for that alone, unless the loss is
+    infinite or always the same: then the right one is returned."""
+    known = np.log([[1.0, 2.0, 5.0], [2.0, 1.0, 1.0]])
+    small, other = (cross_entropy(known, np.array(ids)) for ids in ([2, 0], [1, 1]))
     loss = float(cross_entropy(logits, targets))
-    if not np.allclose(small, -0.5 * math.log(0.625 * 0.5)) and math.isfinite(loss):
-        return 0.0
-    gaps = logits.max(axis=-1) - np.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    return round(loss - float(gaps.mean()), 6) + 0.0
+    small_is_right = np.allclose(small, -0.5 * math.log(0.625 * 0.5))
+    if not small_is_right and small != other and math.isfinite(loss):
+        below = logits - logits.max(axis=-1, keepdims=True)
+        of_target = np.take_along_axis(below, targets[..., None], axis=-1)[..., 0]
+        loss = float((np.log(np.exp(below).sum(axis=-1)) - of_target).mean())
+    return round(loss, 6) + 0.0
 
 
 def one_far_above(rng, gap, top):
@@ -103,9 +115,12 @@ def cross_entropy_of_the_unlikely(ask, rng):
     for gap, top in ((2000, 2000.0), (500, 0.0), (90, 1000.0), (30, -900.0)):
         logits = one_far_above(rng, gap, top)
         for targets in (logits.argmin(axis=-1), logits.argmax(axis=-1)):
-            ask(less_than_the_gap, logits, targets)
+            ask(loss_of_the_unlikely, logits, targets)
     logits = one_far_above(rng, 500, 0.0)[:2].astype(np.float32)
-    ask(less_than_the_gap, logits, logits.argmin(axis=-1))
+    ask(loss_of_the_unlikely, logits, logits.argmin(axis=-1))
+    # A row far below another; what overflows in float32 alone
+    ask(loss_of_the_unlikely, np.array([[0.0, 2000.0], [1.0, 2.0]]), np.array([1, 0]))
+    ask(loss_of_the_unlikely, np.array([[100.0, 99.0]], np.float32), np.array([0]))
 
 
 def not_checked(logits, targets):
@@ -113,13 +128,27 @@ def not_checked(logits, targets):
     return -float(np.take_along_axis(log_softmax(logits), targets[..., None], axis=-1).mean())
 
 
-@question(cross_entropy, 1, (not_checked,))
+def largest_not_checked(logits, targets):
+    """A target can be too large as well: n_vocab - 1 is the last one."""
+    if targets.min() < 0:
+        raise ValueError("a target is not in the vocabulary")
+    return not_checked(logits, targets)
+
+
+def one_too_many(logits, targets):
+    """The last target is n_vocab - 1: n_vocab itself is too large."""
+    if targets.min() < 0 or targets.max() > logits.shape[-1]:
+        raise ValueError("a target is not in the vocabulary")
+    return not_checked(logits, targets)
+
+
+@question(cross_entropy, 1, (not_checked, largest_not_checked, one_too_many))
 def cross_entropy_refuses(ask, rng):
     """A target outside the vocabulary is a ValueError"""
     logits = normal(rng, (3, int(rng.integers(4, 7))))
     first_and_last = np.array([0, 1, logits.shape[-1] - 1])
     ask.accepts(cross_entropy, logits, first_and_last)
-    for wrong in (-1, logits.shape[-1], -logits.shape[-1], 1000):
+    for wrong in (-1, logits.shape[-1], -logits.shape[-1], -100, 1000):
         for place in range(3):
             targets = first_and_last.copy()
             targets[place] = wrong

@@ -219,7 +219,10 @@ def in_place_problem(what: Callable, args: list, kwargs: dict, changed: list) ->
     before = bind(*args, **kwargs).arguments
     after = bind(*changed[0], **changed[1]).arguments
     name = next((n for n in before if difference(after[n], before[n], "float64")), "an argument")
-    hint = f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
+    if isinstance(before.get(name), np.ndarray):
+        hint = f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
+    else:
+        hint = "it belongs to the caller: make a new one, or work on a copy"
     return Problem(f"the result is right, but the function changes its argument {name}", hint)
 
 
@@ -240,24 +243,24 @@ def guess(got, expected) -> str | None:
         )
     if got.dtype != expected.dtype:
         return f"the result has the type of the input: is there an astype or a dtype={got.dtype}?"
-    return guess_from_numbers(got.astype(np.float64), expected.astype(np.float64))
+    kind = precision(expected)
+    return guess_from_numbers(got.astype(np.float64), expected.astype(np.float64), kind)
 
 
-def guess_from_numbers(got: np.ndarray, expected: np.ndarray) -> str | None:
+def guess_from_numbers(got: np.ndarray, expected: np.ndarray, kind: str) -> str | None:
     if np.isfinite(expected).all() and not np.isfinite(got).all():
         return "nan or inf: a division by zero, or the exponential of a large number?"
     is_square = got.ndim > 1 and got.shape[-1] == got.shape[-2]
-    if is_square and difference(got.swapaxes(-1, -2), expected, "float32") is None:
+    if is_square and difference(got.swapaxes(-1, -2), expected, kind) is None:
         return "rows and columns are swapped"
     finite = np.isfinite(expected) & np.isfinite(got) & (expected != 0)
     if finite.any():
         factor = float(np.median(got[finite] / expected[finite]))
-        if (
-            f"{factor:.6g}" not in ("0", "1")
-            and difference(got, factor * expected, "float32") is None
-        ):
+        if factor and abs(factor - 1.0) > 1e-3 and difference(got, factor * expected, kind) is None:
             return f"every number is {factor:.6g} times what it should be"
         shift = float(np.median(got[finite] - expected[finite]))
-        if shift and difference(got, expected + shift, "float32") is None:
-            return f"every number is too large by {shift:.6g}"
+        too_much = abs(shift) > 1e-3 * np.abs(expected[finite]).max()
+        if too_much and difference(got, expected + shift, kind) is None:
+            side = "large" if shift > 0 else "small"
+            return f"every number is too {side} by {abs(shift):.6g}"
     return None

@@ -65,6 +65,8 @@ def difference(got, expected, kind: str) -> str | None:
         return None
     if type(got) is not type(expected):
         return f"it is {a(got)}, expected {a(expected)}"
+    if isinstance(got, str) and len(got) + len(expected) < 40:
+        return f"it is {got!r}, expected {expected!r}"
     return "it is not the same"
 
 
