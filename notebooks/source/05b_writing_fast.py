@@ -299,7 +299,7 @@ plt.show()
 # %% [markdown]
 # A pass writes one token (light), or more where a guess was right (dark). Where nothing is repeated
 # there is nothing to gain. The lookup keeps count of what its guesses have cost and saved, and
-# gives up when they do not pay. A greedy text is somewhere in between, until it falls into a loop.
+# gives up when they do not pay. A greedy text gains when it falls into a loop, and little before.
 
 # %% [markdown]
 # ## Common mistakes
