@@ -513,6 +513,9 @@ def test_ctrl_c_at_the_prompt_says_how_to_leave():
     with Terminal() as user:
         user.wait_for("> ")
         user.type("half a prompt")
+        # Ctrl-C throws away what was typed and not read, and readline, told that there is something
+        # to read, then waits for it and does not look for a signal.
+        user.wait_for("half a prompt")
         user.type_until(CTRL_C, "Ctrl-D ends picogpt.\n> ")
         assert "Traceback" not in user.leave()
         assert user.process.wait() == 0
