@@ -254,3 +254,67 @@ def gpt2_with_an_optional_argument(ids, wte, wpe, h, ln_f, *, n_head, cache=None
     for block in h:
         x = transformer_block(x, **block, n_head=n_head)
     return unembed(x, wte, ln_f)
+
+
+@wrong("a3", causal_mask)
+def two_rows_see_all(n_seq, n_past, dtype):
+    mask = causal_mask(n_seq, n_past, dtype)
+    return mask if n_seq > 2 else np.zeros_like(mask)
+
+
+@wrong("a3", causal_mask)
+def kept_whatever_the_type(n_seq, n_past, dtype, _kept={}):  # noqa: B006 - the mistake
+    return _kept.setdefault((n_seq, n_past), causal_mask(n_seq, n_past, dtype))
+
+
+@wrong("a3", causal_attention)
+def single_scale(q, k, v):
+    scale = np.float64(np.float32(1.0 / math.sqrt(q.shape[-1])))
+    return causal_attention(q * (scale * math.sqrt(q.shape[-1])).astype(q.dtype), k, v)
+
+
+@wrong("a3", causal_attention)
+def float64_for_heads(q, k, v):
+    return causal_attention(q, k, v).astype(np.float64 if q.ndim > 2 else q.dtype)
+
+
+@wrong("a3", self_attention)
+def one_batch_axis_alone(x, c_attn, c_proj, *, n_head):
+    if x.ndim > 3:
+        raise ValueError("too many axes")
+    return self_attention(x, c_attn, c_proj, n_head=n_head)
+
+
+@wrong("a3", self_attention)
+def float64_for_float32(x, c_attn, c_proj, *, n_head):
+    return self_attention(x, c_attn, c_proj, n_head=n_head).astype(np.float64)
+
+
+@wrong("a3", embed)
+def texts_counted_as_positions(ids, wte, wpe):
+    if len(ids) > len(wpe):
+        raise ValueError("too many positions")
+    return embed(ids, wte, wpe)
+
+
+@wrong("a3", embed)
+def first_positions_kept(ids, wte, wpe, _kept={}):  # noqa: B006 - the mistake
+    x = embed(ids, wte, wpe)
+    positions = _kept.setdefault((x.shape, x.dtype), wpe[: x.shape[-2]])
+    return embed(ids, wte, 0.0 * wpe) + positions
+
+
+@wrong("a3", gpt2)
+def two_blocks_at_most(ids, wte, wpe, h, ln_f, *, n_head):
+    return gpt2(ids, wte, wpe, h[:2], ln_f, n_head=n_head)
+
+
+@wrong("a3", gpt2)
+def last_block_left_out(ids, wte, wpe, h, ln_f, *, n_head):
+    return gpt2(ids, wte, wpe, h[:3], ln_f, n_head=n_head)
+
+
+@wrong("a3", gpt2)
+def logits_kept_by_shape(ids, wte, wpe, h, ln_f, *, n_head, _kept={}):  # noqa: B006 - the mistake
+    logits = gpt2(ids, wte, wpe, h, ln_f, n_head=n_head)
+    return _kept.setdefault((logits.shape, logits.dtype), logits)

@@ -93,7 +93,7 @@ def causal_attention(q, k, v):
     return softmax(q @ k.swapaxes(-1, -2) / np.sqrt(q.shape[-1]) + mask) @ v
 """,
         ["float32 in, float32 out"],
-        "np.sqrt(n_head_dim) is a NumPy float64",
+        "Something makes float64 of float32",
     ),
     (
         "a3",

@@ -22,10 +22,10 @@ def who_sees_what(got, expected):
 
 
 def who_is_masked(got, expected):
-    """The same for masks, where 0 is what may be seen."""
+    """The same for masks, where minus infinity is what may not be seen."""
     if not (isinstance(got, np.ndarray) and got.shape == expected.shape):
         return None
-    return who_sees_what(1.0 * (got == 0), 1.0 * (expected == 0))
+    return who_sees_what(1.0 * (got != -np.inf), 1.0 * (expected == 0))
 
 
 def one_too_few(n_seq, n_past, dtype):
@@ -79,6 +79,9 @@ def mask_values(ask, rng):
     ask(mask, 1, many, "float32", clue=who_is_masked)
     for n_seq, n_past in ((few, many % 50 + 7), (many % 50 + 7, few)):
         ask(mask, n_seq, n_past, "float64", clue=who_is_masked)
+    # Two rows; the same shape in each type
+    for n_seq, kind in ((2, "float32"), (3, "float16"), (3, "float32"), (3, "float64")):
+        ask(mask, n_seq, 1, kind, clue=who_is_masked)
 
 
 def scores_of(q, k):
@@ -103,7 +106,7 @@ def scaled_after_the_softmax(q, k, v):
 
 
 def no_mask(q, k, v):
-    """The mask is missing."""
+    """Later positions are seen: the mask is missing, or a finite number stands in it."""
     return softmax(scores_of(q, k)[0]) @ v
 
 
@@ -161,10 +164,18 @@ def attention_values(ask, rng):
     ask(ask.function, q[0, :, :1], k[0], v[0])
     ask(ask.function, q[0, :, :1], k[0, :, :1], v[0, :, :1])
     ask(ask.function, np.zeros_like(q), k, v)
+    # Scores that no finite number outweighs; large values; digits that float32 loses
+    large = np.array([[[1e20], [1.0]]])
+    ask(ask.function, large, np.array([[[-1e20], [1e20]]]), np.array([[[1.0], [2.0]]]))
+    one, two, three = (normal(rng, (1, 3, 4)) for _ in range(3))
+    ask(ask.function, one, two, 1e5 + 1e3 * three)
+    for n_head_dim in (3, 5):
+        ask(ask.function, *(3.0 * normal(rng, (1, 4, n_head_dim)) for _ in range(3)))
 
 
 def leaks_float64(q, k, v):
-    """np.sqrt(n_head_dim) is a NumPy float64, which makes float64 of float32; math.sqrt is not."""
+    """Something makes float64 of float32: np.sqrt(n_head_dim), where math.sqrt would not, or a mask
+    without a dtype?"""
     scores, mask = scores_of(q, k)
     return softmax(scores * np.float64(1.0) + mask) @ v
 
@@ -176,7 +187,8 @@ def type_of_attention(q, k, v):
 @question(causal_attention, 1, (leaks_float64,))
 def attention_keeps_float32(ask, rng):
     """float32 in, float32 out"""
-    ask(type_of_attention, *(normal(rng, (3, 2), np.float32) for _ in range(3)))
+    for shape in ((3, 2), (2, 3, 2), (1, 2, 3, 2)):
+        ask(type_of_attention, *(normal(rng, shape, np.float32) for _ in range(3)))
 
 
 def positions_mixed(x, n_head):
@@ -289,6 +301,9 @@ def self_attention_values(ask, rng):
     """Queries, keys and values, heads, projection"""
     params, n_head = random_params(rng, n_layer=1)
     x = random_input(rng, params)
-    for stream in (x, x[0], x[:, :1]):
+    for stream in (x, x[0], x[:, :1], 2.0 * x, x[:, None]):
         ask(ask.function, stream, **params["h"][0]["attn"], n_head=n_head)
     ask(ask.function, x, **params["h"][0]["attn"], n_head=1)
+    params, n_head = random_params(rng, n_layer=1, dtype=np.float32)
+    x = random_input(rng, params).astype(np.float32)
+    ask(ask.function, x, **params["h"][0]["attn"], n_head=n_head)

@@ -48,8 +48,10 @@ def multilayer_perceptron_values(ask, rng):
     """Linear, GELU, linear"""
     params, _ = random_params(rng, n_layer=1)
     x = random_input(rng, params)
-    for stream in (x, x[0], x[0, 0]):
+    for stream in (x, x[0], x[0, 0], 2.0 * x, x[:, None]):
         ask(ask.function, stream, **params["h"][0]["mlp"])
+    params, _ = random_params(rng, n_layer=1, dtype=np.float32)
+    ask(ask.function, random_input(rng, params).astype(np.float32), **params["h"][0]["mlp"])
 
 
 def norm_after_the_sum(x, ln_1, attn, ln_2, mlp, *, n_head):
@@ -101,8 +103,11 @@ def block_values(ask, rng):
     """Norm, attention, sum; norm, perceptron, sum"""
     params, n_head = random_params(rng, n_layer=1)
     x = random_input(rng, params)
-    for stream in (x, x[0], x[:, :1]):
+    for stream in (x, x[0], x[:, :1], 2.0 * x, x[:, None]):
         ask(ask.function, stream, **params["h"][0], n_head=n_head)
+    params, n_head = random_params(rng, n_layer=1, dtype=np.float32)
+    x = random_input(rng, params).astype(np.float32)
+    ask(ask.function, x, **params["h"][0], n_head=n_head)
 
 
 def no_positions(ids, wte, wpe):
@@ -135,6 +140,13 @@ def embed_values(ask, rng):
     for ids in ([n_vocab - 1, 0] + random_ids(rng, params, n_ctx - 2).tolist(), [n_vocab - 1]):
         ask(ask.function, ids, params["wte"], params["wpe"])
     ask(ask.function, random_ids(rng, params, (2, n_ctx)), params["wte"], params["wpe"])
+    # More texts than positions; three axes; other positions for the same shape; float32
+    for shape in ((n_ctx + 1, 2), (2, 1, 3)):
+        ids = random_ids(rng, params, shape)
+        ask(ask.function, ids, params["wte"], params["wpe"])
+        ask(ask.function, ids, params["wte"], 2.0 * params["wpe"])
+    params, _ = random_params(rng, n_layer=1, dtype=np.float32)
+    ask(ask.function, random_ids(rng, params, 3), params["wte"], params["wpe"])
 
 
 def ids_not_checked(ids, wte, wpe):
@@ -152,7 +164,24 @@ def nothing_checked(ids, wte, wpe):
     return wte[ids] + wpe[: ids.shape[-1]]
 
 
-@question(embed, 1, (ids_not_checked, nothing_checked))
+def largest_not_checked(ids, wte, wpe):
+    """An id can be too large as well: n_vocab - 1 is the last one."""
+    if np.min(ids) < 0 or np.shape(ids)[-1] > len(wpe):
+        raise ValueError("no such id or position")
+    return nothing_checked(ids, wte, wpe)
+
+
+def one_id_too_many(ids, wte, wpe):
+    """The last id is n_vocab - 1: n_vocab itself is too large."""
+    if np.max(ids) > len(wte):
+        raise ValueError("no such id")
+    return largest_not_checked(ids, wte, wpe)
+
+
+EMBED_MISTAKES = (ids_not_checked, nothing_checked, largest_not_checked, one_id_too_many)
+
+
+@question(embed, 1, EMBED_MISTAKES)
 def embed_refuses(ask, rng):
     """An id outside the vocabulary, or too many ids, is a ValueError"""
     params, _ = random_params(rng, n_layer=1)
@@ -166,6 +195,7 @@ def embed_refuses(ask, rng):
     ask.accepts(embed, random_ids(rng, params, (2, len(wpe))), wte, wpe)
     for shape in ((len(wpe) + 1,), (2, len(wpe) + 1), (1, 3 * len(wpe))):
         ask.refuses(embed, random_ids(rng, params, shape), wte, wpe)
+    ask.refuses(embed, random_ids(rng, params, 2), wte, wpe[:1])
 
 
 def through_blocks(ids, wte, wpe, h, n_head):
@@ -215,9 +245,16 @@ GPT2_MISTAKES = (
 @question(gpt2, 3, GPT2_MISTAKES)
 def gpt2_values(ask, rng):
     """From ids to logits"""
-    params, n_head = random_params(rng, n_layer=2)
+    params, n_head = random_params(rng, n_layer=4)
     for shape in ((6,), (2, 4)):
         ask(ask.function, random_ids(rng, params, shape), **params, n_head=n_head)
+    # Fewer blocks for the same ids, and none; float32
+    ids = random_ids(rng, params, 3)
+    for n_layer in (4, 2, 1, 0):
+        some = params | {"h": params["h"][:n_layer]}
+        ask(ask.function, ids, **some, n_head=n_head)
+    single, n_single = random_params(rng, n_layer=2, dtype=np.float32)
+    ask(ask.function, random_ids(rng, single, 3), **single, n_head=n_single)
     n_ctx = len(params["wpe"])
     ask(ask.function, random_ids(rng, params, n_ctx), **params, n_head=n_head)
     ask(ask.function, random_ids(rng, params, 1).tolist(), **params, n_head=n_head)
