@@ -282,5 +282,6 @@ def norm_gradients(ask, rng):
         normal(rng, (5,)),
         np.full((2, 4), 3.0),
         1e3 + normal(rng, (2, 4)),
+        normal(rng, (2, 2, 3, 4)),
     ):
         ask(d_layer_norm, normal(rng, x.shape), x, normal(rng, x.shape[-1:]))

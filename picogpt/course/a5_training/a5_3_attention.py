@@ -84,13 +84,13 @@ ATTENTION_MISTAKES = (
 def attention_gradients(ask, rng):
     """Queries, keys and values"""
     n_head_dim = int(rng.choice([2, 4]))
-    for heads, dtype in zip(((), (2,)), FLOATS, strict=True):
+    for heads, dtype in zip(((), (2,), (2, 3)), (*FLOATS, np.float64), strict=True):
         q, k, v, dy = normal(rng, (4, *heads, 3, n_head_dim), dtype)
         seen = {}
         causal_attention(2.0 * q, k, v, tap=record(seen))
         ask(d_causal_attention, dy, 2.0 * q, k, v, seen["weights"])
-    # A single position; weights of 0 and 1
-    for n_seq, factor in ((1, 1.0), (4, 100.0)):
+    # A single position; sharp weights, but not so sharp that rounding is all that is left
+    for n_seq, factor in ((1, 1.0), (4, 4.0)):
         q, k, v, dy = normal(rng, (4, 2, n_seq, 3))
         causal_attention(factor * q, k, v, tap=record(seen))
         ask(d_causal_attention, dy, factor * q, k, v, seen["weights"])
@@ -164,20 +164,21 @@ def recorded(block, x, params, n_head):
     return unflatten({name: a for name, a in activations.items() if name.endswith(SAVED)})
 
 
-def random_block(rng):
+def random_block(rng, dtype):
     """dy, x, what a block has computed of x, its parameters, and n_head."""
-    params, n_head = random_params(rng, n_layer=1)
-    x = random_input(rng, params)
+    params, n_head = random_params(rng, n_layer=1, dtype=dtype)
+    x = random_input(rng, params).astype(dtype)
     (block,) = params["h"]
     seen = recorded(transformer_block, x, block, n_head)
-    return normal(rng, x.shape), x, seen, block, n_head
+    return normal(rng, x.shape, dtype), x, seen, block, n_head
 
 
 @question(d_self_attention, 3, SELF_ATTENTION_MISTAKES)
 def self_attention_gradients(ask, rng):
     """Projection, heads, queries, keys and values"""
-    dy, _, seen, block, n_head = random_block(rng)
-    ask(ask.function, dy, seen["ln_1"], seen["attn"], **block["attn"], n_head=n_head)
+    for dtype in (*FLOATS, np.float64, np.float64):
+        dy, _, seen, block, n_head = random_block(rng, dtype)
+        ask(ask.function, dy, seen["ln_1"], seen["attn"], **block["attn"], n_head=n_head)
 
 
 def gelu_of_its_result(dy, x, seen, c_fc, c_proj):
@@ -204,5 +205,6 @@ def projection_read_c_fc(dy, x, seen, c_fc, c_proj):
 @question(d_multilayer_perceptron, 1, (gelu_of_its_result, gelu_left_out, projection_read_c_fc))
 def multilayer_perceptron_gradients(ask, rng):
     """Linear, GELU, linear, from the end to the beginning"""
-    dy, _, seen, block, _ = random_block(rng)
-    ask(ask.function, dy, seen["ln_2"], seen["mlp"], **block["mlp"])
+    for dtype in FLOATS:
+        dy, _, seen, block, _ = random_block(rng, dtype)
+        ask(ask.function, dy, seen["ln_2"], seen["mlp"], **block["mlp"])

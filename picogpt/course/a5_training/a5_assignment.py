@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from ...backward import (
     d_causal_attention,
     d_cross_entropy,
@@ -24,7 +26,7 @@ from ...train.adamw import adamw, clip_gradients, zero_moments
 from ...train.schedule import learning_rate
 from ..a3_model.a3_1_attention import random_params
 from ..a3_model.a3_assignment import random_ids
-from ..assignment import Assignment, question, together
+from ..assignment import FLOATS, Assignment, question, together
 from .a5_1_ops import gelu_gradient, linear_gradients, norm_gradients, softmax_gradient
 from .a5_2_ends import embed_gradients, loss_gradient
 from .a5_3_attention import (
@@ -99,8 +101,9 @@ BLOCK_MISTAKES = (
 @question(d_transformer_block, 3, BLOCK_MISTAKES)
 def block_gradients(ask, rng):
     """Both branches, and the stream past them"""
-    dy, x, seen, block, n_head = random_block(rng)
-    ask(ask.function, dy, x, seen, **block, n_head=n_head)
+    for dtype in FLOATS:
+        dy, x, seen, block, n_head = random_block(rng, dtype)
+        ask(ask.function, dy, x, seen, **block, n_head=n_head)
 
 
 def with_a_head(ids, targets, params, n_head):
@@ -192,6 +195,8 @@ def model_gradients(ask, rng):
         ask(loss_and_gradients, ids, targets, params, n_head)
     for ids, targets in batches_of_edges(rng, params):
         ask(loss_and_gradients, ids, targets, params, n_head)
+    deep, n_deep = random_params(rng, n_layer=4, dtype=np.float32)
+    ask(loss_and_gradients, *next(iter(random_batch(rng, deep))), deep, n_deep)
     for ids, targets in wrong_batches(rng, params):
         ask.refuses(loss_and_gradients, ids, targets, params, n_head)
 
