@@ -22,9 +22,8 @@ _GROUP = rf"\(\?[:!=](?:{_REPEATED}|\|)+\)\??"
 _READABLE = regex.compile(rf"(?:{_REPEATED}|{_FOLDED}|{_GROUP}|\|)+")
 _LONGEST = 1000  # characters
 _EVERY_KIND = " ".join(map(chr, [*range(0x300), *range(0x300, 0xD800, 64)]))  # of characters
-_SECONDS = (
-    5.0  # of the processor, for a short text; known patterns read a million characters in one
-)
+# Of the processor, for a short text. Known patterns read a million characters in one second.
+_SECONDS = 5.0
 
 
 def compile_pattern(text: str) -> regex.Pattern:
@@ -32,11 +31,11 @@ def compile_pattern(text: str) -> regex.Pattern:
     characters out of all words.
     """
     if len(text) > _LONGEST or not _READABLE.fullmatch(text):
-        raise ValueError(f"the pattern {text!r:.200} is none that picogpt can read")
+        raise ValueError(f"the pattern {text!r:.200} cannot be read")
     try:
         pattern = regex.compile(text)
     except regex.error as error:
-        raise ValueError(f"the pattern {text!r:.200} is none: {error}") from None
+        raise ValueError(f"the pattern {text!r:.200} is not valid: {error}") from None
     for _ in split_by(pattern, _EVERY_KIND):
         pass
     return pattern

@@ -108,7 +108,7 @@ TEXT = {"Sequence": {"id": "A", "type_id": 0}}
         ("pre_tokenizer", in_sequence(SPLIT, BYTE_LEVEL | {"add_prefix_space": True}), "pre_tok"),
         ("pre_tokenizer", in_sequence(SPLIT, SPLIT, BYTE_LEVEL), "pre_tokenizer is {"),
         ("pre_tokenizer", in_sequence(with_pattern(" "), BYTE_LEVEL), "finds no word in '\\x00"),
-        ("pre_tokenizer", in_sequence(with_pattern("(a+)+"), BYTE_LEVEL), "'(a+)+' is none that"),
+        ("pre_tokenizer", in_sequence(with_pattern("(a+)+"), BYTE_LEVEL), "'(a+)+' cannot be read"),
         ("pre_tokenizer", in_sequence(with_pattern(5), BYTE_LEVEL), "pre_tokenizer is {"),
         (
             "pre_tokenizer",

@@ -15,17 +15,19 @@ def check_8_1(function, stream, parts, towards, ln_f) -> None:
     of wte; ln_f: its gain and bias.
     """
     expect(np.any(numbers(function(stream)) != 0), "no answer yet")
-    level = numbers(function(np.ones_like(stream)))
     size = np.abs(numbers(function(stream)))
+    nothing = np.abs(numbers(function(np.zeros_like(stream))))
+    expect(nothing < 1e-4 * max(1, size), "ln_f's bias belongs to no part: leave it out")
+    level = numbers(function(np.ones_like(stream)))
     expect(np.abs(level) < 1e-4 * max(1, size), "the norm subtracts the mean of each part, too")
     total = sum(float(numbers(function(part))) for part in parts.values())
     expected = float(layer_norm(stream, **ln_f) @ towards) - float(ln_f["b"] @ towards)
     one, two, *_ = parts.values()
     apart, together = numbers(function(one)) + numbers(function(two)), numbers(function(one + two))
     linear = np.isclose(apart, together, rtol=1e-3, atol=1e-3)
-    expect(linear, "it must be linear: no standard deviation of the part itself, and no bias")
+    expect(linear, "it must be linear: no standard deviation of the part itself")
     same = np.isclose(total, expected, rtol=1e-3, atol=1e-3)
-    expect(same, "the parts must sum to he minus she, but for what ln_f's bias adds")
+    expect(same, "the parts must add up to he minus she, without the share of ln_f's bias")
 
 
 def check_8_2(edits, model, he_ids, she_ids) -> None:
@@ -65,4 +67,5 @@ def check_8_3(answer, model, pairs, text, heads) -> None:
     shares = gone.mean() / way.mean(), (gone / way).mean()  # two ways to take the mean
     percent = np.isclose(answer, 100 * np.array(shares), atol=0.5).any() and abs(answer) > 1.5
     expect(not percent, "a share, not a percentage")
-    expect(np.isclose(answer, shares, atol=2e-3).any(), "ours is another number")
+    close = np.isclose(answer, shares, atol=2e-3) | np.isclose(answer, np.round(shares, 2))
+    expect(close.any(), "we get another number; both runs are of the new sentence")

@@ -31,15 +31,17 @@ def check_7_2(function) -> None:
 
 def check_7_3(function) -> None:
     """Early stopping."""
-    for losses, expected, why in (
-        ([5, 4, 3, 2], (4, 3), "it gets better all the time: look at all"),
-        ([5, 4, 6, 7, 1], (4, 1), "after two worse ones in a row the 1 is never seen"),
-        ([5, 4, 6, 3, 4, 4], (6, 3), "a better one begins the count anew"),
-        ([5, 4, 4, 4], (4, 1), "as good is not better"),
-        ([5, 3, 4.5, 4, 1], (4, 1), "4 is lower than 4.5, but not than the best, 3"),
+    for losses, patience, expected, why in (
+        ([5, 4, 3, 2], 2, (4, 3), "the loss keeps falling: look at all of them"),
+        ([5, 4, 6, 7, 1], 2, (4, 1), "after two worse ones in a row the 1 is never seen"),
+        ([5, 4, 6, 3, 4, 4], 2, (6, 3), "a better one begins the count anew"),
+        ([5, 4, 4, 4], 2, (4, 1), "as good is not better"),
+        ([5, 3, 4.5, 4, 1], 2, (4, 1), "4 is lower than 4.5, but not than the best, 3"),
+        ([5, 4, 6, 7, 1], 3, (5, 4), "two worse ones are not yet three"),
+        ([5, 4, 6, 1], 1, (3, 1), "one worse one is enough"),
     ):
-        found = tuple(int(i) for i in numbers(function(list(losses), 2), (2,)))
-        said = f"{found} for {losses} with patience 2, expected {expected}"
+        found = tuple(numbers(function(list(losses), patience), (2,)).tolist())
+        said = f"{found} for {losses} with patience {patience}, expected {expected}"
         expect(found == expected, f"{said}: {why}")
 
 

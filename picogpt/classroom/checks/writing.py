@@ -125,4 +125,6 @@ def check_6_3(function, folder) -> None:
         except NotYet as missing:
             raise NotYet(f"{missing}, when {name} was damaged") from None
         expect(found in index, f"no tensor is called {found!r}")
-        expect(found == name, f"you say {found}, but that is as it should be")
+        expect(
+            found == name, f"you say {found}, but in the data that it was given {name} is damaged"
+        )

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from ...config import Config, param_shapes, unflatten
 from ...model import merge_heads, self_attention, split_heads
 from ...ops import causal_attention, causal_mask, linear, softmax
 from ..assignment import normal, question
+from .a3_inputs import random_input, random_params
 
 
 def who_sees_what(got, expected):
@@ -277,23 +277,6 @@ SELF_ATTENTION_MISTAKES = (
     *(queries_and_keys_swapped, values_first, no_projection, one_large_head),
     heads_before_thirds,
 )
-
-
-def random_params(rng, n_layer, dtype=np.float64):
-    """(a tree of GPT-2's parameters, n_head), small, but large enough for attention to choose."""
-    n_head, n_head_dim = map(int, rng.permutation([2, 3]))
-    n_vocab, n_ctx = map(int, rng.permutation([8, 9]))
-    config = Config(n_vocab, n_ctx, n_head * n_head_dim, n_head, n_layer)
-    flat = {}
-    for path, shape in param_shapes(config).items():
-        x = normal(rng, shape)
-        flat[path] = (1.0 + 0.5 * x if path.endswith(".g") else 0.7 * x).astype(dtype)
-    return unflatten(flat), n_head
-
-
-def random_input(rng, params):
-    """What might stand in the residual stream: [2, n_seq, n_embd]."""
-    return normal(rng, (2, int(rng.integers(3, 6)), params["wte"].shape[-1]))
 
 
 @question(self_attention, 3, SELF_ATTENTION_MISTAKES)

@@ -17,8 +17,9 @@ from ...model import (
 )
 from ...ops import causal_attention, causal_mask, layer_norm, linear, softmax
 from ..assignment import normal, question, together
-from .a3_1_attention import attention_values, random_params, self_attention_values
+from .a3_1_attention import attention_values, self_attention_values
 from .a3_assignment import A3, block_values
+from .a3_inputs import random_params
 
 
 def alibi_bias(n_head: int, n_seq: int, n_past: int, dtype: np.dtype) -> np.ndarray:

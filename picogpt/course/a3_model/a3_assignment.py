@@ -21,11 +21,10 @@ from .a3_1_attention import (
     attention_values,
     mask_values,
     merge_values,
-    random_input,
-    random_params,
     self_attention_values,
     split_values,
 )
+from .a3_inputs import random_input, random_params
 
 
 def no_gelu(x, c_fc, c_proj):

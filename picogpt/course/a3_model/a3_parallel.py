@@ -5,8 +5,8 @@ import numpy as np
 from ...model import embed, gpt2, multilayer_perceptron, self_attention, transformer_block, unembed
 from ...ops import layer_norm
 from ..assignment import question, together
-from .a3_1_attention import random_input, random_params
 from .a3_assignment import A3, random_ids
+from .a3_inputs import random_input, random_params
 
 
 def parallel_block(x: np.ndarray, ln: dict, attn: dict, mlp: dict, *, n_head: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...model import merge_heads, multilayer_perceptron, split_heads
 from ...ops import causal_attention, layer_norm, linear, softmax
-from ..a3_model.a3_1_attention import random_params
+from ..a3_model.a3_inputs import random_params
 from ..assignment import FLOATS, normal, question
 from .a4_reference import append_to_cache, cached_attention, new_cache
 

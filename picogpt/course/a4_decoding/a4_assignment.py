@@ -7,7 +7,7 @@ import numpy as np
 from ...decoding.sampling import keep_top_k, keep_top_p
 from ...model import embed, merge_heads, multilayer_perceptron, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear, softmax
-from ..a3_model.a3_1_attention import random_params
+from ..a3_model.a3_inputs import random_params
 from ..assignment import Assignment, question, together
 from .a4_1_cache import append_values, attention_values, new_cache_sizes, through_blocks
 from .a4_2_sampling import random_logits, top_k_values, top_p_values

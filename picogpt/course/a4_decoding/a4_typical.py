@@ -6,7 +6,7 @@ import numpy as np
 
 from ...decoding.sampling import keep_top_k, keep_top_p
 from ...ops import log_softmax, softmax
-from ..a3_model.a3_1_attention import random_params
+from ..a3_model.a3_inputs import random_params
 from ..assignment import FLOATS, question, together
 from .a4_2_sampling import only, random_logits
 from .a4_3_choice import logits_that_tell, spread_out

@@ -4,7 +4,7 @@ import numpy as np
 
 from ...model import embed, merge_heads, multilayer_perceptron, split_heads, unembed
 from ...ops import causal_attention, layer_norm, linear
-from ..a3_model.a3_1_attention import random_params
+from ..a3_model.a3_inputs import random_params
 from ..assignment import normal, question, together
 from .a4_1_cache import heads_of, masked
 from .a4_assignment import A4, random_ids

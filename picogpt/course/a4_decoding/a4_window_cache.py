@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..a3_model.a3_1_attention import random_params
+from ..a3_model.a3_inputs import random_params
 from ..assignment import FLOATS, normal, question
 from .a4_1_cache import where_in_the_cache
 from .a4_reference import new_cache

@@ -16,7 +16,7 @@ from ...config import unflatten
 from ...model import merge_heads, split_heads, transformer_block
 from ...ops import causal_attention
 from ...tap import record
-from ..a3_model.a3_1_attention import random_input, random_params
+from ..a3_model.a3_inputs import random_input, random_params
 from ..assignment import FLOATS, normal, question
 
 

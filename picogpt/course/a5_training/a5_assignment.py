@@ -24,8 +24,8 @@ from ...ops import causal_attention, cross_entropy, gelu, layer_norm, linear, so
 from ...tap import record
 from ...train.adamw import adamw, clip_gradients, zero_moments
 from ...train.schedule import learning_rate
-from ..a3_model.a3_1_attention import random_params
 from ..a3_model.a3_assignment import random_ids
+from ..a3_model.a3_inputs import random_params
 from ..assignment import FLOATS, Assignment, question, together
 from .a5_1_ops import gelu_gradient, linear_gradients, norm_gradients, softmax_gradient
 from .a5_2_ends import embed_gradients, loss_gradient

@@ -8,8 +8,8 @@ from ...backward import loss_and_gradients
 from ...config import flatten, unflatten
 from ...train.adamw import adamw, clip_gradients, is_matrix, zero_moments
 from ...train.schedule import learning_rate
-from ..a3_model.a3_1_attention import random_params
 from ..a3_model.a3_assignment import random_ids
+from ..a3_model.a3_inputs import random_params
 from ..assignment import normal, question, together
 from .a5_4_step_size import random_linear
 from .a5_5_adamw import is_still

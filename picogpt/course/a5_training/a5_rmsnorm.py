@@ -21,8 +21,8 @@ from ...tap import record
 from ...train.adamw import adamw, clip_gradients, zero_moments
 from ...train.schedule import learning_rate
 from ..a2_operations.a2_variants import rms_norm
-from ..a3_model.a3_1_attention import random_input, random_params
 from ..a3_model.a3_assignment import random_ids
+from ..a3_model.a3_inputs import random_input, random_params
 from ..assignment import normal, question, together
 from .a5_3_attention import recorded
 from .a5_assignment import (

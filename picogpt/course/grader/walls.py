@@ -1,4 +1,4 @@
-"""Walls around a student's process, of what the operating system has for it.
+"""Walls around a student's process, built from what the operating system offers.
 
 With Linux's namespaces such a process sees a file system that holds Python and NumPy alone, no other
 process, and no network. root can have them, and so can other users where the system lets them. With
@@ -16,9 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 SCRATCH = "/scratch"  # the one folder behind the walls that can be written to
-ROOT = (
-    "/proc"  # where the new file system is built: every Linux has it, and nothing comes from there
-)
+# Where the new file system is built: every Linux has this folder, and nothing comes from there.
+ROOT = "/proc"
 NO_ONE = 61184 + os.getpid() % 4336  # a user whom nobody is; two classes side by side have two
 
 # Constants of Linux's header files, named as there
