@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import bench_bpe
@@ -26,7 +27,8 @@ import bench_train
 
 from picogpt.threads import openblas
 
-HEADINGS = ("measure", "picogpt", "peer", "ratio", "asked")
+Row = tuple[str, ...]
+HEADINGS: Row = ("measure", "picogpt", "peer", "ratio", "asked")
 PEERS = ("numpy", "torch", "transformers", "tokenizers")
 
 
@@ -52,32 +54,34 @@ def machine() -> str:
     )
 
 
-def main() -> None:
-    print(machine() + "\n", flush=True)
-    rows = [HEADINGS]
-    with tempfile.TemporaryDirectory() as folder:
-        rows += bench_generate.measure(Path(folder))
-    with tempfile.TemporaryDirectory() as folder:
-        rows += bench_compact.measure(Path(folder))
-    rows += bench_fairytale.measure()
+def measures() -> Iterator[list[Row]]:
+    """The rows of each measure, in the order of the table."""
+    for module in (bench_generate, bench_compact):
+        with tempfile.TemporaryDirectory() as folder:
+            yield module.measure(Path(folder))
+    yield bench_fairytale.measure()
     if data := os.environ.get("PICOGPT_TEST_DATA"):
-        rows += bench_bpe.measure(Path(data))
-        rows += bench_learn_bpe.measure(Path(data))
+        yield bench_bpe.measure(Path(data))
+        yield bench_learn_bpe.measure(Path(data))
     else:
-        print(
-            "PICOGPT_TEST_DATA is not set: encoding and learning are not measured\n",
-            file=sys.stderr,
-        )
-    rows += bench_evaluate.measure()
-    rows += bench_crc32c.measure()
-    rows += bench_train.measure()
-    rows += bench_course.measure()
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print(f"| {' | '.join(cells)} |")
-        if row == HEADINGS:
-            print(f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+        print("PICOGPT_TEST_DATA is not set: encoding and learning are left out", file=sys.stderr)
+    for module in (bench_evaluate, bench_crc32c, bench_train, bench_course):
+        yield module.measure()
+
+
+def main() -> None:
+    print(machine() + "\n")
+    print(line(HEADINGS))
+    print(line("---" for _ in HEADINGS))
+    # Each is shown when it is known: the whole takes its time, and somebody may end it.
+    for rows in measures():
+        for row in rows:
+            print(line(row), flush=True)
+
+
+def line(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown."""
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
