@@ -156,6 +156,8 @@ def test_programs_run_among_the_students_functions():
     assert problem(lambda x: x + x, X, what=program) is None
     assert problem(lambda x: x / 2.0, X, what=program).hint == "You divide by two."
     assert problem(lambda x: x * 5.0, X, what=program).summary.startswith("it is ")
+    found = problem(lambda x: np.multiply(x, 2.0, out=x), X, what=program)
+    assert found.summary == "the result is right, but what x holds has been written into"
 
 
 def test_a_program_without_the_function():

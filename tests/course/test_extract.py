@@ -243,16 +243,18 @@ from picogpt.course import check
 from picogpt.ops import gelu, softmax
 def f():
     import picogpt.model as m, picogpts
-    from picogpt import load
+    from picogpt import load, model, ops
 """
     statements, _ = extract(cells("a.py", source.encode()))
     rest = "is picogpt's own, and not there when a submission is graded"
-    assert list(solution_imports(statements, {"gelu"})) == [
+    assert list(solution_imports(statements, {"gelu": "picogpt.ops"})) == [
         f"a.py, line 3: softmax {rest}",
         f"a.py, line 5: picogpt.model {rest}",
         "a.py, line 5: picogpts is neither Python's own nor NumPy, and not there when a submission"
         " is graded",
         f"a.py, line 6: load {rest}",
+        f"a.py, line 6: model {rest}",
+        "a.py, line 6: ops holds the given functions alone when a submission is graded",
     ]
 
 

@@ -1,7 +1,7 @@
 """No wrong function earns all points of its questions, and no right one loses any."""
 
 import pytest
-from course_planted import PLANTED, a1, a2, a3, a4, a5, a6, a6_table  # noqa: F401
+from course_planted import PLANTED, a1, a2, a3, a4, a5, a5_steps, a6, a6_table  # noqa: F401
 
 from picogpt.course.assignments import ASSIGNMENTS
 from picogpt.course.grader.local import Live, by_name
@@ -24,11 +24,13 @@ def test_a_planted_function_is_judged_rightly(planted, seed):
     assert (not problems) == is_right, problems
 
 
-@pytest.mark.parametrize("assignment", ASSIGNMENTS.values(), ids=lambda x: x.name)
-def test_refusing_everything_earns_nothing(assignment):
-    def refuse(*args, **kwargs):
-        raise ValueError("no")
+def refuse(*args, **kwargs):
+    raise ValueError("no")
 
-    written = dict.fromkeys(by_name(assignment.functions), refuse)
+
+@pytest.mark.parametrize("assignment", ASSIGNMENTS.values(), ids=lambda x: x.name)
+@pytest.mark.parametrize("same", [refuse, lambda *args, **kwargs: 1.0], ids=["refusing", "1.0"])
+def test_always_the_same_earns_nothing(assignment, same):
+    written = dict.fromkeys(by_name(assignment.functions), same)
     found = mark(assignment, Live(written, assignment.given).student, seed=0)
     assert [m.question.title for m in found if m.points] == []

@@ -1,4 +1,4 @@
-"""Assignment 5: see __init__.py."""
+"""Assignment 5, the gradients: see __init__.py."""
 
 import math
 
@@ -11,61 +11,13 @@ from picogpt.backward import (
     d_gelu,
     d_layer_norm,
     d_linear,
+    d_self_attention,
     d_softmax,
     loss_and_gradients,
 )
-from picogpt.course.a5_training.a5_lion import lion
 from picogpt.ops import gelu, softmax
-from picogpt.train.adamw import adamw, clip_gradients
-from picogpt.train.schedule import learning_rate
 
 from . import right, wrong
-
-
-def length(grads):
-    return math.sqrt(sum(float((g * g).sum()) for g in grads.values()))
-
-
-@wrong("a5", clip_gradients)
-def divides_by_a_norm_of_zero(grads, max_norm):
-    norm = length(grads)
-    factor = min(1.0, max_norm / norm)
-    for g in grads.values():
-        g *= factor
-    return norm
-
-
-@wrong("a5", clip_gradients)
-def not_a_number_for_nothing(grads, max_norm):
-    norm = np.float64(length(grads))
-    factor = np.minimum(1.0, max_norm / norm)
-    for g in grads.values():
-        g *= factor if norm else np.nan
-    return norm
-
-
-@wrong("a5", clip_gradients)
-def bound_to_the_dict(grads, max_norm):
-    norm = length(grads)
-    for path in grads:
-        grads[path] = grads[path] * min(1.0, max_norm / norm if norm else 1.0)
-    return norm
-
-
-@wrong("a5", clip_gradients)
-def not_longer_than_one(grads, max_norm):
-    return clip_gradients(grads, min(max_norm, 1.0))
-
-
-@wrong("a5", clip_gradients)
-def rounded_length(grads, max_norm):
-    return round(clip_gradients(grads, max_norm), 6)
-
-
-@wrong("a5", clip_gradients)
-def two_axes_at_most(grads, max_norm):
-    small = {path: g for path, g in grads.items() if g.ndim < 3}
-    return clip_gradients(small, max_norm)
 
 
 @wrong("a5", loss_and_gradients)
@@ -94,96 +46,6 @@ def full_context_refused(ids, targets, params, n_head):
 @wrong("a5", loss_and_gradients)
 def negative_targets_accepted(ids, targets, params, n_head):
     return loss_and_gradients(ids, np.where(targets < 0, 0, targets), params, n_head)
-
-
-@wrong("a5-lion", lion)
-def sign_of_zero_is_one(params, grads, momentum, *, lr, betas=(0.9, 0.99), weight_decay=0.1):
-    for path, x in params.items():
-        g, m = grads[path], momentum[path]
-        direction = np.where(betas[0] * m + (1 - betas[0]) * g >= 0, 1.0, -1.0)
-        x -= lr * (direction + weight_decay * x * (x.ndim == 2))
-        m *= betas[1]
-        m += (1 - betas[1]) * g
-
-
-@wrong("a5-lion", lion)
-def sign_of_zero_is_minus_one(params, grads, momentum, *, lr, betas=(0.9, 0.99), weight_decay=0.1):
-    for path, x in params.items():
-        g, m = grads[path], momentum[path]
-        direction = np.where(betas[0] * m + (1 - betas[0]) * g > 0, 1.0, -1.0)
-        x -= lr * (direction + weight_decay * x * (x.ndim == 2))
-        m *= betas[1]
-        m += (1 - betas[1]) * g
-
-
-@wrong("a5-lion", lion)
-def no_decay_where_nothing_is_learned(
-    params, grads, momentum, *, lr, betas=(0.9, 0.99), weight_decay=0.1
-):
-    for path, x in params.items():
-        g, m = grads[path], momentum[path]
-        direction = np.sign(betas[0] * m + (1 - betas[0]) * g)
-        x -= lr * (direction + weight_decay * x * (x.ndim == 2) * (direction != 0))
-        m *= betas[1]
-        m += (1 - betas[1]) * g
-
-
-def adam(params, grads, moments, step, lr, betas, eps, weight_decay, move):
-    for path, x in params.items():
-        g, m, v = grads[path], moments["m"][path], moments["v"][path]
-        m *= betas[0]
-        m += (1 - betas[0]) * g
-        v *= betas[1]
-        v += (1 - betas[1]) * g * g
-        if x.ndim == 2:
-            x *= 1 - lr * weight_decay
-        x -= lr * move(g, m / (1 - betas[0] ** step), v / (1 - betas[1] ** step), eps)
-
-
-@wrong("a5", adamw)
-def no_eps(params, grads, moments, step, *, lr, betas, eps=1e-8, weight_decay=0.1):
-    with np.errstate(all="ignore"):
-        move = lambda g, m, v, eps: m / (np.sqrt(v) + (eps if eps > 1e-3 else 0.0))
-        adam(params, grads, moments, step, lr, betas, eps, weight_decay, move)
-
-
-@wrong("a5", adamw)
-def no_move_without_a_gradient(
-    params, grads, moments, step, *, lr, betas, eps=1e-8, weight_decay=0.1
-):
-    move = lambda g, m, v, eps: m / (np.sqrt(v) + eps) * (g != 0)
-    adam(params, grads, moments, step, lr, betas, eps, weight_decay, move)
-
-
-@wrong("a5", adamw)
-def columns_are_no_matrices(params, grads, moments, step, *, weight_decay=0.1, **rates):
-    decay = weight_decay * (min(params["w"].shape) > 1)
-    adamw(params, grads, moments, step, weight_decay=decay, **rates)
-
-
-@wrong("a5", adamw)
-def always_the_usual_eps(params, grads, moments, step, *, eps=1e-8, **rates):
-    adamw(params, grads, moments, step, eps=1e-8, **rates)
-
-
-@wrong("a5", learning_rate)
-def warmup_of_two_at_least(step, *, steps, warmup, peak, least):
-    return learning_rate(
-        step, steps=steps, warmup=max(warmup, 2) if warmup else 0, peak=peak, least=least
-    )
-
-
-@wrong("a5", learning_rate)
-def least_at_the_last_step(step, *, steps, warmup, peak, least):
-    if step < warmup:
-        return peak * (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(steps - warmup - 1, 1)
-    return least + (peak - least) * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-@wrong("a5", learning_rate)
-def a_tenth_of_the_peak(step, *, steps, warmup, peak, least):
-    return learning_rate(step, steps=steps, warmup=warmup, peak=peak, least=0.1 * peak)
 
 
 @wrong("a5", d_softmax)
@@ -319,32 +181,28 @@ def embed_in_a_loop(dx, ids, wte, wpe):
     return dwte, dwpe
 
 
-@right("a5", clip_gradients)
-def clip_by_hypot(grads, max_norm):
-    norm = float(np.sqrt(np.sum([np.sum(np.square(g)) for g in grads.values()])))
-    if norm > max_norm:
-        for g in grads.values():
-            np.multiply(g, max_norm / norm, out=g)
-    return norm
+@wrong("a5", d_linear)
+def last_two_axes_summed(dy, x, w):
+    dx, dw, db = d_linear(dy, x, w)
+    return dx, (x.swapaxes(-1, -2) @ dy).sum(axis=0)[0] if x.ndim == 4 else dw, db
 
 
-@right("a5", learning_rate)
-def rate_by_interpolation(step, steps, warmup, peak, least):
-    if step < warmup:
-        return np.interp(step + 1, [0, warmup + 1], [0, peak])
-    angle = np.pi * (step - warmup) / (steps - warmup)
-    return 0.5 * (peak + least) + 0.5 * (peak - least) * np.cos(angle)
+@wrong("a5", d_layer_norm)
+def variance_by_two_means(dy, x, g):
+    mean = x.mean(axis=-1, keepdims=True)
+    std = np.sqrt((x * x).mean(axis=-1, keepdims=True) - mean * mean + 1e-5)
+    normed, d = (x - mean) / std, dy * g
+    along = (d * normed).mean(axis=-1, keepdims=True)
+    rows = tuple(range(x.ndim - 1))
+    dx = (d - d.mean(axis=-1, keepdims=True) - normed * along) / std
+    return dx, (dy * normed).sum(axis=rows), dy.sum(axis=rows)
 
 
-@right("a5", adamw)
-def adamw_by_other_steps(
-    params, grads, moments, step, lr, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1
-):
-    for name, p in params.items():
-        g = grads[name]
-        moments["m"][name][...] = betas[0] * moments["m"][name] + (1 - betas[0]) * g
-        moments["v"][name][...] = betas[1] * moments["v"][name] + (1 - betas[1]) * g**2
-        m_hat = moments["m"][name] / (1 - betas[0] ** step)
-        v_hat = moments["v"][name] / (1 - betas[1] ** step)
-        decay = weight_decay * p if p.ndim == 2 else 0
-        p -= lr * (m_hat / (np.sqrt(v_hat) + eps) + decay)
+@wrong("a5", d_self_attention)
+def always_two_heads(dy, x, seen, c_attn, c_proj, *, n_head):
+    return d_self_attention(dy, x, seen, c_attn, c_proj, n_head=2)
+
+
+@wrong("a5", d_self_attention)
+def always_three_heads(dy, x, seen, c_attn, c_proj, *, n_head):
+    return d_self_attention(dy, x, seen, c_attn, c_proj, n_head=3)

@@ -269,8 +269,9 @@ def adamw(params, grads, moments, step, *, lr, betas=(0.9, 0.95), eps=1e-8, weig
 def adamw(params, grads, moments, step, *, lr, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1):
     for name in params:
         g = grads[name] + (weight_decay * params[name] if params[name].ndim == 2 else 0)
-        m = moments["m"][name] = betas[0] * moments["m"][name] + (1 - betas[0]) * g
-        v = moments["v"][name] = betas[1] * moments["v"][name] + (1 - betas[1]) * g * g
+        m, v = moments["m"][name], moments["v"][name]
+        m[:] = betas[0] * m + (1 - betas[0]) * g
+        v[:] = betas[1] * v + (1 - betas[1]) * g * g
         m, v = m / (1 - betas[0] ** step), v / (1 - betas[1] ** step)
         params[name] -= lr * m / (np.sqrt(v) + eps)
 """,

@@ -155,7 +155,7 @@ def softmax_of_large_numbers(ask, rng):
 
 def divides_by_n_minus_1(x, g, b):
     """Your variance divides by n - 1; it is the mean of the squares, which divides by n (ddof=0)."""
-    variance = x.var(axis=-1, ddof=1, keepdims=True)
+    variance = x.var(axis=-1, keepdims=True) * x.shape[-1] / (x.shape[-1] - 1)
     return (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(variance + 1e-5) * g + b
 
 

@@ -6,9 +6,13 @@ from ...config import Config, param_shapes, unflatten
 from ..assignment import normal
 
 
-def random_params(rng, n_layer, dtype=np.float64):
-    """(a tree of GPT-2's parameters, n_head), small, but large enough for attention to choose."""
-    n_head, n_head_dim = map(int, rng.permutation([2, 3]))
+def random_params(rng, n_layer, dtype=np.float64, n_head=None):
+    """(a tree of GPT-2's parameters, n_head), small, but large enough for attention to choose.
+
+    n_head: 2 or 3, by default one of them at random.
+    """
+    n_head = n_head or int(rng.permutation([2, 3])[0])
+    n_head_dim = 5 - n_head
     n_vocab, n_ctx = map(int, rng.permutation([8, 9]))
     config = Config(n_vocab, n_ctx, n_head * n_head_dim, n_head, n_layer)
     flat = {}

@@ -77,8 +77,10 @@ def id_among_the_allowed(logits, u):
 
 
 def can_be_drawn(logits, u):
-    """Whether what is drawn may be. Who draws the wrong ones anyway pays for that alone."""
-    if [draw(np.log([0.25, 0.25, 0.5]), u) for u in (0.1, 0.3, 0.7)] != [0, 1, 2]:
+    """Whether what is drawn may be. Who draws the wrong ones anyway pays for that alone, unless it
+    is always the same one."""
+    drawn = [draw(np.log([0.25, 0.25, 0.5]), u) for u in (0.1, 0.3, 0.7)]
+    if drawn != [0, 1, 2] and len(set(drawn)) > 1:
         return True
     token = draw(logits, u)
     return 0 <= token < len(logits) and bool(logits[token] > -np.inf)

@@ -59,7 +59,7 @@ def linear_gradients(ask, rng):
         dy, x = (normal(rng, (*leading, n), dtype) for n in (n_out, n_in))
         ask(d_linear, dy, x, normal(rng, (n_in, n_out), dtype))
     # A square matrix, a single number, three axes before the last one
-    for leading, n_in, n_out in (((2,), 3, 3), ((1,), 1, 1), ((2, 1, 2), 2, 3)):
+    for leading, n_in, n_out in (((2,), 3, 3), ((1,), 1, 1), ((2, 3, 2), 2, 3)):
         dy, x = (normal(rng, (*leading, n)) for n in (n_out, n_in))
         ask(d_linear, dy, x, normal(rng, (n_in, n_out)))
 
@@ -281,7 +281,7 @@ def norm_gradients(ask, rng):
         normal(rng, (4, 4)),
         normal(rng, (5,)),
         np.full((2, 4), 3.0),
-        1e3 + normal(rng, (2, 4)),
+        3e4 + normal(rng, (2, 4)),
         normal(rng, (2, 2, 3, 4)),
     ):
         ask(d_layer_norm, normal(rng, x.shape), x, normal(rng, x.shape[-1:]))

@@ -164,9 +164,9 @@ def recorded(block, x, params, n_head):
     return unflatten({name: a for name, a in activations.items() if name.endswith(SAVED)})
 
 
-def random_block(rng, dtype):
+def random_block(rng, dtype, n_head=None):
     """dy, x, what a block has computed of x, its parameters, and n_head."""
-    params, n_head = random_params(rng, n_layer=1, dtype=dtype)
+    params, n_head = random_params(rng, 1, dtype, n_head)
     x = random_input(rng, params).astype(dtype)
     (block,) = params["h"]
     seen = recorded(transformer_block, x, block, n_head)
@@ -176,8 +176,8 @@ def random_block(rng, dtype):
 @question(d_self_attention, 3, SELF_ATTENTION_MISTAKES)
 def self_attention_gradients(ask, rng):
     """Projection, heads, queries, keys and values"""
-    for dtype in (*FLOATS, np.float64, np.float64):
-        dy, _, seen, block, n_head = random_block(rng, dtype)
+    for n_head, dtype in ((2, np.float64), (3, np.float64), (None, np.float32)):
+        dy, _, seen, block, n_head = random_block(rng, dtype, n_head)
         ask(ask.function, dy, seen["ln_1"], seen["attn"], **block["attn"], n_head=n_head)
 
 

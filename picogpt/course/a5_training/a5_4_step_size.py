@@ -179,7 +179,7 @@ RATE_MISTAKES = (
 def all_rates(steps, warmup, peak, least):
     return [
         learning_rate(step, steps=steps, warmup=warmup, peak=peak, least=least)
-        for step in range(steps)
+        for step in range(steps + 1)
     ]
 
 

@@ -101,8 +101,8 @@ BLOCK_MISTAKES = (
 @question(d_transformer_block, 3, BLOCK_MISTAKES)
 def block_gradients(ask, rng):
     """Both branches, and the stream past them"""
-    for dtype in FLOATS:
-        dy, x, seen, block, n_head = random_block(rng, dtype)
+    for n_head, dtype in zip((2, 3), FLOATS, strict=True):
+        dy, x, seen, block, _ = random_block(rng, dtype, n_head)
         ask(ask.function, dy, x, seen, **block, n_head=n_head)
 
 
@@ -195,7 +195,7 @@ def model_gradients(ask, rng):
         ask(loss_and_gradients, ids, targets, params, n_head)
     for ids, targets in batches_of_edges(rng, params):
         ask(loss_and_gradients, ids, targets, params, n_head)
-    deep, n_deep = random_params(rng, n_layer=4, dtype=np.float32)
+    deep, n_deep = random_params(rng, 4, np.float32, 5 - n_head)
     ask(loss_and_gradients, *next(iter(random_batch(rng, deep))), deep, n_deep)
     for ids, targets in wrong_batches(rng, params):
         ask.refuses(loss_and_gradients, ids, targets, params, n_head)

@@ -12,8 +12,10 @@ from ..a3_model.a3_assignment import random_ids
 from ..a3_model.a3_inputs import random_params
 from ..assignment import normal, question, together
 from .a5_4_step_size import random_linear
-from .a5_5_adamw import is_still
+from .a5_5_adamw import ask_for_decay
 from .a5_assignment import A5
+
+USUAL = (0.9, 0.99)  # betas
 
 
 def lion(
@@ -43,7 +45,7 @@ def lion(
         m += (1.0 - beta2) * g
 
 
-def lion_with(direction, params, grads, momentum, lr, betas, weight_decay):
+def lion_with(direction, params, grads, momentum, lr, betas=USUAL, weight_decay=0.1):
     """lion, moving against another direction(m, g, beta1, beta2)."""
     beta1, beta2 = betas
     for path, x in params.items():
@@ -74,12 +76,12 @@ def sign_of_the_new_momentum(*args, **rates):
     lion_with(lambda m, g, beta1, beta2: np.sign(beta2 * m + (1.0 - beta2) * g), *args, **rates)
 
 
-def betas_swapped(*args, betas, **rates):
+def betas_swapped(*args, betas=USUAL, **rates):
     """The first of the betas is that of the direction, the second that of the momentum."""
     lion(*args, betas=betas[::-1], **rates)
 
 
-def momentum_first(params, grads, momentum, *, betas, **rates):
+def momentum_first(params, grads, momentum, *, betas=USUAL, **rates):
     """The direction is made of the momentum before it is updated: update it last."""
     for path, m in momentum.items():
         m *= betas[1]
@@ -88,7 +90,7 @@ def momentum_first(params, grads, momentum, *, betas, **rates):
     lion(params, grads, before, betas=betas, **rates)
 
 
-def one_beta(*args, betas, **rates):
+def one_beta(*args, betas=USUAL, **rates):
     """The momentum is a mean of its own, with beta2, and not what the direction is the sign of."""
     lion(*args, betas=(betas[0], betas[0]), **rates)
 
@@ -103,9 +105,17 @@ def momentum_not_kept(params, grads, momentum, **rates):
     lion(params, grads, {path: m.copy() for path, m in momentum.items()}, **rates)
 
 
+def parameters_not_kept(params, *args, **rates):
+    """The parameters are as before: x -= ... writes into an array, x = x - ... makes a new one, and
+    one that is put into the dict is not the model's."""
+    new = {path: x.copy() for path, x in params.items()}
+    lion(new, *args, **rates)
+    params.update(new)
+
+
 STEP_MISTAKES = (
     *(sign_forgotten, sign_of_the_gradient, sign_of_the_old_momentum, sign_of_the_new_momentum),
-    *(betas_swapped, momentum_first, one_beta, uphill, momentum_not_kept),
+    *(betas_swapped, momentum_first, one_beta, uphill, momentum_not_kept, parameters_not_kept),
 )
 
 
@@ -113,9 +123,9 @@ def several_steps(w, b, w_grads, b_grads, rates):
     params = {"w": w.copy(), "b": b.copy()}
     momentum = {"w": np.zeros_like(w), "b": np.zeros_like(b)}
     for i in range(len(w_grads)):
-        # Another dict each time, as flatten makes one: what counts is what the arrays become
+        # Other dicts each time, as flatten makes them: what counts is what the arrays become
         grads = {"w": w_grads[i], "b": b_grads[i]}
-        lion(dict(params), grads, momentum, weight_decay=0.0, **rates)
+        lion(dict(params), grads, dict(momentum), weight_decay=0.0, **rates)
     return params["w"], params["b"], momentum["w"], momentum["b"]
 
 
@@ -131,22 +141,25 @@ def lion_steps(ask, rng):
     for n_steps in (1, 3, 20):
         w, b = random_linear(rng)
         grads = (normal(rng, (n_steps, *x.shape)) for x in (w, b))
-        ask(several_steps, w, b, *grads, random_rates(rng), clue=is_still(w))
+        ask(several_steps, w, b, *grads, random_rates(rng))
     # Numbers that get no gradient, now and then or ever: the sign of 0 is 0
     w, b = random_linear(rng)
     w_grads, b_grads = (normal(rng, (4, *x.shape)) for x in (w, b))
     w_grads[:, 0], w_grads[::2, 1], b_grads[3:] = 0.0, 0.0, 0.0
-    ask(several_steps, w, b, w_grads, b_grads, random_rates(rng), clue=is_still(w))
+    ask(several_steps, w, b, w_grads, b_grads, random_rates(rng))
+    # What is not said is as the signature has it
+    w_grads, b_grads = (normal(rng, (20, *x.shape)) for x in (w, b))
+    ask(several_steps, w, b, w_grads, b_grads, {"lr": float(rng.uniform(0.1, 0.2))})
 
 
-def vectors_decay_too(params, *args, lr, weight_decay, **rates):
-    """Biases and gains do not decay: only arrays of two axes do."""
+def vectors_decay_too(params, *args, lr, weight_decay=0.1, **rates):
+    """Biases and gains do not decay: they are arrays of one axis."""
     for x in params.values():
         x *= 1.0 - lr * weight_decay
     lion(params, *args, lr=lr, weight_decay=0.0, **rates)
 
 
-def decay_in_the_gradient(params, grads, momentum, *, weight_decay, **rates):
+def decay_in_the_gradient(params, grads, momentum, *, weight_decay=0.1, **rates):
     """You add the decay to the gradient, of which no more than the sign is left. Lion shrinks the
     weight itself, apart from the gradient."""
     added = {path: weight_decay * x * (x.ndim == 2) for path, x in params.items()}
@@ -154,17 +167,17 @@ def decay_in_the_gradient(params, grads, momentum, *, weight_decay, **rates):
     lion(params, grads, momentum, weight_decay=0.0, **rates)
 
 
-def rate_forgotten(*args, lr, weight_decay, **rates):
+def rate_forgotten(*args, lr, weight_decay=0.1, **rates):
     """A weight shrinks by the factor 1 - lr * weight_decay: the learning rate is missing."""
     lion(*args, lr=lr, weight_decay=weight_decay / lr, **rates)
 
 
-def decay_forgotten(*args, weight_decay, **rates):
+def decay_forgotten(*args, **rates):
     """The weight decay is missing."""
-    lion(*args, weight_decay=0.0, **rates)
+    lion(*args, **rates | {"weight_decay": 0.0})
 
 
-def decay_after_the_step(params, *args, lr, weight_decay, **rates):
+def decay_after_the_step(params, *args, lr, weight_decay=0.1, **rates):
     """What decays is the weight as it was before the step: shrink it first, and then move it."""
     lion(params, *args, lr=lr, weight_decay=0.0, **rates)
     for x in params.values():
@@ -177,26 +190,20 @@ DECAY_MISTAKES = (
 )
 
 
-def what_decay_adds(w, b, w_grad, b_grad, rates, weight_decay):
+def what_decay_adds(params, grads, rates):
     after = []
-    for decay in (0.0, weight_decay):
-        params = {"w": w.copy(), "b": b.copy()}
-        momentum = {"w": np.zeros_like(w), "b": np.zeros_like(b)}
-        lion(params, {"w": w_grad, "b": b_grad}, momentum, weight_decay=decay, **rates)
-        after.append([params["w"], params["b"], momentum["w"], momentum["b"]])
-    return [x - y for x, y in zip(after[1], after[0], strict=True)]
+    for other in ({"weight_decay": 0.0}, {}):
+        learning, given = ({path: x.copy() for path, x in d.items()} for d in (params, grads))
+        momentum = {path: np.zeros_like(x) for path, x in params.items()}
+        lion(learning, given, momentum, **rates | other)
+        after.append((learning, momentum))
+    return [{path: y[path] - x[path] for path in x} for x, y in zip(*after, strict=True)]
 
 
 @question(lion, 2, DECAY_MISTAKES)
 def lion_decay(ask, rng):
     """Matrices shrink, vectors do not"""
-    w, b = random_linear(rng)
-    w_grad, b_grad = normal(rng, w.shape), normal(rng, b.shape)
-    weight_decay = float(rng.uniform(0.1, 0.5))
-    ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)
-    for shape in ((1, 3), (3, 1)):
-        w, w_grad = normal(rng, shape), np.zeros(shape)
-        ask(what_decay_adds, w, b, w_grad, b_grad, random_rates(rng), weight_decay)
+    ask_for_decay(ask, rng, what_decay_adds, random_rates)
 
 
 def training(ids, targets, params, n_head, n_steps):

@@ -23,7 +23,7 @@ from ...train.schedule import learning_rate
 from ..a2_operations.a2_variants import rms_norm
 from ..a3_model.a3_assignment import random_ids
 from ..a3_model.a3_inputs import random_input, random_params
-from ..assignment import normal, question, together
+from ..assignment import FLOATS, normal, question, together
 from .a5_3_attention import recorded
 from .a5_assignment import (
     A5,
@@ -114,9 +114,9 @@ def norms_of_their_results(dy, x, seen, ln_1, attn, ln_2, mlp, *, n_head):
     return dx + dmid + dy, first | second
 
 
-def random_rms_params(rng, n_layer):
+def random_rms_params(rng, n_layer, dtype=np.float64, n_head=None):
     """(a tree of the parameters of GPT-2 with RMSNorm, n_head)."""
-    params, n_head = random_params(rng, n_layer)
+    params, n_head = random_params(rng, n_layer, dtype, n_head)
     norms = [block[name] for block in params["h"] for name in ("ln_1", "ln_2")]
     for norm in (*norms, params["ln_f"]):
         del norm["b"]
@@ -126,11 +126,12 @@ def random_rms_params(rng, n_layer):
 @question(d_rms_block, 3, (first_stream_forgotten, second_stream_forgotten, norms_of_their_results))
 def block_gradients(ask, rng):
     """Both branches, and the stream past them"""
-    params, n_head = random_rms_params(rng, n_layer=1)
-    x = random_input(rng, params)
-    (block,) = params["h"]
-    seen = recorded(rms_block, x, block, n_head)
-    ask(d_rms_block, normal(rng, x.shape), x, seen, **block, n_head=n_head)
+    for n_head, dtype in zip((2, 3), FLOATS, strict=True):
+        params, _ = random_rms_params(rng, 1, dtype, n_head)
+        x = random_input(rng, params).astype(dtype)
+        (block,) = params["h"]
+        seen = recorded(rms_block, x, block, n_head)
+        ask(d_rms_block, normal(rng, x.shape, dtype), x, seen, **block, n_head=n_head)
 
 
 def gradient_of_the_last_use(ids, targets, params, n_head):
@@ -167,6 +168,8 @@ def model_gradients(ask, rng):
         ask(rms_loss_and_gradients, ids, targets, params, n_head)
     for ids, targets in batches_of_edges(rng, params):
         ask(rms_loss_and_gradients, ids, targets, params, n_head)
+    deep, n_deep = random_rms_params(rng, 4, np.float32, 5 - n_head)
+    ask(rms_loss_and_gradients, *next(iter(random_batch(rng, deep))), deep, n_deep)
     for ids, targets in wrong_batches(rng, params):
         ask.refuses(rms_loss_and_gradients, ids, targets, params, n_head)
 

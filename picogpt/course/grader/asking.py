@@ -99,7 +99,7 @@ class Ask:
             hint = (clue and clue(got, expected)) or ""
             problem = Problem(text, hint, "", show(got), show(expected), guess(got, expected) or "")
         elif reply["changed"] and not in_place:
-            problem = in_place_problem(what, args, kwargs, reply["changed"])
+            problem = self.in_place_problem(what, args, kwargs, reply["changed"])
             mode = "unchanged"
         self.note(Asked(what, args, kwargs, mode, got), problem)
 
@@ -148,6 +148,25 @@ class Ask:
         self.asked.append(asked)
         if problem:
             self.wrong.append((asked, problem))
+
+    def in_place_problem(self, what: Callable, args: list, kwargs: dict, changed: list) -> Problem:
+        """Which argument the student's function has written into."""
+        bind = inspect.signature(what).bind
+        before = bind(*args, **kwargs).arguments
+        after = bind(*changed[0], **changed[1]).arguments
+        name = next(
+            (n for n in before if difference(after[n], before[n], "float64")), "an argument"
+        )
+        hint = "it belongs to the caller: make a new one, or work on a copy"
+        if what.__name__ not in self.functions:  # a program, whose arguments have other names
+            return Problem(
+                f"the result is right, but what {name} holds has been written into", hint
+            )
+        if isinstance(before.get(name), np.ndarray):
+            hint = (
+                f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
+            )
+        return Problem(f"the result is right, but the function changes its argument {name}", hint)
 
     def problem(self) -> Problem | None:
         """What is wrong with the first wrong answer, and a hint if it explains all wrong ones."""
@@ -211,19 +230,6 @@ def describe_call(what: Callable, args: list, kwargs: dict) -> str:
     """The arguments by name, one after the other."""
     bound = inspect.signature(what).bind(*args, **kwargs).arguments
     return "\n".join(f"{name} = {show(value)}" for name, value in bound.items())
-
-
-def in_place_problem(what: Callable, args: list, kwargs: dict, changed: list) -> Problem:
-    """Which argument the student's function has written into."""
-    bind = inspect.signature(what).bind
-    before = bind(*args, **kwargs).arguments
-    after = bind(*changed[0], **changed[1]).arguments
-    name = next((n for n in before if difference(after[n], before[n], "float64")), "an argument")
-    if isinstance(before.get(name), np.ndarray):
-        hint = f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
-    else:
-        hint = "it belongs to the caller: make a new one, or work on a copy"
-    return Problem(f"the result is right, but the function changes its argument {name}", hint)
 
 
 def guess(got, expected) -> str | None:

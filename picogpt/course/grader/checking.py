@@ -33,7 +33,7 @@ def check_file(path: Path, seed: int = STUDENT_SEED) -> str:
     assignment = assignment_named(assignment_name(path, local))
     local.given = list(assignment.given)
     marks = mark(assignment, local.student, seed)
-    given = {function.__name__ for function in assignment.given}
+    given = {function.__name__: function.__module__ for function in assignment.given}
     notes = [*local.notes, *solution_imports(local.statements, given)]
     return as_text(assignment, marks, notes)
 

@@ -151,7 +151,7 @@ def answer_questions(
     given, stand_ins = find(library, given), find(library, stand_ins)
     namespace = new_namespace(given)
     statements, notes = extract(sources)
-    notes += solution_imports(statements, set(given))
+    notes += solution_imports(statements, {x.__name__: x.__module__ for x in given.values()})
     statements = [x for x in statements if x.where not in skip]
     defined = [x.node.name for x in statements if isinstance(x.node, DEFINITIONS)]
     send(channel, encode([[x.where for x in statements], notes, defined]))

@@ -27,6 +27,7 @@ PURE = {
 DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 TAKEN = "import, constant or definition"
 NOT_THERE = "is picogpt's own, and not there when a submission is graded"
+GIVEN_ALONE = "holds the given functions alone when a submission is graded"
 STRANGE = "is neither Python's own nor NumPy, and not there when a submission is graded"
 
 
@@ -171,18 +172,24 @@ def strange_modules(node: ast.AST) -> list[str]:
     return [name for name in names if name.split(".")[0] not in known]
 
 
-def solution_imports(statements: list[Statement], given: set[str]) -> Iterator[str]:
+def solution_imports(statements: list[Statement], given: dict[str, str]) -> Iterator[str]:
     """A note on each import from picogpt, of other names than those given, and on each import
-    within a function or another statement of what will not be there."""
+    within a function or another statement of what will not be there.
+
+    given: name of a function -> its module.
+    """
+    modules = tuple(f"{module}." for module in given.values())
     for statement in statements:
         for node in ast.walk(statement.node):
-            names = set()
+            names = {}
             if isinstance(node, ast.Import):
-                names = {alias.name for alias in node.names if is_solution(alias.name)}
+                names = {alias.name: alias.name for alias in node.names if is_solution(alias.name)}
             elif isinstance(node, ast.ImportFrom) and is_solution(node.module or ""):
-                names = {alias.name for alias in node.names} - given
-            for name in sorted(names):
-                yield f"{statement.place}, line {node.lineno}: {name} {NOT_THERE}"
+                names = {x.name: f"{node.module}.{x.name}" for x in node.names}
+            for name in sorted(names.keys() - given.keys()):
+                is_there = any(module.startswith(f"{names[name]}.") for module in modules)
+                what = GIVEN_ALONE if is_there else NOT_THERE
+                yield f"{statement.place}, line {node.lineno}: {name} {what}"
             for name in strange_modules(node) if node is not statement.node else []:
                 yield f"{statement.place}, line {node.lineno}: {name} {STRANGE}"
 
