@@ -149,25 +149,6 @@ class Ask:
         if problem:
             self.wrong.append((asked, problem))
 
-    def in_place_problem(self, what: Callable, args: list, kwargs: dict, changed: list) -> Problem:
-        """Which argument the student's function has written into."""
-        bind = inspect.signature(what).bind
-        before = bind(*args, **kwargs).arguments
-        after = bind(*changed[0], **changed[1]).arguments
-        name = next(
-            (n for n in before if difference(after[n], before[n], "float64")), "an argument"
-        )
-        hint = "it belongs to the caller: make a new one, or work on a copy"
-        if what.__name__ not in self.functions:  # a program, whose arguments have other names
-            return Problem(
-                f"the result is right, but what {name} holds has been written into", hint
-            )
-        if isinstance(before.get(name), np.ndarray):
-            hint = (
-                f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
-            )
-        return Problem(f"the result is right, but the function changes its argument {name}", hint)
-
     def problem(self) -> Problem | None:
         """What is wrong with the first wrong answer, and a hint if it explains all wrong ones."""
         if not self.wrong:
@@ -201,6 +182,25 @@ class Ask:
             outcome = ACCEPTED
         kind = precision(*asked.args, *asked.kwargs.values())
         return difference(asked.outcome, outcome, kind) is None
+
+    def in_place_problem(self, what: Callable, args: list, kwargs: dict, changed: list) -> Problem:
+        """Which argument the student's function has written into."""
+        bind = inspect.signature(what).bind
+        before = bind(*args, **kwargs).arguments
+        after = bind(*changed[0], **changed[1]).arguments
+        name = next(
+            (n for n in before if difference(after[n], before[n], "float64")), "an argument"
+        )
+        hint = "it belongs to the caller: make a new one, or work on a copy"
+        if what.__name__ not in self.functions:  # a program, whose arguments have other names
+            return Problem(
+                f"the result is right, but what {name} holds has been written into", hint
+            )
+        if isinstance(before.get(name), np.ndarray):
+            hint = (
+                f"{name} += 1 writes into the caller's array, {name} = {name} + 1 makes a new one"
+            )
+        return Problem(f"the result is right, but the function changes its argument {name}", hint)
 
 
 def exception(reply: dict) -> Problem:
