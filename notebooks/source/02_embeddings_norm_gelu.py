@@ -54,7 +54,7 @@ print("wpe:", list(wpe.shape), "  one row per position")
 
 # %% [markdown]
 # Books often write the lookup as a product: the token as a *one-hot* vector, which is all 0 except
-# for a 1 at its id, times the table. The result is the same row, after `n_vocab` times the work:
+# for a 1 at its id, times the table. The result is the same row, for `n_vocab` times the work:
 
 # %%
 one_hot = np.zeros(config.n_vocab, np.float32)
@@ -78,10 +78,11 @@ for word in (" king", " princess", " said", " three", " cat", " gold"):
     print(f"{word:10}", *(f"{tokenizer.decode([j])} {cosines[j]:.2f}" for j in nearest))
 
 # %% [markdown]
-# Here are the cosines between some words. We have sorted them into groups, but nobody told the
-# model about any. Where a group shows as a dark square, the model has found it by itself.
+# In fairytale " king" is nearest to " King": a capital letter hardly changes what a word does. Here
+# are the cosines between some words, sorted into groups of which the model was never told. Where a
+# group shows as a dark blue square, the model has found it by itself.
 
-# %% alt="A square of cosines between the embeddings of words, sorted into five framed groups. Several groups show as dark squares on the diagonal."
+# %% alt="A square of cosines between the embeddings of words, sorted into five framed groups. All show as dark blue squares, but one does not belong to the numbers, and family and animals overlap."
 groups = {
     "family": "king queen prince princess father mother brother sister son daughter",
     "animals": "horse dog cat bird wolf fox bear fish lion",
@@ -105,7 +106,10 @@ fig.colorbar(image, label="cosine", shrink=0.7)
 plt.show()
 
 # %% [markdown]
-# ## 2.2 Where it stands
+# Fairytale has found all five. Only "one" stands apart from the numbers, and family and animals
+# overlap: in tales, animals speak.
+#
+# ## 2.2 Where a token stands
 #
 # Attention sees the tokens before it as a heap, in no order ([notebook 3](03_attention.ipynb),
 # exercise 3). So the order has to be written into the vectors. A second table, `wpe` (weights,
@@ -119,12 +123,14 @@ assert np.array_equal(x, wte[ids] + wpe[: len(ids)])
 print(list(x.shape))
 
 # %% [markdown]
-# GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101. Still,
-# neighbours tend to become alike, because it rarely matters which of the two a token has:
+# GPT-2 learns its positions, too. Nothing says that position 100 stands beside position 101. Has
+# the model found that out? On the left we compare the vectors of all positions. On the right is how
+# far each vector reaches along the first three *principal components*, the directions in which the
+# vectors differ most. (Position 0 is left out there: its vector is so long that it hides the rest.)
 #
-# **Guess first.** How would the picture look if every position's vector were drawn at random?
+# **Guess first.** How would the left picture look if every position's vector were drawn at random?
 
-# %% alt="Left, the cosines between rows of wpe, large along the diagonal. Right, their first three principal components as curves over the position."
+# %% alt="Left, the cosines between rows of wpe: early positions are alike, late ones too, and the two groups are nearly opposite. Right, three principal components as curves over the position: the first goes steadily from one end to the other."
 normed = wpe / np.linalg.norm(wpe, axis=-1, keepdims=True)
 step = config.n_ctx // 64
 few = normed[::step]  # 64 of them are enough for a picture
@@ -133,19 +139,26 @@ corners = (0, config.n_ctx, config.n_ctx, 0)
 image = left.imshow(few @ few.T, cmap=DIVERGING, vmin=-1, vmax=1, extent=corners)
 left.set(xlabel="position", ylabel="position", title="Cosine of two positions' rows of wpe")
 fig.colorbar(image, ax=left, shrink=0.8)
-centred = wpe - wpe.mean(axis=0)
-_, _, components = np.linalg.svd(centred, full_matrices=False)
+others = wpe[1:] - wpe[1:].mean(axis=0)
+_, _, components = np.linalg.svd(others, full_matrices=False)
 for number, style in enumerate(("-", "--", ":")):
-    right.plot(centred @ components[number], style, label=f"component {number + 1}")
-right.set(xlabel="position", ylabel="size", title="Their first three principal components")
+    along = others @ components[number]
+    right.plot(np.arange(1, config.n_ctx), along, style, label=f"component {number + 1}")
+right.set(xlabel="position", title="Along their first three principal components")
 right.legend()
 plt.show()
 
 # %% [markdown]
+# At random, all would be white but the diagonal, where each row is compared with itself. In
+# fairytale the early positions are alike, the late ones too, and the first component tells how far
+# along a token stands. Neighbours are alike at both ends, with cosines around 0.75, and less so in
+# the middle, around 0.2.
+#
 # How can a sum of two vectors be of use, if nobody can tell what was added to what? In hundreds of
-# dimensions one can. Two directions drawn at random are nearly at right angles there: their cosine
-# is about as small as $1/\sqrt{n_{\mathrm{embd}}}$. So most sums can be taken apart again. We add a
-# random position to a random token a thousand times, and look for the nearest row of each table:
+# dimensions it can be told. Two directions drawn at random are nearly at right angles there: their
+# cosine is typically as small as $1/\sqrt{n_{\mathrm{embd}}}$. So most sums can be taken apart
+# again. We add a random position to a random token a thousand times, and look for the nearest row
+# of each table:
 #
 # **Guess first.** From how many of a thousand sums can we find the token again? And the position?
 
@@ -161,25 +174,25 @@ def nearest_row(x, table):
     return (x @ table.T - (table**2).sum(axis=-1) / 2).argmax(axis=-1)
 
 
-found_tokens = (nearest_row(sums, wte) == some_ids).mean()
-distance = np.abs(nearest_row(sums, wpe) - some_positions)
-print(f"the token found again:    {found_tokens:.1%}")
+for name, table, right_rows in (("token", wte, some_ids), ("position", wpe, some_positions)):
+    found = (nearest_row(sums, table) == right_rows).mean()
+    length = np.linalg.norm(table, axis=-1).mean()
+    print(f"the {name:8} found again: {found:.1%} (mean length of its vectors: {length:.2f})")
+between = directions[some_ids] @ normed.T
 print(
-    f"the position found again: {(distance == 0).mean():.1%}, or one beside it: "
-    f"{(distance <= 1).mean():.1%}"
-)
-print(
-    f"median size of the cosine between a token and a position: "
-    f"{np.median(np.abs(directions[some_ids] @ normed.T)):.3f}, "
-    f"of two random directions: {0.67 / math.sqrt(config.n_embd):.3f}"
+    f"typical cosine of a token and a position: {np.sqrt((between**2).mean()):.3f}, "
+    f"of two random directions: {1 / math.sqrt(config.n_embd):.3f}"
 )
 
 # %% [markdown]
+# In fairytale nearly every token is found again, and most positions. The longer vector is the one
+# that is easier to find.
+#
 # ## 2.3 Layer norm
 #
 # From here on, the vectors of the positions, one of `n_embd` numbers for each, are called the
 # *residual stream*. Each block reads it and adds something to it. (*Residual* means what is left
-# over: a block only has to make what is still missing.) So the stream grows. Layer norm stands
+# over: a block only has to add what is still missing.) So the stream can grow. Layer norm stands
 # before each part that reads the stream, and brings every vector to mean 0 and variance 1. Then a
 # gain $g$ and a bias $b$, learned for each of the `n_embd` places, give it the size that suits the
 # part that reads it.
@@ -213,34 +226,44 @@ for name, v in (
 assert np.allclose(rebuilt, layer_norm(vector, **ln), atol=1e-5)
 
 # %% [markdown]
-# Here is every position of the tale at every depth. On its way through the blocks the stream grows
-# many times over, sometimes slowly and sometimes in jumps, and differently at each position. After
-# the norm, before gain and bias, all vectors have the same size.
+# Here is every position of the tale at every depth: the stream, and what the norm makes of it,
+# before gain and bias.
 #
-# **Guess first.** The stream is a sum that gets longer and longer. By what factor will its numbers
-# have grown at the end: 2, 10 or 100?
+# **Guess first.** By what factor will the numbers of the stream have grown at the end: 2, 10 or
+# 100? Does every block make them grow, or mainly one?
 
-# %% alt="Curves over the depth, logarithmic: the size of the residual stream grows from block to block, while what the norms give stays at one size."
+# %% alt="Curves over the depth, logarithmic: the residual stream grows steeply in the MLP of the first block and hardly at all after it, at all positions alike. The output of the norms keeps one size."
 names = ["embed"]
 for i in range(config.n_layer):
     names += [f"h.{i}.resid_mid", f"h.{i}.resid"]
 spread = np.array([activations[name].std(axis=-1) for name in names])  # [depth, n_seq]
+middle = np.median(spread, axis=1)
 ones, zeros = np.ones(config.n_embd, np.float32), np.zeros(config.n_embd, np.float32)
 after = np.array([layer_norm(activations[name], ones, zeros).std(axis=-1) for name in names])
 
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
 depth = np.arange(len(names)) / 2
 ax.semilogy(depth, spread[:, 1:], color=SKY, lw=0.5)
-ax.semilogy(depth, np.median(spread, axis=1), "o-", color=BLUE, label="stream: median")
+ax.semilogy(depth, middle, "o-", color=BLUE, label="stream: median")
 ax.semilogy(depth, spread[:, 0], "^:", color=RED, label="stream: first position")
 ax.semilogy(depth, after.mean(axis=1), "s--", color=ORANGE, label="after the norm")
 ax.set(xlabel="blocks passed (halves: after attention)", ylabel="standard deviation of a vector")
 ax.set_title("The residual stream grows, what the blocks read does not")
 ax.legend()
 plt.show()
+steps = middle[1:] / middle[:-1]
+print(
+    f"the median grows {middle[-1] / middle[0]:.0f}-fold; "
+    f"the largest step, {steps.max():.0f}-fold, is at {names[1 + steps.argmax()]}"
+)
 
 # %% [markdown]
-# Layer norm forgets two things about a vector, its mean and its length. What is left is a
+# In fairytale the first MLP alone makes nearly all of the growth (`h.0.resid` is what it leaves);
+# after that the stream hardly grows, and in two places its median even falls. The first position
+# (red) is a little larger than the others here. In 124M it is very much larger: there it serves as
+# a place to rest ([notebook 3](03_attention.ipynb)). The norm brings every vector to one size.
+#
+# Layer norm forgets two things about a vector: its mean and its length. What is left is a
 # direction: $\mathrm{norm}(a x + c) = \mathrm{norm}(x)$ for every $a > 0$ and every $c$. The small
 # $\varepsilon$ is there so that a vector of zeros gives zeros and not $0/0$; for numbers as small
 # as $\sqrt{\varepsilon} \approx 0.003$ it makes a difference.
@@ -263,8 +286,8 @@ for text, v in {
 # The first transformers normed the stream itself, after each addition: $x \leftarrow
 # \mathrm{norm}(x + f(x))$ ("post-norm"). GPT-2 norms only what a branch reads (a *branch* is
 # attention or MLP, with its norm): $x \leftarrow x + f(\mathrm{norm}(x))$ ("pre-norm"). Then the
-# stream is only ever added to, from the embeddings to the last block, and its end can be written as
-# a sum:
+# stream is only ever added to, from the embeddings to the last block, and its final value can be
+# written as a sum:
 
 # %%
 total = activations["embed"].copy()
@@ -273,18 +296,13 @@ for i in range(config.n_layer):
 assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-3)
 
 # %% [markdown]
-# What does a norm in the stream do? Let the branches be random, with outputs as large as their
-# inputs. With post-norm, each addition is followed by a division by about $\sqrt{2}$, so after $n$
-# branches a share of $2^{-n/2}$ of the embeddings is left. With pre-norm it is $1/\sqrt{n + 1}$.
-# The gradient, which training sends back along the same path ([notebook 7](07_training.ipynb)), is
-# divided just as often. So in a deep post-norm model the first blocks get far smaller gradients
-# than the last ones ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)), and training it needs
-# a careful warm-up of the learning rate.
+# What does a norm in the stream do to the embeddings? We try it with random vectors and random
+# branches, each of which adds numbers of standard deviation 1, and measure what is left of the
+# start in the stream as the cosine between the two.
 #
-# **Guess first.** After 48 branches, how much of the start is left with pre-norm, and how much with
-# post-norm?
+# **Guess first.** After 48 branches, what is the cosine with pre-norm, and what with post-norm?
 
-# %% alt="Two falling curves over the number of branches: with pre-norm a good share of the embeddings is left, with post-norm nearly nothing."
+# %% alt="Two falling curves over the number of branches: with pre-norm the cosine with the start is 0.14 after 48, with post-norm it soon is no larger than chance."
 width, n_branches = 512, 48
 rng = np.random.default_rng(1)
 start = rng.standard_normal((64, width), np.float32)
@@ -292,7 +310,7 @@ g, b = np.ones(width, np.float32), np.zeros(width, np.float32)
 
 
 def give(x, w1, w2):
-    """A random branch, whose result has the size of what it reads."""
+    """A random branch, whose result has standard deviation 1."""
     y = gelu(x @ w1) @ w2
     return y / y.std()
 
@@ -313,8 +331,8 @@ for _ in range(n_branches):
 
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
 n = np.arange(n_branches + 1)
-ax.semilogy(n, 1 / np.sqrt(n + 1), color=GREY, lw=1, label=r"$1/\sqrt{n + 1}$ and $2^{-n/2}$")
-ax.semilogy(n, 2.0 ** (-n / 2), color=GREY, lw=1)
+ax.semilogy(n, 1 / np.sqrt(n + 1), color=GREY, lw=1, label=r"$1/\sqrt{n + 1}$")
+ax.semilogy(n, 2.0 ** (-n / 2), "--", color=GREY, lw=1, label="$2^{-n/2}$")
 ax.semilogy(n, kept["pre"], "o", color=BLUE, ms=4, label="pre-norm, as in GPT-2")
 ax.semilogy(n, kept["post"], "s", color=RED, ms=4, label="post-norm")
 ax.axhline(1 / math.sqrt(width), color=GREY, ls=":")
@@ -326,6 +344,17 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
+# With pre-norm the start is one of $n + 1$ independent parts of the same size, so its cosine with
+# their sum is $1/\sqrt{n + 1}$, after 48 branches 1/7. With post-norm each addition is followed by
+# a division by about $\sqrt{2}$, which leaves $2^{-n/2}$, after 48 branches less than a
+# ten-millionth. (The squares stay near 0.04 by chance: so large is the cosine of two random
+# directions in 512 dimensions.)
+#
+# The gradient, which training sends back along the same path ([notebook 7](07_training.ipynb)), is
+# divided just as often. So in a deep post-norm model the first blocks get far smaller gradients
+# than the last ones ([Xiong et al. 2020](https://arxiv.org/abs/2002.04745)), and training has to
+# begin with very small steps, which grow only slowly (a *warm-up*).
+#
 # ## 2.5 GELU
 #
 # Between its two matrices, the MLP of each block applies a function to every number by itself.
@@ -334,20 +363,20 @@ plt.show()
 # It should also be quick to compute, and have a slope that training can use.
 #
 # ReLU, $\max(0, x)$, either lets a number pass or not. GELU multiplies it by a number between 0 and
-# 1, $\mathrm{gelu}(x) = x\, \Phi(x)$, where $\Phi(x)$ is the probability that a standard normal
-# number is smaller than $x$. (Nothing is drawn: the same $x$ always gives the same result.) It is
-# smooth, and a little below zero for moderately negative $x$, so there is a slope to learn from
-# where ReLU has none. $\Phi$ is an integral for which there is no simple formula. GPT-2 was trained
-# with an approximation,
+# 1, $\mathrm{gelu}(x) = x\, \Phi(x)$, where $\Phi(x)$ is the probability that a number from the
+# normal distribution (mean 0, standard deviation 1) is smaller than $x$. (Nothing is drawn: the
+# same $x$ always gives the same result.) It is smooth, and a little below zero for moderately
+# negative $x$, so there is a slope to learn from where ReLU has none. $\Phi$ is an integral for
+# which there is no simple formula. GPT-2 was trained with an approximation,
 #
 # $$\Phi(x) \approx \tfrac{1}{2}\left(1 + \tanh\!\left(\sqrt{2/\pi}\,(x + 0.044715\,x^3)\right)\right)$$
 #
-# because at the time the exact function, `erf`, was slow in TensorFlow (according to D. Hendrycks,
-# one of the two inventors of GELU, in PyTorch's issue 39853). Today it is not, but GPT-2's weights
-# were trained with this one and expect it.
+# because at the time the exact formula, with the *error function* `erf`, was slow in TensorFlow
+# (according to D. Hendrycks, one of the two inventors of GELU, in PyTorch's issue 39853). Today it
+# is not, but GPT-2's weights were trained with this one and expect it.
 
 
-# %% alt="Three plots: ReLU and GELU; the difference between GELU's two formulas, a few ten-thousandths; and a histogram of what GELU gets, mostly negative."
+# %% alt="Three plots: ReLU and GELU; the difference between GELU's two formulas, a few ten-thousandths; and a histogram of what goes into GELU, mostly negative."
 def exact_gelu(x):
     phi = np.vectorize(lambda t: 0.5 * (1.0 + math.erf(t / math.sqrt(2.0))), otypes="d")
     return (x * phi(x)).astype(x.dtype)
@@ -366,31 +395,32 @@ axes[1].plot(z, 1e4 * (gelu(z) - exact_gelu(z)), color=RED)
 axes[1].set(xlabel="x", ylabel="difference, 1e-4", title="tanh form minus exact form")
 axes[2].hist(hidden, bins=np.linspace(-9, 4, 131), color=SKY)
 axes[2].axvline(0, color=GREY, ls="--")
-axes[2].set(xlabel="x", ylabel="how often", yticks=[], title="What GELU gets in this model")
+axes[2].set(xlabel="x", ylabel="how often", yticks=[], title="What goes into GELU here")
 plt.show()
 print(f"largest difference {np.abs(gelu(z) - exact_gelu(z)).max():.1e}")
-print(f"{(hidden < 0).mean():.0%} of the numbers that GELU gets in this model are negative")
+print(f"{(hidden < 0).mean():.0%} of the numbers that go into GELU in this model are negative")
 
 # %% [markdown]
 # The numbers between the two matrices are called *hidden*. You can think of each as a question
-# about the position's vector. Where the answer is no, the number is negative, and GELU lets almost
-# nothing through.
+# about the position's vector. Where the answer is no, the number is negative, and GELU lets little
+# through, never more than 0.17. So let us call an output above 0.2 a yes.
 #
-# **Guess first.** At what share of the hidden numbers is the answer "yes" at a position: 5 %, 20 %
-# or half of them?
+# **Guess first.** At one position, for what share of the hidden numbers is the answer yes: for 1 %,
+# about 10 %, or half of them?
 
 # %%
-shares = [(np.abs(activations[f"h.{i}.mlp.gelu"]) > 0.2).mean() for i in range(config.n_layer)]
+shares = [(activations[f"h.{i}.mlp.gelu"] > 0.2).mean() for i in range(config.n_layer)]
 for i, share in enumerate(shares):
-    print(f"block {i}: {share:4.0%} of the outputs of GELU are larger than 0.2")
+    print(f"block {i}:    {share:4.0%} yes")
+print(f"all blocks: {np.mean(shares):4.0%} yes")
 
 # %% [markdown]
 # ## Common mistakes
 #
-# > A model with one of these still runs. Some of them cost a lot. Others cost so little that you
-# > only find them by comparing with reference numbers, and the search can take days.
+# > A model with one of these still runs. Some of them cost a lot. Others cost so little that only
+# > a comparison with reference numbers shows them, and finding them can take days.
 # >
-# > - *The exact GELU*, with `erf`, which is the default in PyTorch.
+# > - *The exact GELU*, with `erf`, which is the default in PyTorch; *ReLU in its place*.
 # > - *`ddof=1`*: the variance divided by $n - 1$, the default of PyTorch's `var` and of statistics
 # >   books. NumPy's `var` divides by $n$, as layer norm does.
 # > - *$\varepsilon$ added to the standard deviation*, outside the root.
@@ -404,7 +434,7 @@ for i, share in enumerate(shares):
 # is the mean surprise of its tokens in nats ([notebook 0](00_quick_start.ipynb)), and the logits:
 # the largest change of a logit, divided by the range of all logits.
 #
-# **Guess first.** Which of the mistakes below leave the loss as it is? Which one is the worst?
+# **Guess first.** Which of these mistakes leave the loss as it is? Which one is the worst?
 
 
 # %%
@@ -475,11 +505,12 @@ for name, tap in mistakes.items():
 
 # %% [markdown]
 # The first line shows what rounding does. `erf`, `ddof=1` and the $\varepsilon$ hardly change the
-# loss, but they do change the logits. That is why this library is compared with others to the last
-# digits.
+# loss, but they do change the logits. That is why this library is compared with other libraries
+# down to the last digits. The worst mistake in fairytale is to leave out `ln_f`: the logits become
+# many times too large, and the model is far too sure of itself.
 #
 # **`x**3`.** For an exponent of 3, NumPy uses its general power function, which takes any exponent.
-# Two multiplications are many times as fast:
+# Two multiplications are many times faster:
 
 # %%
 x = rng.standard_normal((256, 4 * config.n_embd), np.float32)
@@ -498,8 +529,9 @@ print(
 )
 
 # %% [markdown]
-# **A NumPy scalar turns float32 into float64**, in NumPy 2, and every array after it as well: twice
-# the memory, half the speed, and nothing says so. A Python float does not.
+# **A float64 scalar of NumPy's**, such as `np.sqrt` of a Python number, **turns float32 into
+# float64**, in NumPy 2, and so every array computed from it: twice the memory, half the speed, and
+# nothing says so. A Python float does not.
 
 # %% tags=["stable"]
 x = np.ones(3, np.float32)
@@ -524,7 +556,7 @@ quiz(2, "-----")
 #
 # The solutions are at the end. Click on one to open it.
 #
-# **Exercise 1.** Write layer norm for one vector, a list of numbers, in Python without NumPy.
+# **Exercise 1.** Write layer norm for one vector, a list of numbers. You need no NumPy for it.
 
 # %% [markdown]
 # *Easy.*
@@ -571,8 +603,8 @@ attempt(check_2_2, gain, bias)
 # **Exercise 3.** The model writes with the same table that it reads with: the logits are the dot
 # products of the last vector with all rows of `wte` (`ln_f` and `logits` in the activations). What
 # does the model guess if that last vector is the embedding of a token, $\mathrm{wte}[i]$ itself?
-# For some tokens it is the token itself, for others another one with a longer vector. Write a
-# function that counts for how many of the first `n` tokens it is the token itself.
+# For some tokens the guess is the token itself, for others it is another token, with a longer
+# vector. Write a function that counts for how many of the first `n` tokens it is the token itself.
 
 # %% [markdown]
 # *Medium.*
@@ -611,6 +643,7 @@ check_2_1(list_solution)
 
 # %% tags=["solution"]
 # A solution of exercise 2
+# (A gain of -2 does it, too: a standard deviation has no sign.)
 check_2_2(gain=2, bias=5)
 
 

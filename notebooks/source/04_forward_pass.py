@@ -33,7 +33,7 @@ from picogpt.classroom.checks.verdict import attempt
 from picogpt.classroom.plots import BLUE, GREEN, GREY, ORANGE, PINK, SKY, loss_bars, token_labels
 from picogpt.classroom.texts import DATA, TALE
 from picogpt.config import SIZES, activation_shapes, flatten, param_shapes, unflatten
-from picogpt.model import gpt2, merge_heads, split_heads
+from picogpt.model import gpt2
 from picogpt.ops import causal_attention, cross_entropy, gelu, layer_norm, linear, softmax
 from picogpt.tap import edit, record
 
@@ -43,9 +43,9 @@ tokenizer, params, config = model.tokenizer, model.params, model.config
 # %% [markdown]
 # ## 4.1 The plan
 #
-# Ids go in, and for each position a score for every token of the vocabulary comes out: what might
-# stand *next*. In between, every position has one vector, the residual stream. Each block reads it
-# twice and adds to it twice.
+# Ids go in, and for each position a score for every token of the vocabulary comes out: how likely
+# it is to come *next*. In between, every position has one vector, the residual stream. Each block
+# reads it twice and adds to it twice.
 
 # %% alt="A diagram: the embeddings, the residual stream with the branches of attention and MLP that read it and add to it, the last norm, and the logits."
 drawings.forward_pass(config)
@@ -55,10 +55,21 @@ plt.show()
 # ## 4.2 GPT-2 in one cell
 #
 # The parameters are a tree of dictionaries with the names of OpenAI's files, so that a whole branch
-# can be handed to a function: `linear(x, **block["attn"]["c_attn"])`.
+# can be handed to a function: `linear(x, **block["attn"]["c_attn"])` is `x @ w + b` with the `w`
+# and `b` of this branch.
 
 
 # %%
+def split_heads(x, n_head):
+    """[n_seq, n_embd] -> [n_head, n_seq, n_head_dim]"""
+    return x.reshape(len(x), n_head, -1).swapaxes(0, 1)
+
+
+def merge_heads(x):
+    """[n_head, n_seq, n_head_dim] -> [n_seq, n_embd]"""
+    return x.swapaxes(0, 1).reshape(x.shape[1], -1)
+
+
 def forward(ids, wte, wpe, h, ln_f, n_head):
     """ids [n_seq] -> logits [n_seq, n_vocab]"""
     x = wte[ids] + wpe[: len(ids)]
@@ -79,15 +90,15 @@ assert np.array_equal(logits, model(ids))  # not nearly: every bit
 
 # %% [markdown]
 # That is all of GPT-2. The last line is worth a second look: the model says what comes next by
-# comparing its last vector with the embedding of every token, from the same table that it has read
-# with. OpenAI's files have no other output matrix.
+# comparing its last vector with the embedding of every token, from the same table with which it
+# reads the text. OpenAI's files have no other output matrix.
 #
 # ## 4.3 Is it GPT-2?
 #
 # It proves little that our cell agrees with our own library: both could be wrong in the same way.
-# So the tests ask others. `forward.npz` holds a small GPT-2 with random parameters, and the logits
-# that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is random,
-# biases and gains included: a bias that is zero could be forgotten, and nobody would see.
+# So the tests ask other programs. `forward.npz` holds a small GPT-2 with random parameters, and the
+# logits that Hugging Face's transformers computed for it with PyTorch. Every tensor in it is
+# random, biases and gains included: a bias that is zero could be forgotten, and nobody would see.
 
 # %%
 golden = np.load(DATA / "forward.npz")
@@ -110,12 +121,12 @@ assert error < 2e-6
 # model makes its guess from the tokens up to that one:
 #
 # **Guess first.** In "Once upon a time there was a king who had a beautiful", after which word is
-# the model most certain of the next one?
+# the model most certain of the next one? (If it is "a": after which of the three?)
 
 # %%
 probabilities = softmax(logits)
 labels = token_labels(tokenizer, ids)
-print(f"{'after':>12}   {'it comes':12}{'with':>6}   the model's first guesses")
+print(f"{'after':>12}   {'comes':12}{'chance':>6}   the model's first guesses")
 for position, row in enumerate(probabilities):
     best = np.argsort(-row)[:4]
     guesses = "   ".join(f"{g} {row[i]:.0%}" for g, i in zip(token_labels(tokenizer, best), best))
@@ -134,6 +145,9 @@ ax.set(xlabel="probability, %", title=f"What may follow ...{tokenizer.decode(ids
 plt.show()
 
 # %% [markdown]
+# Fairytale is most certain after the first "a": what else could "Once upon a" be the beginning of?
+# It is attention that tells the model which "a" this is.
+#
 # ## 4.5 Shapes
 #
 # Everything the model computes is called an *activation* and has a name, under which a tap sees it.
@@ -161,9 +175,9 @@ model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])
 # %% [markdown]
 # ## 4.6 Counting parameters
 #
-# With $d$ for `n_embd`, one block has the matrices `c_attn` $[d, 3d]$, `c_proj` $[d, d]$, `c_fc`
-# $[d, 4d]$ and `c_proj` $[4d, d]$, together $12 d^2$, with biases $3d + d + 4d + d = 9d$, and two
-# layer norms with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
+# With $d$ for `n_embd`, one block has the matrices `attn.c_attn` $[d, 3d]$, `attn.c_proj` $[d, d]$,
+# `mlp.c_fc` $[d, 4d]$ and `mlp.c_proj` $[4d, d]$, together $12 d^2$, their biases $9d$, and two layer norms
+# with $2d$ each. Outside the blocks are the two tables of embeddings and the last norm:
 #
 # $$n_\mathrm{layer}\,(12 d^2 + 13 d) + (n_\mathrm{vocab} + n_\mathrm{ctx})\, d + 2 d$$
 #
@@ -208,9 +222,10 @@ ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.25), handlelength
 plt.show()
 
 # %% [markdown]
-# A small model with a large vocabulary is largely a dictionary: in 124M, nearly a third of all
-# parameters are embeddings of tokens. In larger models the blocks take over, and in each of them
-# the MLP is twice as large as attention. Norms and biases are too small to be seen.
+# In 124M the MLPs have the most, 46 %, but the table of tokens has nearly a third, more than
+# attention. In larger models the table matters less and less. In every block the MLP is twice as
+# large as attention, and the norms are too small to be seen. (Biases are counted with their
+# matrices.)
 #
 # ## 4.7 Counting multiplications
 #
@@ -266,13 +281,13 @@ axes[0].set_ylabel("million FLOPs per token")
 plt.show()
 
 # %% [markdown]
-# "Attention is quadratic" is true, but at GPT-2's lengths it is not yet the main cost. As a rule
-# of thumb, one token takes two operations for each parameter of the blocks and of the output
-# matrix.
+# At 1024 tokens, all that 124M can read, the scores and means still cost less than a quarter of the
+# matrices, so it must be about 5000. (Exercise 2 asks for the exact length.) "Attention is
+# quadratic" is true, but at GPT-2's lengths it is not yet the main cost. As a rule of thumb, one
+# token takes two operations for each parameter of the blocks and of the output matrix.
 #
-# How fast is that here? We time forward passes of several lengths. The rate depends on the length.
-# A few tokens cannot keep the processor busy, because each weight has to be fetched from memory and
-# is then used only a few times.
+# How fast is that here? We time forward passes of several lengths, and divide the number of
+# operations by the time.
 #
 # **Guess first.** How much longer does a text of 64 tokens take than a single token: 64 times, or
 # less?
@@ -290,16 +305,17 @@ def seconds(f, times=20):
 
 rng = np.random.default_rng(0)
 lengths = [1, 4, 16, 64, 256]
-rates = []
+times, rates = [], []
 for n_seq in lengths:
     some_ids = rng.integers(config.n_vocab, size=n_seq)
-    spent = seconds(lambda some_ids=some_ids: model(some_ids))
+    times.append(seconds(lambda some_ids=some_ids: model(some_ids)))
     flops = n_seq * sum(flops_per_token(config, n_seq).values())
-    rates.append(flops / spent / 1e9)
-    print(f"{n_seq:4} tokens: {1e3 * spent:7.1f} ms, {rates[-1]:6.1f} billion FLOPs per second")
+    rates.append(flops / times[-1] / 1e9)
+    print(f"{n_seq:4} tokens: {1e3 * times[-1]:7.1f} ms, {rates[-1]:6.1f} billion FLOPs per second")
 a, b = rng.standard_normal((2, 1000, 1000), np.float32)
 peak = 2e9 / seconds(lambda: a @ b) / 1e9
 print(f"a product of two large matrices: {peak:6.1f} billion FLOPs per second")
+print(f"64 tokens take {times[3] / times[0]:.0f} times as long as a single one")
 
 # %% tags=["drawing"] alt="A curve on logarithmic axes: operations per second rise with the number of tokens that are computed together, towards the speed of one large matrix product."
 fig, ax = plt.subplots(figsize=(6, 3))
@@ -313,20 +329,22 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# This is why a prompt is read much faster than an answer is written: the prompt's tokens go through
-# the model together, but each new token has to wait for the one before it.
+# Far less than 64 times. For a single token, each weight is fetched from memory and used only once,
+# and the processor waits for it. This is why a prompt is read much faster than an answer is
+# written: the prompt's tokens go through the model together, but each new token has to wait for the
+# one before it.
 #
 # ## 4.8 Counting bytes
 #
 # A float32 number takes 4 bytes. The weights have to stay in memory. Activations can be thrown away
-# as soon as they have been used, except in training: the backward pass needs many of them again.
-# `SAVED` in `picogpt/backward.py` lists which: what went into each product, each norm and each
-# GELU, and the attention weights. The scores, for instance, are not among them. Finally, the keys
-# and values of earlier positions are kept in a *cache*, so that they are not computed again for
-# each new token ([notebook 5b](05b_writing_fast.ipynb)).
+# as soon as they have been used, except in training: the backward pass, which computes the
+# gradients, needs many of them again. `SAVED` in `picogpt/backward.py` lists which: what went into
+# each product, each norm and each GELU, and the attention weights. The scores, for instance, are
+# not among them. Finally, the keys and values of earlier positions are kept in a *cache*, so that
+# they are not computed again for each new token ([notebook 5b](05b_writing_fast.ipynb)).
 #
 # **Guess first.** Which takes the most memory in 124M with a full context: the weights, the cache,
-# or all activations?
+# or all activations, if none are thrown away?
 
 
 # %%
@@ -346,19 +364,21 @@ def saved_numbers(config, n_seq):
     return sum(math.prod(shape) for name, shape in shapes.items() if name.endswith(SAVED))
 
 
-print(f"{'MB of':12}{'weights':>9}{'keys, values':>14}{'logits':>9}{'activations:':>14} ", end="")
-print(f"{'all':>7}{'saved to train':>16}")
+print(f"{'MB of':12}{'weights':>9}{'cache':>8}{'all activations':>17}", end="")
+print(f"{'those saved to train':>22}{'the logits':>12}")
 for name, c in everyone.items():
     n = c.n_ctx
     numbers = [count(c).total(), 2 * c.n_layer * n * c.n_embd, n * c.n_vocab]
     weights, cache, logits_of_all = map(megabytes, numbers)
     everything, saved = (megabytes(f(c, n)) for f in (activation_numbers, saved_numbers))
-    print(f"{name:12}{weights:9,.0f}{cache:14,.1f}{logits_of_all:9,.1f}{'':14} ", end="")
-    print(f"{everything:7,.0f}{saved:16,.0f}")
+    print(f"{name:12}{weights:9,.0f}{cache:8,.1f}{everything:17,.0f}", end="")
+    print(f"{saved:22,.0f}{logits_of_all:12,.1f}")
 
 # %% [markdown]
-# (For a full context of `n_ctx` tokens.) The logits of all positions take a lot of memory. For
-# writing, only the last row is needed, and then the library computes no others.
+# (For a full context of `n_ctx` tokens.) In 124M all activations together take over four times as
+# much as the weights; if they are thrown away when they are used, the weights take the most. The
+# logits of all positions are large, too. For writing, only the last row is needed, and then the
+# library computes no others.
 
 # %% [markdown]
 # ## Common mistakes
@@ -379,7 +399,8 @@ for name, c in everyone.items():
 
 # %% [markdown]
 # **Encoder and decoder.** All tensors of 124M, by name. A decoder that looks at an encoder would
-# have $4d^2$ more parameters in each block, and an encoder beside it:
+# have a second attention of $4d^2$ parameters in each block, and an encoder beside it, with $12d^2$
+# in each of its blocks:
 
 # %% tags=["stable"]
 names = Counter(".".join(path.split(".")[2:]) or path for path in param_shapes(SIZES["124M"]))
@@ -387,7 +408,7 @@ print(", ".join(f"{n} x {name}" if n > 1 else name for name, n in names.items())
 d, n_layer, n = 768, 12, count(SIZES["124M"]).total()
 print(f"\nGPT-2 124M:                       {n / 1e6:.1f} million parameters")
 print(f"with attention to an encoder:     {(n + n_layer * 4 * d**2) / 1e6:.1f}")
-print(f"and with the encoder's 12 blocks: {(n + n_layer * 16 * d**2) / 1e6:.1f}")
+print(f"and with the encoder's 12 blocks: {(n + n_layer * (4 + 12) * d**2) / 1e6:.1f}")
 
 # %% [markdown]
 # **The softmax twice.** The probabilities lie between 0 and 1. A softmax of such numbers can make
@@ -450,11 +471,11 @@ results = {
 loss_bars(results, config.n_vocab)
 
 # %% [markdown]
-# Some bars may go beyond the dashed line, the loss of a model that knows nothing. That is not a
-# mistake in the measurement. A model that knows nothing gives every token the same chance, and
-# loses $\log n_{\mathrm{vocab}}$ each time. A broken model is *sure* of the wrong token, and then
-# the right one has a chance far below one in $n_{\mathrm{vocab}}$. There is no limit to how much
-# confident nonsense can lose.
+# In fairytale it is worst to leave out the MLPs. The bar goes beyond the dashed line, the loss of a
+# model that knows nothing. That is not a mistake in the measurement. A model that knows nothing
+# gives every token the same chance, and loses $\log n_{\mathrm{vocab}}$ each time. A broken model
+# is *sure* of the wrong token, and leaves the right one less than one in $n_{\mathrm{vocab}}$.
+# There is no limit to what confident nonsense can cost.
 
 # %% [markdown]
 # **Negative ids**, and texts that are too long, get a clear answer from the library:
@@ -492,7 +513,7 @@ quiz(4, "-----")
 # *Easy.*
 #
 # <details><summary>First hint</summary>Which parts at the end work on each position by itself?
-# Before them you can leave out the other positions.</details>
+# You can drop the other positions before these parts.</details>
 # <details><summary>Second hint</summary>Everything up to the last line of <code>forward</code> is
 # needed for all positions. The last line is not.</details>
 
@@ -507,7 +528,7 @@ def forward_last(ids, wte, wpe, h, ln_f, n_head):
 attempt(check_4_1, forward_last, model, ids)
 
 # %% [markdown]
-# **Exercise 2.** At which length of the text do the scores and weighted means cost as many
+# **Exercise 2.** At which length of the text do the scores and weighted means take as many
 # operations as the matrices of the blocks? Write it as a function of `n_embd`.
 
 # %% [markdown]

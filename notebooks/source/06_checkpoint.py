@@ -3,11 +3,11 @@
 #
 # ![You are here: where the numbers of all these parts are stored](data/here_6.svg)
 #
-# **Goal:** with nothing but Python, open the files in which OpenAI published GPT-2, and understand
-# each of their bytes.
+# **Goal:** open the files in which OpenAI published GPT-2, without TensorFlow, and understand each
+# of their bytes.
 #
 # Weights come in files, and files can be read. These were written by TensorFlow, a library of some
-# hundred megabytes. To read them takes two pages of Python. On the way you meet ideas that many
+# hundred megabytes. Reading them takes two pages of Python. On the way you meet ideas that many
 # other file formats use: varints, sorted tables, Protocol Buffers, checksums and memory maps. You
 # need to know what a byte and a hexadecimal number are. About 35 minutes.
 #
@@ -62,8 +62,8 @@ for path in sorted(folder.iterdir()):
 
 # %% [markdown]
 # `hparams.json` holds the five sizes of the model, `encoder.json` and `vocab.bpe` the vocabulary
-# ([notebook 1](01_tokens.ipynb)), and `checkpoint` says, in one line of text, what the names of the
-# other files begin with. Two files matter here:
+# ([notebook 1](01_tokens.ipynb)), and the text file `checkpoint` says what the names of the other
+# files begin with. Two files matter here:
 #
 # - `model.ckpt.data-00000-of-00001`: the numbers of all tensors, one after the other, and nothing
 #   else;
@@ -94,8 +94,8 @@ for i in range(0, 48, 16):
 print(hex(int.from_bytes(footer[-8:], "little")))
 
 # %% [markdown]
-# It is the beginning of the SHA-1 of the line `http://code.google.com/p/leveldb/`: the format is
-# that of LevelDB, a small database.
+# It is the beginning of the SHA-1, a kind of fingerprint, of the line
+# `http://code.google.com/p/leveldb/`: the format is that of LevelDB, a small database.
 
 # %%
 line = b"http://code.google.com/p/leveldb/\n"
@@ -155,7 +155,9 @@ for key, value in block_entries(read_block(index, index_block)):
 contents = read_block(index, handle)
 
 # %% [markdown]
-# Now to the entries. The keys are the tensors' names, in alphabetical order, so that neighbours
+# (No tensor is called `n`. Any key that comes after all names will do, and this is a short one.)
+#
+# Now for the entries. The keys are the tensors' names, in alphabetical order, so that neighbours
 # begin alike. An entry therefore says how many bytes its key *shares* with the key before it, and
 # writes only the rest: three varints (shared, rest, size of the value), the rest of the key, the
 # value.
@@ -165,31 +167,36 @@ contents = read_block(index, handle)
 
 # %% tags=["stable"]
 end_of_entries, restarts = read_restarts(contents)
-at, key = 0, b""
-for _ in range(6):
+at, key, written = 0, b"", []
+while at < end_of_entries:
     n_shared, at = varint(contents, at)
     n_rest, at = varint(contents, at)
     n_value, at = varint(contents, at)
     rest = contents[at : at + n_rest]
     key = key[:n_shared] + rest
-    print(f"{n_shared:2} shared, then {rest.decode():22} -> {key.decode()}")
+    written.append(rest)
+    if len(written) <= 6:
+        print(f"{n_shared:2} shared, then {rest.decode():22} -> {key.decode()}")
     at += n_rest + n_value
 
 # %% [markdown]
+# One byte is enough, the "w". (The first key is empty: its value says how many data files there
+# are.)
+#
 # To find one key, a program should not have to read all of them. So every sixteenth entry shares
 # nothing with the one before it, and its place is noted at the end of the block. These places are
-# the *restart points*.
+# the *restart points*: four bytes for each, and at the very end four bytes for their number.
 
 # %% tags=["stable"]
 entries = block_entries(contents)
 print("restart points:", restarts, " of", len(entries), "entries")
-print(
-    "keys in full:", sum(len(key) for key, _ in entries), "bytes; the whole block:", len(contents)
-)
+print("as bytes:", contents[end_of_entries:].hex(" "))
+in_full = sum(len(key) for key, _ in entries)
+print(f"all keys together: {in_full} bytes, of which {sum(map(len, written))} are written")
 
 # %% [markdown]
 # After its contents each block has five more bytes: one for the kind of compression (0 is none),
-# and four for a checksum. That is all. Here is the whole file, every byte of it:
+# and four for a checksum. Here is the whole file, every byte of it:
 
 
 # %% alt="The bytes of the whole index in rows, coloured by what they are for: lengths, keys, values, restart points, checksums, footer, magic number."
@@ -301,15 +308,32 @@ assert np.array_equal(tensor[0], model.params["h"][0]["attn"]["c_attn"]["w"])
 print(tensor.shape, tensor.dtype, tensor[0, 0, :4])
 
 # %% [markdown]
-# The dimension of size 1 in front is there because OpenAI wrote these products as convolutions of
-# width 1. They mean the same.
+# The dimension of size 1 in front is there because OpenAI wrote these products as *convolutions* of
+# width 1: a matrix that slides along the text and sees one position at a time. It is the same
+# product.
 #
 # ## 6.7 Checksums
 #
 # Bits flip: on disks, in cables, in memory. So each tensor, and each block of the index, comes with
-# a checksum called CRC-32C. Take the bits of the message as the coefficients of a polynomial,
-# divide it by a fixed polynomial (where coefficients are added modulo 2), and keep the remainder.
-# It is long division as in school, one byte at a time, with a table of the remainders of all bytes:
+# a checksum called CRC-32C: the message, taken as one long binary number, is divided by a fixed
+# number, and the remainder is kept. It is long division, as in school, but nothing is borrowed or
+# carried: to subtract is to take the XOR, bit by bit. Here 1101 is divided by 1011 (the three zeros
+# make room for the remainder):
+#
+#     1101000
+#     1011
+#      110000
+#      1011
+#       11100
+#       1011
+#        1010
+#        1011
+#           1    the remainder
+#
+# CRC-32C divides by a number of 33 bits, so its remainder has 32. A table holds the remainder for
+# each byte value, and so eight bits are divided in one step. The bits of a byte are taken lowest
+# first. The register, which holds the remainder so far, begins as all ones, so that zeros in front
+# of the message count as well, and at the end every bit of it is inverted:
 
 
 # %%
@@ -336,7 +360,7 @@ for name, value in {
 #
 # A remainder of 32 bits notices every single flipped bit, every odd number of them, and any damage
 # within 32 neighbouring bits. Of all other damage, about one case in four billion goes unnoticed.
-# We try each bit of the first 96 bytes, and as many random messages:
+# We try each bit of the first 96 bytes:
 
 # %%
 small = stored[:96]
@@ -347,17 +371,14 @@ for bit in range(8 * len(small)):
     noticed += crc(damaged) != crc(small)
 print(f"{noticed} of {8 * len(small)} single flipped bits noticed")
 
-rng = np.random.default_rng(0)
-noticed = sum(crc(rng.bytes(96)) != crc(small) for _ in range(768))
-print(f"{noticed} of 768 random messages told apart")
-
 # %% [markdown]
 # Byte by byte is slow in Python. The library's `crc32c` first folds the long message onto a short
 # one that has the same remainder, with NumPy (`picogpt/weights/crc32c.py` says how):
 #
-# **Guess first.** How many times as fast is the way with NumPy: 3, 30 or 300 times?
+# **Guess first.** How many times faster is the NumPy version: 3, 30 or 300 times?
 
 # %%
+rng = np.random.default_rng(0)
 long_message = rng.bytes(20_000_000)
 start = time.perf_counter()
 fast = crc32c(long_message)
@@ -365,7 +386,8 @@ middle = time.perf_counter()
 slow = crc32c_plain(long_message[:200_000])
 end = time.perf_counter()
 assert crc32c(long_message[:200_000]) == slow
-print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start):6.0f} MB/s")
+plain, folded = 0.2 / (end - middle), 20 / (middle - start)  # MB per second
+print(f"plain: {plain:.1f} MB/s   folded: {folded:.0f} MB/s, {folded / plain:.0f} times faster")
 
 # %% [markdown]
 # ## 6.8 Memory maps
@@ -375,10 +397,10 @@ print(f"plain: {0.2 / (end - middle):6.1f} MB/s   folded: {20 / (middle - start)
 # addresses, and only when a number in it is used is its page of 4096 bytes fetched. Opening takes
 # no time, nothing is in memory twice, and two programs that map the same file share it.
 #
-# **Guess first.** Which is quicker: to read 64 MB, or to map them and then use all of them?
+# **Guess first.** Which is quicker: to read a file of 64 MB, or to map it and then use all of it?
 
 
-# %% alt="Bars on a logarithmic axis: reading a file takes long, mapping it hardly any time, even if one row is used."
+# %% alt="Bars on a logarithmic axis: reading a file takes long, mapping it hardly any time, even when one row is then used. Mapping it and using all rows lies between."
 def milliseconds(f, times=3):
     spent = []
     for _ in range(times):
@@ -412,6 +434,9 @@ ax.set(xlabel="milliseconds, for 64 MB that the system has in memory already")
 plt.show()
 
 # %% [markdown]
+# Mapping is quicker, even if all of the file is used: nothing is copied, and no new memory has to
+# be found. (The disk plays no part here, because the system still has the new file in memory.)
+#
 # All parameters of a float32 model are such views of a single map, which nobody can write to:
 
 # %%
@@ -422,9 +447,9 @@ assert np.shares_memory(big, model.params["wte"].base)
 # %% [markdown]
 # ## 6.9 The whole reader
 #
-# Here is everything together, compared with the library's reader tensor by tensor. (The library
-# does the same, and checks every length on the way, since a file may be damaged or made to do
-# damage.)
+# Here are the steps together, compared with the library's reader tensor by tensor. What we did by
+# hand in 6.2 to 6.4, the library's `read_footer`, `read_handle`, `read_block` and `block_entries`
+# do here. They also check every length, since a file may be damaged, or crafted to do harm.
 
 
 # %%
@@ -459,7 +484,7 @@ print(
 # %% [markdown]
 # ## Common mistakes
 #
-# > - *The wrong byte order or type.* Any bytes are some float; nothing complains.
+# > - *The wrong byte order or type.* Any four bytes make some float, so there is no error.
 # > - *Tensors in the order of the blocks.* Names are sorted as text, and `h10` comes before `h2`.
 # > - *The matrix transposed*: OpenAI's are $[n_\mathrm{in}, n_\mathrm{out}]$ ([notebook 4](04_forward_pass.ipynb)).
 # > - *The masked checksum compared with the computed one.*
@@ -481,7 +506,7 @@ checksum = crc32c(b"123456789")
 print(f"masked {mask(checksum):#010x}, computed {checksum:#010x}")
 
 # %% [markdown]
-# Which of these are views of the file's bytes, and which have copied them?
+# **Guess first.** Which of these are views of the file's bytes, and which have copied them?
 
 # %% tags=["stable"]
 x = np.frombuffer(data, "<f4", count=1000)
@@ -495,6 +520,9 @@ for name, result in {
     print(f"{name:21} {'a view' if np.shares_memory(result, x) else 'a copy'}")
 
 # %% [markdown]
+# A view says only in which order to step through the bytes that are there. New values need new
+# memory, and `astype` takes it even where the type stays the same.
+#
 # This is what the library says about a damaged index: cut off, with a flipped bit in a name, with
 # another magic number, and far too short.
 
@@ -569,13 +597,13 @@ owner = None  # your answer, a name such as "model/wpe"
 attempt(check_6_2, owner, folder)
 
 # %% [markdown]
-# **Exercise 3.** In these bytes of the data file one bit was flipped. In which tensor?
+# **Exercise 3.** One bit of this copy of the data file has been flipped. In which tensor?
 
 # %% [markdown]
 # *Medium.*
 #
 # <details><summary>First hint</summary>6.7 compares the computed and the stored checksum of one
-# tensor. Do it for all.</details>
+# tensor. Do it for all entries of <code>read_index</code>.</details>
 # <details><summary>Second hint</summary>What is stored is masked:
 # <code>unmask(entry.crc32c)</code>.</details>
 
@@ -625,6 +653,7 @@ def damaged_solution(data):
 
 
 check_6_3(damaged_solution, folder)
+print(damaged_solution(flipped_data))
 
 # %% [markdown]
 # ## To go on

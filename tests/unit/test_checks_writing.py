@@ -230,6 +230,11 @@ def always_more(number):
     return bytes(byte | 128 for byte in by_loop_of_seven(number))
 
 
+def big_endian(number):
+    *first, last = by_loop_of_seven(number)[::-1]
+    return bytes([*(byte | 128 for byte in first), last & 127])
+
+
 # 6.2 and 6.3: whose bytes these are
 
 TINY = DATA / "tiny"
@@ -331,7 +336,9 @@ TABLE = {
             (lambda number: b"", "no answer yet"),
             (nothing_for_zero, "0 takes a byte, too"),
             (always_more, "the eighth bit says that another byte follows"),
-            (lambda number: by_loop_of_seven(number)[::-1], "the eighth bit says"),
+            (lambda number: by_loop_of_seven(number)[::-1], "the lowest seven bits come first"),
+            (big_endian, "the lowest seven bits come first"),
+            (lambda number: None, "no answer yet"),
             (lambda number: list(by_loop_of_seven(number)), "expected bytes, not list"),
             (lambda number: number.to_bytes(9, "little"), "expected 2"),
             (lambda number: by_loop_of_seven(number ^ 1), "which is read as 301"),
@@ -342,8 +349,8 @@ TABLE = {
         [OWNER, OWNER.encode(), str(np.str_(OWNER)), np.str_(OWNER), f"{OWNER}"],
         [
             (None, "no answer yet"),
-            (LATER, "this one begins after it"),
-            (EARLIER, "this one ends before it"),
+            (LATER, "this one begins after byte 40,000"),
+            (EARLIER, "this one ends before byte 40,000"),
             (OWNER.removeprefix("model/"), "no tensor is called"),
             (40_000, "expected a name"),
             (INDEX[OWNER], "expected a name"),

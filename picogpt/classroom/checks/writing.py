@@ -78,6 +78,7 @@ def check_6_1(function) -> None:
     """A varint."""
     for number in (300, 1, 127, 128, 0, 856, 2**32, 2**63):
         written = function(number)
+        expect(written is not None, "no answer yet")
         kind = type(written).__name__
         expect(isinstance(written, bytes | bytearray), f"expected bytes, not {kind}")
         if number:
@@ -87,6 +88,11 @@ def check_6_1(function) -> None:
         expect(
             len(written) == n_bytes,
             f"{number} became {len(written)} bytes, {written.hex(' ')}, expected {n_bytes}",
+        )
+        backwards = sum((byte & 127) << 7 * i for i, byte in enumerate(reversed(written)))
+        expect(
+            n_bytes == 1 or backwards != number,
+            f"{number} became {written.hex(' ')}: the lowest seven bits come first",
         )
         more = [byte >> 7 for byte in written]
         expect(
@@ -109,8 +115,8 @@ def check_6_2(answer, folder) -> None:
     name, index = tensor_name(answer), read_index(folder / "model.ckpt")
     expect(name in index, f"no tensor is called {name!r}")
     entry = index[name]
-    expect(entry.offset <= 40_000, "this one begins after it")
-    expect(entry.offset + entry.size > 40_000, "this one ends before it")
+    expect(entry.offset <= 40_000, "this one begins after byte 40,000")
+    expect(entry.offset + entry.size > 40_000, "this one ends before byte 40,000")
 
 
 def check_6_3(function, folder) -> None:
