@@ -297,8 +297,8 @@ assert np.allclose(total, activations[f"h.{config.n_layer - 1}.resid"], atol=1e-
 
 # %% [markdown]
 # What does a norm in the stream do to the embeddings? We try it with random vectors and random
-# branches, each of which adds numbers of standard deviation 1, and measure what is left of the
-# start in the stream as the cosine between the two.
+# branches, each of which adds numbers of standard deviation 1. The cosine between the stream and
+# the start says how much of the start is left.
 #
 # **Guess first.** After 48 branches, what is the cosine with pre-norm, and what with post-norm?
 
@@ -347,8 +347,8 @@ plt.show()
 # With pre-norm the start is one of $n + 1$ independent parts of the same size, so its cosine with
 # their sum is $1/\sqrt{n + 1}$, after 48 branches 1/7. With post-norm each addition is followed by
 # a division by about $\sqrt{2}$, which leaves $2^{-n/2}$, after 48 branches less than a
-# ten-millionth. (The squares stay near 0.04 by chance: so large is the cosine of two random
-# directions in 512 dimensions.)
+# ten-millionth. (The squares stay near 0.04 by chance: that is how large the cosine of two random
+# directions in 512 dimensions is.)
 #
 # The gradient, which training sends back along the same path ([notebook 7](07_training.ipynb)), is
 # divided just as often. So in a deep post-norm model the first blocks get far smaller gradients
@@ -413,6 +413,9 @@ shares = [(activations[f"h.{i}.mlp.gelu"] > 0.2).mean() for i in range(config.n_
 for i, share in enumerate(shares):
     print(f"block {i}:    {share:4.0%} yes")
 print(f"all blocks: {np.mean(shares):4.0%} yes")
+
+# %% [markdown]
+# In fairytale about one question in eight is answered with yes.
 
 # %% [markdown]
 # ## Common mistakes

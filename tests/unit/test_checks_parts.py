@@ -227,7 +227,10 @@ TABLE = {
         [
             (lambda wte, n: None, "no answer yet"),
             (lambda wte, n: by_argmax(wte[:n], n), "row 1 has a larger product"),
-            (lambda wte, n: n, "for the table [[3, 0], [0, 1], [0, 4], [1, 0], [-1, -1]] and n = 2"),
+            (
+                lambda wte, n: n,
+                "for the table [[3, 0], [0, 1], [0, 4], [1, 0], [-1, -1]] and n = 2",
+            ),
             (lambda wte, n: by_argmax(wte, len(wte)), "of the first two"),
             (by_lengths, "of the first two"),
             (lambda wte, n: by_argmax(wte, n) / n, "of the first two"),
