@@ -25,12 +25,12 @@ def clipped_with(factor, grads):
 def each_array_alone(grads, max_norm):
     """All arrays together have one length and one factor: with a factor for each of them the step
     goes in another direction."""
-    return clipped_with(lambda norm, g: min(1.0, max_norm / length(g)), grads)
+    return clipped_with(lambda norm, g: max_norm / max(length(g), max_norm), grads)
 
 
 def scales_up_too(grads, max_norm):
     """Gradients that are shorter than max_norm stay as they are."""
-    return clipped_with(lambda norm, g: max_norm / norm, grads)
+    return clipped_with(lambda norm, g: max_norm / (norm or 1.0), grads)
 
 
 def number_by_number(grads, max_norm):
@@ -44,14 +44,14 @@ def number_by_number(grads, max_norm):
 
 def root_forgotten(grads, max_norm):
     """The length is the root of the sum of the squares: the root is missing."""
-    return clipped_with(lambda norm, g: min(1.0, max_norm / norm**2), grads) ** 2
+    return clipped_with(lambda norm, g: max_norm / max(norm**2, max_norm), grads) ** 2
 
 
 def lengths_added(grads, max_norm):
     """The length of all arrays together is not the sum of their lengths: add the squares, and take
     the root at the end."""
     total = sum(map(length, grads.values()))
-    clipped_with(lambda norm, g: min(1.0, max_norm / total), grads)
+    clipped_with(lambda norm, g: max_norm / max(total, max_norm), grads)
     return total
 
 

@@ -135,8 +135,9 @@ def gradients_with(change, ids, targets, params, n_head):
     """loss_and_gradients from other activations, change(the right ones)."""
     seen = {}
     logits = gpt2(ids, **params, n_head=n_head, tap=record(seen))
+    loss = cross_entropy(logits, targets)  # which looks at the targets first
     dlogits = d_cross_entropy(logits, targets)
-    return cross_entropy(logits, targets), d_gpt2(dlogits, ids, change(seen), params, n_head)
+    return loss, d_gpt2(dlogits, ids, change(seen), params, n_head)
 
 
 def own_result_read(ids, targets, params, n_head):
