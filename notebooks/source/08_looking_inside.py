@@ -77,7 +77,8 @@ assert np.abs(total - end).max() < 1e-5 * np.ptp(end)
 # ## 8.2 The logit lens: what would it say now?
 #
 # At the end the stream is normed and compared with the embedding of every token, which gives the
-# logits. We can do the same half-way, with the stream after block 1, or 2:
+# logits. We can do the same half-way, with the stream $x_i$ after $i$ blocks (in the picture, the
+# row "block $i - 1$", since blocks are counted from 0):
 #
 # $$\mathrm{logits}_i = \mathrm{layer\_norm}(x_i)\; \mathrm{wte}^\top$$
 #
@@ -141,6 +142,9 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
+# (Without any block the loss is even above that of a model that knows nothing: this reading is sure
+# that each token comes again at once.)
+#
 # A warning, which holds for every instrument: it shows only what it can see. The last norm and the
 # table of tokens were trained to read the *last* stream. An early block may keep something in a
 # direction that only later blocks can read. So a bad reading does not mean that the model knows
@@ -152,8 +156,8 @@ plt.show()
 # [Notebook 3](03_attention.ipynb) showed the attention maps of one sentence. Here is a summary of a longer text: the
 # share of its attention that each head gives, on average, to four kinds of places.
 #
-# **Guess first.** To which of the four do heads give most: to the token itself, to the one before,
-# to the first of the text, or to the same token earlier on?
+# **Guess first.** Which of the four gets the largest share from a single head: the token itself,
+# the one before, the first token of the text, or the same token earlier on?
 
 # %% alt="Four matrices of blocks and heads: how much each head looks at itself, at the previous token, at the first one, and at the same token earlier on."
 maps = lens.attention_maps(activations, n_layer)  # [n_layer, n_head, n_seq, n_seq]
@@ -166,7 +170,7 @@ repeated = same.any(axis=-1)
 patterns = {
     "the token itself": lens.lookback(maps, 0)[..., 1:].mean(axis=-1),
     "the one before it": lens.lookback(maps, 1)[..., 1:].mean(axis=-1),
-    "the first of the text": maps[..., 2:, 0].mean(axis=-1),
+    "the first token": maps[..., 2:, 0].mean(axis=-1),
     "the same token earlier": (maps * same).sum(axis=-1)[..., repeated].mean(axis=-1),
 }
 largest = max(share.max() for share in patterns.values())
@@ -183,9 +187,11 @@ fig.colorbar(image, ax=axes, label="attention, %", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# The page that `model.explain` makes names such heads, and shows the lens below their maps. Choose
-# a head to enlarge its map, and a token to see what the model would say after it. (Scripts do not
-# run on GitHub, where the cell below stays empty: open the notebook in Jupyter, and run the cell.)
+# In `fairytale` the one before gets the largest share, and the token itself comes next. The page
+# that `model.explain` makes shows every head's map, and the lens below. Choose a head to enlarge
+# its map, and a token to see what the model would say after it. (What its table calls *induction*
+# comes in 8.6. Scripts do not run on GitHub, where the cell below stays empty: open the notebook in
+# Jupyter, and run the cell.)
 
 # %%
 model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"], blocks=[])
@@ -194,7 +200,7 @@ model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"]
 # It is tempting to read such a map as "what matters to what". But a weight says only *where* a head
 # looks. What it takes from there is the value $v_j$, and what arrives in the stream is this value
 # times the head's part $W$ of `c_proj`. A large weight on a small value changes little. So let us
-# multiply each weight by the norm of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1
+# multiply each weight by the length of what it brings, $p_{ij}\,|v_j W|$, make the rows sum to 1
 # again, and compare the result with the plain weights: how much of the attention would have to move
 # from some places to others?
 #
@@ -207,18 +213,19 @@ w = np.stack([block["attn"]["c_proj"]["w"] for block in params["h"]])
 brought = np.linalg.norm(values @ w.reshape(n_layer, n_head, config.n_head_dim, -1), axis=-1)
 weighed = maps * brought[:, :, None]  # [n_layer, n_head, n_seq, n_seq]
 weighed /= weighed.sum(axis=-1, keepdims=True)
+# What one place loses another gains, so half of all changes is what has moved.
 moved = np.abs(weighed - maps).sum(axis=-1).mean(axis=-1) / 2  # [n_layer, n_head]
 
 block, head = np.unravel_index(moved.argmax(), moved.shape)
-print(f"attention that goes elsewhere if it is weighed, mean over all heads: {moved.mean():.0%}")
+print(f"attention that moves, mean over all heads: {moved.mean():.0%}")
 print(f"most in block {block}, head {head}: {moved.max():.0%}")
 
 # %% [markdown]
 # One case is known from many models. A head's weights have to sum to 1, even when the head has
 # nothing to say. So it learns to *rest* on a place where there is little to fetch. In GPT-2 124M
 # that is the first token, whatever it is: it gets 57 % of all attention, and over 97 % in some
-# heads ([Vig and Belinkov 2019](https://arxiv.org/abs/1906.04284), section 5.2.3). If the third
-# picture is pale, no head of this model rests there. To find out what a head is good for, we have
+# heads ([Vig and Belinkov 2019](https://arxiv.org/abs/1906.04284), section 5.2.3). No head of
+# `fairytale` rests there: the third picture is pale. To find out what a head is good for, we have
 # to change it.
 #
 # ## 8.4 Taking a head away
@@ -232,7 +239,7 @@ print(f"most in block {block}, head {head}: {moved.max():.0%}")
 # **Guess first.** By how much does the loss rise without the one head that the model misses most:
 # by 0.01, 0.1 or 1 nat per token?
 
-# %% alt="Two matrices of blocks and heads: what the loss rises by if a head is replaced by its mean, and by zeros."
+# %% alt="Two matrices of blocks and heads: how much the loss rises when a head is replaced by its mean, and by zeros."
 loss = cross_entropy(run(tale[:-1])[0], tale[1:])
 
 
@@ -262,13 +269,14 @@ print(f"loss of the whole model:  {loss:.3f}")
 print(
     f"without its costliest head, block {costliest[0]}, head {costliest[1]}:  {loss + costs.max():.3f}"
 )
-print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.size}")
+print(f"heads whose removal costs less than 0.01 nats: {(costs < 0.01).sum()} of {costs.size}")
 
 # %% [markdown]
-# Without a single head, the model loses little. That does not mean that the head does little: often
-# another one does the same, and steps in. What happens when more and more of them are removed? We
-# remove them in the order of what each costs alone, once with the cheapest first, and once with the
-# costliest first:
+# Without any one of its heads, the model loses little: in `fairytale` less than a tenth of a nat,
+# and where the field is orange it even gains a little. That does not mean that a head does little:
+# often another one does the same, and steps in. (With zeros another head looks the most important:
+# the method matters.) What happens when more and more of them are removed? We remove them in the
+# order of what each costs alone, once with the cheapest first, and once with the costliest first:
 #
 # **Guess first.** How many of the cheapest heads can be removed before the loss rises clearly: a
 # tenth, a third, or most of them?
@@ -277,7 +285,8 @@ print(f"heads whose loss costs less than 0.01: {(costs < 0.01).sum()} of {costs.
 order = np.argsort(costs, axis=None)
 numbers = np.unique(np.linspace(0, costs.size, 13).astype(int))
 fig, ax = plt.subplots(figsize=(8, 2.7))
-for name, chosen, style in (("cheapest first", order, "o-"), ("dearest first", order[::-1], "s--")):
+orders = (("cheapest first", order, "o-"), ("costliest first", order[::-1], "s--"))
+for name, chosen, style in orders:
     curve = [loss + cost([everyone[i] for i in chosen[:n]]) for n in numbers]
     ax.plot(100 * numbers / costs.size, curve, style, label=name)
 ax.axhline(np.log(config.n_vocab), color=GREY, ls=":", label="a model that knows nothing")
@@ -289,13 +298,14 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# The two curves must meet at both ends. In between, the larger the area between them, the more
-# unequally the work is shared. At the right end there is no attention at all. What remains is a
-# model of which token follows which, since only the token itself and its position are left to
-# predict from.
+# `fairytale` can do without a third of its heads as if nothing had happened; the costliest are
+# missed at once. The two curves must meet at both ends. In between, the larger the area between
+# them, the more unequally the work is shared. At the right end there is no attention at all. What
+# remains is a model of which token follows which, since only the token itself and its position are
+# left to predict from.
 #
-# Which tokens does the costliest head help to predict? Here are those whose probability falls most
-# without it:
+# Which tokens does the costliest head help to predict? Here are those whose probability falls by
+# the largest factor without it:
 
 # %%
 edits = lens.ablate_heads([costliest], config, activations)
@@ -308,6 +318,9 @@ for i in np.argsort(after - before)[:6]:
     print(f"{context:>44} | {texts[i + 1]:10} {np.exp(before[i]):6.1%} -> {np.exp(after[i]):6.1%}")
 
 # %% [markdown]
+# Most of them are the next word of a set phrase, such as "in a moment" or "a good heart". This fits
+# with 8.3, where the same head looked most at the token before.
+#
 # ## 8.5 Moving an activation from one text into another
 #
 # Taking a part away shows that it is needed, but not what information it carries. There is a better
@@ -358,7 +371,7 @@ for pair, a, b in zip(pairs, leaning(he_logits), leaning(she_logits), strict=Tru
 # last? After which block does it move?
 
 
-# %% alt="A table of depths and positions: how far a patch turns the answer. Below, the noun's position counts; on top, the last position."
+# %% alt="A table of depths and positions: how far the patch turns he into she. Below, the noun's position counts; on top, the last position."
 def share(edits):
     """How far the edits take the runs of "king" to those of "queen": the mean over all pairs."""
     way = leaning(he_logits) - leaning(she_logits)
@@ -377,14 +390,13 @@ image = heatmap(
 )
 ax.tick_params(axis="x", rotation=0)
 ax.invert_yaxis()
-ax.set(xlabel="patched at this position", title="How far the patched stream turns he into she")
+ax.set(xlabel="patched at this position", title='How far the patch turns "he" into "she"')
 fig.colorbar(image, label="share of the way")
 plt.show()
 
 # %% [markdown]
-# Here are the same cells to choose from: what does the model answer with this patch, for king and
-# queen? (Scripts do not run on GitHub, where the cell below stays empty; the picture above has the
-# same shares.)
+# Choose a cell: how does the model answer with this patch, for king and queen? (Scripts do not run
+# on GitHub, where the cell below stays empty; the picture above has the same shares.)
 
 # %%
 from picogpt.classroom.widgets import patch_chooser
@@ -407,8 +419,8 @@ patch_chooser(depths, labels[place:], effect, np.array(answers + as_they_are), [
 # and the model has read another text. At the end everything depends on the last position, since the
 # prediction is made there. In between, the information must have *moved*, and only one thing in
 # GPT-2 moves anything between positions: attention. It happens in the blocks where the left column
-# fades and the right one grows. If the columns in between stay pale, the words in between play
-# hardly any part, and the last position fetches the noun's gender directly.
+# fades and the right one grows, in `fairytale` in blocks 3 and 4. The columns in between stay pale:
+# the last position fetches the noun's gender directly.
 #
 # Which heads do that? We patch what each head says at the last position, and nothing else.
 # (`lens.put` makes an edit that replaces the numbers at a given place in an array; `lens.patch`
@@ -435,9 +447,10 @@ for block, head in four:
 print(f"all heads, each alone, added up: {by_head.sum():.2f}")
 
 # %% [markdown]
-# Are the strongest heads those that look at the noun? We measure how much each head looks from the
-# last token at the noun, in the texts with "king" and the other men, and in those with "queen" and
-# the other women:
+# One head carries half of it, and four carry most. (The sum may pass 1: block 4 reads what block 3
+# has written, so a part is counted twice.) Are these the heads that look at the noun? We measure
+# how much each head looks from the last token at the noun, in the texts with "king" and the other
+# men, and in those with "queen" and the other women:
 
 # %% tags=["drawing"] alt="Left, a matrix of what each head does to the answer. Right, the same against how much the head looks at the noun, with the four strongest named."
 _, he_run = run(he_ids)
@@ -448,8 +461,8 @@ largest = np.abs(by_head).max()
 limits = {"cmap": DIVERGING, "vmin": -largest, "vmax": largest}
 image = heatmap(left, by_head, range(n_layer), range(n_head), **limits)
 left.tick_params(axis="x", rotation=0)
-left.set(xlabel="head", ylabel="block", title="What each head does to the answer")
-fig.colorbar(image, ax=left, label="share of the way", shrink=0.8)
+left.set(xlabel="head", ylabel="block", title="Share of the way, by each head")
+fig.colorbar(image, ax=left, shrink=0.8)
 right.plot(100 * np.stack([g.ravel() for g in gazes]), np.stack([by_head.ravel()] * 2), color=GREY)
 for gaze, marker, name in zip(gazes, "os", ("king", "queen"), strict=True):
     right.plot(100 * gaze.ravel(), by_head.ravel(), marker, ls="", label=name)
@@ -466,7 +479,8 @@ plt.show()
 # The picture on the right shows why looking is not enough. A head may look hard at the noun without
 # passing on its gender: such a head is far to the right, near zero. And a head can pass something
 # on in two ways: by *what* it takes from the noun, or by *whether* it looks at all. A head whose
-# two marks are far apart works like a detector: it looks at one kind of noun and ignores the other.
+# two marks are far apart, like 4.1 in `fairytale`, works like a detector: it looks at one kind of
+# noun and ignores the other.
 #
 # The last test goes the other way round. Patch *only* these four heads, at the last position, while
 # all the rest of the model reads "king":
@@ -479,26 +493,26 @@ print(f"the four heads together: {share(edits):.2f} of the way")
 
 rows = {
     "as it is": he_logits,
-    "four heads of the queen's": run(he_ids, edits)[0],
-    "the queen's, all of it": she_logits,
+    "four heads from the queen's run": run(he_ids, edits)[0],
+    "the queen's run itself": she_logits,
 }
-print("\nThe king was so tired that ...      he     she")
+print(f"\n{'The king was so tired that ...':37} he     she")
 for name, some_logits in rows.items():
     chances = softmax(some_logits[0, -1])
-    print(f"   {name:26} {chances[he]:8.1%} {chances[she]:7.1%}")
+    print(f"   {name:31} {chances[he]:8.1%} {chances[she]:7.1%}")
 
 # %% [markdown]
-# In this way, we can say where in the model one small piece of grammar is found. Larger models are
-# studied in the same way: [Wang et al. 2022](https://arxiv.org/abs/2211.00593) followed how GPT-2
-# 124M completes "When Mary and John went to the store, John gave a drink to ..." through 26 heads,
-# most of them found by patching.
+# Four heads of forty go nine tenths of the way. So we can say where in the model one small piece of
+# grammar is found. Larger models are studied in the same way: [Wang et al.
+# 2022](https://arxiv.org/abs/2211.00593) followed how GPT-2 124M completes "When Mary and John went
+# to the store, John gave a drink to ..." through 26 heads, most of them found by patching.
 #
 # ## 8.6 Induction heads
 #
 # A *circuit* is a group of parts that do one thing together. One circuit is so useful that every
 # transformer develops it if it is large enough and has read enough. It answers the question: *what
-# came next, the last time?* If a tale has a "tailor Hans", the next "tailor" will probably be
-# called Hans as well. This takes two heads, one after the other:
+# came next last time?* If a tale has a "tailor Hans", the next "tailor" will probably be called
+# Hans as well. This takes two heads, one after the other:
 #
 # 1. In an early block, a *previous-token head* writes into each position which token stands before
 #    it.
@@ -513,7 +527,8 @@ for name, some_logits in rows.items():
 # Before we search for such heads, let us *build* them, so that we know what we are looking for. We
 # take a GPT-2 with two blocks of one head each, and write its matrices by hand. `gpt2` runs them as
 # if they had been learned. The stream has three parts: which token this is (26 letters, and a dot
-# for the beginning of a text), which token stands before it (27 again), and the position.
+# for the beginning of a text), which token stands before it (27 again), and the position. (The
+# layer norms do no harm: they shift and stretch all numbers of a vector alike.)
 
 # %%
 ALPHABET = ".abcdefghijklmnopqrstuvwxyz"
@@ -538,7 +553,7 @@ k[position, position] = np.eye(n_ctx)
 v[token, token] = np.eye(n)
 attn["c_proj"]["w"][token, before] = np.eye(n)
 
-# Block 1. Each asks for its own token among those that stand before the others, and takes theirs.
+# Block 1. Each position looks for one whose previous token is its own, and copies the token there.
 attn = by_hand["h"][1]["attn"]
 q, k, v = np.split(attn["c_attn"]["w"], 3, axis=-1)
 q[token, token] = SHARP * np.eye(n)
@@ -549,8 +564,7 @@ attn["c_proj"]["w"][token, token] = 4 * np.eye(n)  # louder than the token itsel
 # %% [markdown]
 # That is all: the two embeddings and eight small matrices. Seven of these are the identity times a
 # number, and one is a shift by one place. We let the model read twenty letters in random order,
-# twice. The first time nobody could guess them; the second time it should know what comes. (But it
-# cannot know the first letter of the repetition: how could it know that the text begins again?)
+# twice.
 #
 # **Guess first.** Which of the forty letters will it guess right?
 
@@ -573,10 +587,10 @@ print(f"it reads:    {spell(puzzle)}")
 print(f"its guesses:  {spell(guesses)}")
 print(f"right:        {''.join('*' if ok else ' ' for ok in right)}")
 
-# %% tags=["drawing"] alt="Two attention maps of the hand-made model: one line beside the diagonal in block 0, and one line 19 positions back in block 1."
+# %% tags=["drawing"] alt="Two attention maps of the hand-made model. Block 0: one line beside the diagonal. Block 1: a pale triangle of even weights in the first round, and one dark line 19 positions back in the second."
 small_maps = lens.attention_maps(small_run, tiny.n_layer)
 fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.4))
-titles = ("Block 0: the previous token", "Block 1: what came next the last time")
+titles = ("Block 0: the previous token", "Block 1: what came next last time")
 for ax, matrix, title in zip(axes, small_maps[:, 0], titles, strict=True):
     image = heatmap(ax, matrix, vmax=1)
     ax.set_xticks(range(0, n_ctx, 10), range(0, n_ctx, 10))
@@ -588,14 +602,15 @@ fig.colorbar(image, ax=axes, label="attention weight", shrink=0.8)
 plt.show()
 
 # %% [markdown]
-# Look at the map on the right. In the first round, no letter has been seen before, so nothing fits
-# better than anything else, and the head looks at all of them equally. In the second round there is
-# one dark line, 19 positions back. It is not at the same letter (that would be 20), but at the one
-# after it.
+# It guesses the second round, all but its first letter: how could it know that the text begins
+# again? Look at the map on the right. In the first round, no letter has been seen before, so
+# nothing fits better than anything else, and the head looks at all of them equally. In the second
+# round there is one dark line, 19 positions back. It is not at the same letter (that would be 20),
+# but at the one after it.
 #
 # In a real model we look for maps like these two, and simple numbers find them: for the first,
 # `lens.lookback` with distance 1; for the second, `lens.induction_scores`, the mean weight that
-# each token of the repetition puts on the token after its last occurrence. In our model:
+# each token of the repetition puts on the token after its previous occurrence. In our model:
 
 # %% tags=["stable"]
 inner = small_maps[..., 1:, 1:]  # without the dot, which does not come again
@@ -604,10 +619,12 @@ print(f"induction score, block 1:       {lens.induction_scores(inner, small_peri
 for silent in (0, 1):
     tap = edit(lens.ablate_heads([(silent, 0)], tiny))
     guesses = gpt2(puzzle, **by_hand, n_head=1, tap=tap).argmax(axis=-1)[:-1]
-    print(f"right without the head of block {silent}: {(guesses == puzzle[1:]).sum()}, not 19")
+    n_right = (guesses == puzzle[1:]).sum()
+    print(f"right without the head of block {silent}: {n_right} instead of 19")
 
 # %% [markdown]
-# Each head needs the other. So it takes two blocks: a single one cannot do it.
+# Each head needs the other, and the second reads what the first has written. So it takes two
+# blocks: heads of the same block cannot read each other.
 #
 # And the trained model? We give it random tokens of its own vocabulary, twice. Nobody has ever
 # written such a text, and only the repetition can help.
@@ -628,14 +645,15 @@ block, head = np.unravel_index(scores.argmax(), scores.shape)
 chance = np.mean(1 / np.arange(period + 1, 2 * period + 1))
 logprobs = token_logprobs(random_logits[:, :-1], random_ids[:, 1:])
 print(f"best induction score: {scores.max():.3f}, block {block}, head {head}")
-print(f"the score of a head that looks everywhere alike: {chance:.3f}")
+print(f"the score of a head that spreads its attention evenly: {chance:.3f}")
 print(f"loss, first time: {-logprobs[:, : period - 1].mean():.2f}, nats per token")
 print(f"loss, second time: {-logprobs[:, period:].mean():.2f}")
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 2.7), sharey=True)
 titles = ("looks at the previous token", f"induction score (highest: {scores.max():.2f})")
+largest = max(previous.max(), scores.max())
 for ax, matrix, title in zip(axes, (previous, scores), titles, strict=True):
-    image = heatmap(ax, matrix, range(n_layer), range(n_head), vmax=1)
+    image = heatmap(ax, matrix, range(n_layer), range(n_head), vmax=largest)
     ax.tick_params(axis="x", rotation=0)
     ax.set(title=title, xlabel="head")
 axes[0].set_ylabel("block")
@@ -643,18 +661,19 @@ fig.colorbar(image, ax=axes, label="mean attention weight")
 plt.show()
 
 # %% [markdown]
-# This is how to read the numbers. A model with induction heads has scores of 0.5 and more in some
-# heads of its later half, and its loss is much lower the second time. In GPT-2 124M, heads 5.5 and
-# 6.9 are two of several (block and head; Wang et al. 2022). If all scores are near that of a head
-# that looks everywhere equally, the model has none. Olsson et al. saw them appear rather suddenly,
-# in one short phase early in training, after the model had read billions of tokens; the fairy-tale
-# model has read far fewer.
+# A model with induction heads has scores of 0.5 and more in some heads of its later half, and its
+# loss is much lower the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of several (block and
+# head; Wang et al. 2022). `fairytale` has only a trace of induction: one weak head, eight times
+# above even attention, and a loss that falls a little. (Both losses lie far above
+# $\log n_\mathrm{vocab}$, because the model is sure that a tale would go on in another way.) Olsson
+# et al. saw such heads appear rather suddenly, in one short phase early in training, after the
+# model had read billions of tokens; `fairytale` has read far fewer.
 #
 # Random tokens are a hard test, far from anything that a model of stories has ever read. Here is an
 # easier one: a name that it cannot know. How much do the parts of the name surprise the model each
 # time it comes back?
 
-# %% alt="Stacked bars for each time that the name comes: the surprise that it comes, and that of its spelling."
+# %% alt="Stacked bars for the five occurrences of the name: the surprise of its first token, and that of its spelling, which falls from 25 nats to 9."
 name = " Marzipolda"
 story = f"""There was once a girl who was called{name}. One day{name} went into the forest, and\
  there{name} met a wolf. 'Where are you going,{name}?' said the wolf, and{name} began to weep."""
@@ -667,21 +686,20 @@ times = np.array([surprise[i - 1 : i - 1 + len(name_ids)] for i in starts])  # [
 
 numbers = np.arange(1, len(times) + 1)
 fig, ax = plt.subplots(figsize=(6.5, 2.8))
-ax.bar(numbers, times[:, 0], color=SKY, label="that the name comes (its first token)")
-bars = ax.bar(
-    numbers, times[:, 1:].sum(axis=-1), bottom=times[:, 0], color=BLUE, label="its spelling"
-)
+ax.bar(numbers, times[:, 0], color=SKY, label="its first token")
+spelling = times[:, 1:].sum(axis=-1)
+bars = ax.bar(numbers, spelling, bottom=times[:, 0], color=BLUE, label="its spelling, the rest")
 ax.bar_label(bars, fmt="%.0f", label_type="center", color="white")
-ax.set(xlabel="the name comes for the ... time", ylabel="surprise, nats")
+ax.set(xlabel="occurrence of the name", ylabel="surprise, nats")
 ax.set_title("Does it learn a name while it reads?")
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# With induction, the dark part, the spelling, would almost vanish from the second time on: once the
-# first piece of the name has come, the rest is just a matter of looking back. If the dark bars fall
-# only a little, the model has noticed that such tokens are common in this text. If they keep their
-# height, it reads the name for the fifth time as if it were the first.
+# With strong induction heads, the dark part, the spelling, would almost vanish from the second time
+# on: once the first piece of the name has come, the rest is just a matter of looking back. Without
+# any, the fifth time would be like the first. `fairytale` is in between: it learns the name, but
+# slowly.
 
 # %% [markdown]
 # ## Common mistakes
@@ -714,7 +732,8 @@ for depth in range(n_layer + 1):
     print(f"{depth:6}    {losses[depth]:9.2f}    {without[depth]:7.1f}")
 
 # %% [markdown]
-# **Zeros in place of a head**, for all heads of one block at a time, beside their mean:
+# **Zeros in place of a head**, for all heads of one block at a time, beside their mean. Mostly they
+# do more damage (in `fairytale` everywhere but in block 1):
 
 # %%
 print("block    by its mean    by zeros    (the loss rises by)")
@@ -743,13 +762,12 @@ print(*(f"{pair[0]}/{pair[1]} {x:.2f}" for pair, x in zip(pairs, each, strict=Tr
 
 # %% [markdown]
 # **A text that makes sense.** Are the tale's tokens easier when they come again? They are, even for
-# a model without any induction head, since the tokens that come again are the frequent ones.
+# a model with hardly any induction, since the tokens that come again are the frequent ones.
 
 # %%
 nats = -token_logprobs(run(tale[:-1])[0], tale[1:])
 again = np.array([token in tale[: i + 1] for i, token in enumerate(tale[1:])])
-print(f"tokens that come for the first time: {nats[~again].mean():.2f} nats, again: ", end="")
-print(f"{nats[again].mean():.2f}; highest induction score of a head: {scores.max():.3f}")
+print(f"new tokens: {nats[~again].mean():.2f} nats, repeated tokens: {nats[again].mean():.2f}")
 
 # %% [markdown]
 # ## Five quick questions
@@ -870,6 +888,7 @@ ax.tick_params(axis="x", rotation=90)
 ax.set_ylabel('logit of "he" minus "she"')
 ax.set_title("Who writes the answer to: The queen was so tired that")
 plt.show()
+# In fairytale the attention of blocks 3 and 4 writes "she"; the MLPs of blocks 0 and 4 say "he".
 
 # %% tags=["solution"]
 # A solution of exercise 2

@@ -7,11 +7,12 @@
 # know what such a model cannot do, what it repeats, and what it has memorised; steer it, and
 # measure what that costs; and see what has changed from GPT-2 to the models of today.
 #
-# Everything here runs with the small fairy-tale model. It fails at most of the tasks. You will see
-# how to find that out, which is just as useful as a success. For the real GPT-2 there are published
-# figures, with their source; the numbers that cells print are always those of the model that you
-# have loaded. You need [notebook 0](00_quick_start.ipynb); the last two sections, 9.12 and 9.13,
-# are easier after notebooks [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About an hour.
+# Everything here runs with the small fairy-tale model. It fails at some of the tasks, and does
+# others worse than it seems. You will see how to find that out, which is just as useful as a
+# success. For the real GPT-2 there are published figures, with their source; the numbers that cells
+# print are always those of the model that you have loaded. You need [notebook
+# 0](00_quick_start.ipynb); the last two sections, 9.12 and 9.13, are easier after notebooks
+# [3](03_attention.ipynb) and [4](04_forward_pass.ipynb). About an hour.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -21,10 +22,11 @@
 MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first time
 
 # %%
+import inspect
+import re
 import textwrap
 from collections import Counter
 from itertools import groupby
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,6 +100,9 @@ for beginning in (
     show(beginning + text + "\n")
 
 # %% [markdown]
+# `fairytale` goes on with a tale each time, even after a line of Python: it knows no other kind of
+# document.
+#
 # ## 9.2 Asking without letting it write
 #
 # There are two ways to get an answer. Let the model write, and read what it wrote; or give it some
@@ -189,7 +194,7 @@ ax.set_yticks(
     range(len(PASSAGES)),
     [f"... {' '.join(last.split()[-6:])} ({word.strip()})" for _, last, word in PASSAGES],
 )
-ax.set(xscale="log", xlabel="probability of the right word, %", xlim=(None, 100))
+ax.set(xscale="log", xlabel="probability of the right word, %", xlim=(None, 200))
 ticks = [0.0001, 0.01, 1, 100]
 ax.set_xticks(ticks, ticks)
 ax.minorticks_off()
@@ -198,14 +203,15 @@ fig.legend(ncols=2, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# On the real LAMBADA, the smallest GPT-2 gets 46 % of the last words right and the largest 63 %
-# (9.9), if words that cannot end a sentence are ruled out (section 3.3 of the paper).
+# `fairytale` takes something from the context in all eight. On the real LAMBADA, the smallest GPT-2
+# gets 46 % of the last words right and the largest 63 % (9.9), if words such as "the", which cannot
+# end a passage, are not accepted (section 3.3 of the paper).
 #
 # ## 9.4 Summary
 #
 # On web pages a long text is sometimes followed by "TL;DR:" (*too long; didn't read*) and one
 # sentence that says it all. The paper's recipe: put `TL;DR:` after the article, let the model write
-# 100 tokens with top-k at $k = 2$, and take the first three sentences.
+# 100 tokens with top-k at $k = 2$, and take the first three sentences. Here are 60 tokens:
 
 # %%
 show(TALE + "\nTL;DR:" + model.generate(TALE + "\nTL;DR:", 60, temperature=1.0, top_k=2, seed=1))
@@ -248,25 +254,27 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# For a model that notices only which *words* belong to a tale, the wrong summary and the shuffled
-# one gain about as much as the right one. These figures are published for the largest GPT-2: on
-# news articles it reaches 21.4 ROUGE points (which count the words and phrases shared with a
-# person's summary), and 15.0 without the hint, so it does know the hint. But three sentences picked
-# at random from the article reach 21.0, and its first three sentences 31.6 (Radford et al. 2019,
-# Table 4).
+# A model that notices only which *words* belong to a tale would give the shuffled summary as much
+# as the right one. `fairytale` knows more than that: the shuffled one gains nothing. But it hardly
+# notices who did what, and it does not know the hint: with it, the wrong summary gains more than
+# the right one. These figures are published for the largest GPT-2: on news articles it reaches 21.4
+# ROUGE points (which count the words and phrases shared with a person's summary), and 15.0 without
+# the hint, so it does know the hint. But three sentences picked at random from the article reach
+# 21.0, and its first three sentences 31.6 (Radford et al. 2019, Table 4).
 #
 # ## 9.5 Translation, and copying
 #
 # The prompt of the paper is a list of examples, `english = french`. Here is such a list, with all
 # right and wrong answers in one picture: each row is a question, each column a possible answer. We
-# subtract from each column its mean, since some words are likely whatever is asked. A model that
-# knows the language has a dark blue diagonal. The picture on the right asks for less. It needs no
-# French: the model only has to see from the examples that the word is repeated.
+# subtract from each column its mean, since some words are likely whatever is asked. A ring marks
+# the answer that wins its row; a model that knows the language has them all on the diagonal. The
+# picture on the right asks for less. It needs no French: the model only has to see from the
+# examples that the word is repeated.
 #
 # **Guess first.** How many of eight words will a model translate that has read only English? How
 # many would it get right by chance? And will it copy?
 
-# %% alt="Two matrices of questions and answers, for translation and for copying. A model that can do the task has a dark diagonal."
+# %% alt="Two matrices of questions and answers, for translation and for copying. A ring marks the answer that wins its row."
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
 FRENCH = ["roi", "maison", "chat", "fille", "pain", "nuit", "eau", "cheval"]
 TRANSLATED = "dog = chien\ntree = arbre\nmoon = lune\nhand = main\n"
@@ -279,19 +287,22 @@ for ax, shots, answers in zip(axes, (TRANSLATED, COPIED), (FRENCH, WORDS), stric
     right = int((table.argmax(axis=1) == np.arange(len(WORDS))).sum())
     limit = np.abs(table).max()
     image = heatmap(ax, table, WORDS, answers, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    ax.plot(table.argmax(axis=1), range(len(WORDS)), "o", ms=10, mfc="none", mec="black")
     ax.set_title(f"{right} of {len(WORDS)} right (by chance: 1)")
     fig.colorbar(image, ax=ax, label="nats over the column's mean", shrink=0.7)
 plt.show()
 print(TRANSLATED + "king =" + model.generate(TRANSLATED + "king =", 8, stop="\n"))
 
 # %% [markdown]
-# A model that has read only English tales cannot know French. GPT-2 knows some by accident: pages
-# in other languages had been removed from its training text, but 10 MB of French were left. The
-# largest one reached 5 BLEU (a score for translations) from English to French, which is less than
-# translating word by word with a dictionary, and 11.5 from French to English, where its English
-# helps (section 3.7 of the paper). Copying is another matter: heads that continue a pattern of the
-# prompt form in training by themselves ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)),
-# and [notebook 8](08_looking_inside.ipynb) looks for them in this model.
+# `fairytale` translates one word, as mere chance would, and writes nothing but a comma when it is
+# free: a model that has read only English tales cannot know French. GPT-2 knows some by accident:
+# pages in other languages had been removed from its training text, but 10 MB of French were left.
+# The largest one reached 5 BLEU (a score for translations) from English to French, which is less
+# than translating word by word with a dictionary, and 11.5 from French to English, where its
+# English helps (section 3.7 of the paper). Copying is another matter, and five of eight are well
+# above chance: heads that continue a pattern of the prompt form in training by themselves ([Olsson
+# et al. 2022](https://arxiv.org/abs/2209.11895)), and [notebook 8](08_looking_inside.ipynb) looks
+# for them in this model.
 #
 # ## 9.6 Questions
 #
@@ -346,8 +357,10 @@ for question in list(QUESTIONS)[:4]:
     print(f"{question:28} {text!r}")
 
 # %% [markdown]
-# That is what the same model writes if nobody offers it answers. It is far easier to prefer the
-# right one of three answers than to find it. A right choice may only mean that the model knows
+# Nine of twelve are right, though some only just. (All gains are above 0, because an empty question
+# is an odd text, after which no answer is likely. Only the differences within a line count.) The
+# last lines are what the same model writes if nobody offers it answers. It is far easier to prefer
+# the right one of three answers than to find it. A right choice may only mean that the model knows
 # which words go together. According to the paper (section 3.8), the largest GPT-2 gives the right
 # answer to 4.1 % of questions that people had typed into Google, and the smallest to no more than 1
 # %. Its probabilities are worth something, though: of the 1 % of questions on which it was surest,
@@ -420,9 +433,9 @@ print(f"{ranked_right(glad, sad):.0%} of all pairs in the right order; ", end=""
 print(f"mere chance does as well {p_value:.1%} of the time")
 
 # %% [markdown]
-# Sixteen texts are few. Such a number should never be shown without the grey hill beside it,
-# because with so few texts chance alone often looks like skill. Nor was there a special reason for
-# these two words. We could have taken others:
+# This result is hardly chance. But sixteen texts are few, and with fewer still chance alone often
+# looks like skill, so never show such a number without the grey hill beside it. Nor was there a
+# special reason for these two words. We could have taken others:
 
 # %%
 for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleased", "angry")):
@@ -432,9 +445,9 @@ for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleas
     print(f"{good:>8} or {bad:6} {ranked_right(*numbers):.0%} of all pairs in the right order")
 
 # %% [markdown]
-# To try words and prompts until one works, and then to report that one, is the most common way to
-# fool yourself with language models. Large models do recognise sentiment. But to be sure of it, you
-# need a few hundred texts, and a prompt that you chose before you saw the results.
+# Trying words and prompts until one works, and then reporting only that one, is the most common way
+# to fool yourself with language models. Large models do recognise sentiment. But to be sure of it,
+# you need a few hundred texts, and a prompt that you chose before you saw the results.
 #
 # ## 9.8 Dialogue
 #
@@ -447,8 +460,8 @@ for good, bad in (("happy", "sad"), ("glad", "sorry"), ("merry", "sad"), ("pleas
 class Talk:
     """A conversation in the manner of a tale: everything said so far is the prompt."""
 
-    def __init__(self, scene, partner):
-        self.text, self.partner = scene, partner
+    def __init__(self, scene):
+        self.text = scene
 
     def say(self, words, seed):
         self.text += f"\n\n'{words}' said the boy.\n\n'"
@@ -458,7 +471,7 @@ class Talk:
         return answer
 
 
-talk = Talk("In the middle of the forest the boy met an old fox, who could speak.", "fox")
+talk = Talk("In the middle of the forest the boy met an old fox, who could speak.")
 for seed, words in enumerate(["Good morning, fox!", "Where do you live?", "Will you help me?"]):
     talk.say(words, seed)
 show(talk.text)
@@ -470,28 +483,30 @@ show(talk.text)
 #
 # ## 9.9 What is published about the real ones
 #
-# All of these figures are from Table 3 of Radford et al. 2019, zero-shot. (The paper counts the
-# parameters of the two smaller models as 117 and 345 million; the files have 124 and 355. 762 and
-# 1542 are now called 774 and 1558.) picogpt computes the same function as OpenAI's code, but these
-# figures were not measured with it.
+# All of these figures are from Table 3 of Radford et al. 2019, zero-shot. CBT is the Children's
+# Book Test; WikiText-2 comes from Wikipedia, and the Penn Treebank from a newspaper. (The paper
+# counts the parameters of the two smaller models as 117 and 345 million; the files have 124 and
+# 355. 762 and 1542 are now called 774 and 1558.) picogpt computes the same function as OpenAI's
+# code, but these figures were not measured with it.
 
-# %% alt="Published accuracies and perplexities of the four sizes of GPT-2: the accuracies rise with the size, the perplexities fall."
+# %% alt="Published accuracies and perplexities of the four sizes of GPT-2: the accuracies rise with the size, or stay near their top, and the perplexities fall."
 PUBLISHED = {  # Radford et al. 2019, Table 3
     "LAMBADA: last word of a passage": [45.99, 55.48, 60.12, 63.24],
     "CBT: missing noun, 10 choices": [87.65, 92.35, 93.45, 93.30],
     "CBT: missing name, 10 choices": [83.4, 87.1, 88.0, 89.05],
 }
 PERPLEXITIES = {
+    "LAMBADA": [35.13, 15.60, 10.87, 8.63],
     "WikiText-2": [29.41, 22.76, 19.93, 18.34],
     "Penn Treebank": [65.85, 47.33, 40.31, 35.76],
-    "LAMBADA": [35.13, 15.60, 10.87, 8.63],
 }
 millions = [117, 345, 762, 1542]
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 3.6))
-for ax, figures in zip(axes, (PUBLISHED, PERPLEXITIES), strict=True):
-    for (name, values), marker, colour in zip(
-        figures.items(), "os^", (BLUE, GREEN, PINK), strict=True
-    ):
+for ax, figures, markers, colours in (
+    (axes[0], PUBLISHED, "os^", (BLUE, GREEN, PINK)),
+    (axes[1], PERPLEXITIES, "oDv", (BLUE, ORANGE, GREY)),
+):
+    for (name, values), marker, colour in zip(figures.items(), markers, colours, strict=True):
         ax.semilogx(millions, values, marker=marker, color=colour, label=name)
     ax.set_xticks(millions, [f"{m}M" for m in millions], fontsize=9)
     ax.minorticks_off()
@@ -506,17 +521,17 @@ plt.show()
 # Most of these curves had not flattened, and that was the message of 2019: the same recipe with a
 # larger model does better at nearly everything. The paper's figures also show what not to expect.
 # If it is asked about a text that it can see, the largest GPT-2 reaches an F1 of 55 (CoQA, section
-# 3.5; people reach 89). Without such a text it is right 4 times in a hundred. No GPT-2 can reliably
-# add, count, or reason over several steps. None knows what happened after 2017, since later links
-# were left out of the training text. And none was trained to follow instructions: that came later,
-# with other methods.
+# 3.5; F1 counts the words shared with the right answer, and people reach 89). Without such a text
+# it is right 4 times in a hundred. No GPT-2 can reliably add, count, or reason over several steps.
+# None knows what happened after 2017, since later links were left out of the training text. And
+# none was trained to follow instructions: that came later, with other methods.
 #
 # ## 9.10 What perplexity is good for
 #
 # Perplexity measures how well a model predicts a text ([notebook 0](00_quick_start.ipynb)). Here are the bits that this
 # model needs for each byte of texts of different kinds.
 #
-# **Guess first.** For which of these texts will the model need the fewest bits, and for which more
+# **Guess first.** For which of these texts will the model need the fewest bits? Does any need more
 # than the 8 in which a byte is stored?
 
 # %% alt="Bars: bits per byte for seven kinds of text. Fairy tales need the fewest."
@@ -531,7 +546,7 @@ TEXTS = {
         "coast and temperatures of 8 to 11 degrees. Flights may be delayed. Drivers are advised "
         "to allow extra time, and to check conditions before travelling on Wednesday."
     ),
-    "Python": Path(picogpt.ops.__file__).read_text("utf-8")[-1200:],
+    "Python": inspect.getsource(token_logprobs),
     "French": (
         "Il était une fois une petite fille de village, la plus jolie qu'on eût su voir : sa mère "
         "en était folle, et sa mère-grand plus folle encore."
@@ -543,21 +558,22 @@ TEXTS = {
 bits = {name: model.score(text).bits_per_byte for name, text in TEXTS.items()}
 fig, ax = plt.subplots(figsize=(7.5, 2.8))
 bars = ax.barh(list(bits), list(bits.values()), color=BLUE)
-ax.bar_label(bars, fmt="%.2f", padding=3)
-ax.axvline(8, color=GREY, ls="--", label="stored plainly")
-ax.axvline(np.log2(27), color=GREY, ls=":", label="27 letters, all equally likely")
+ax.bar_label(bars, fmt="%.2f", padding=3, bbox={"fc": "white", "ec": "none", "pad": 1})
+ax.axvline(8, color=GREY, ls="--", zorder=0, label="stored plainly")
+ax.axvline(np.log2(27), color=GREY, ls=":", zorder=0, label="27 letters, all equally likely")
 ax.set(xlabel="bits per byte")
 ax.invert_yaxis()
 fig.legend(ncols=2, loc="outside upper right")
 plt.show()
 
 # %% [markdown]
-# So perplexity shows *what a model has read*: it is low for texts of that kind. (For other texts
-# the model can be worse than useless: beyond 8 bits it would be cheaper to store the bytes as they
-# are.) You can use it to compare two models on one text, to see whether training still helps
-# ([notebook 7](07_training.ipynb)), to find what does not fit into a text, and to sort texts by
-# kind (exercise 2). With a method called arithmetic coding you can even compress a text with the
-# model, and the file really becomes that small.
+# So perplexity shows *what a model has read*: it is lowest for texts of that kind, and higher the
+# stranger a text is. No text needs more than 8 bits here. But random letters come near, and lie far
+# above the dotted line: what the model expects misleads it there. You can use it to compare two
+# models on one text, to see whether training still helps ([notebook 7](07_training.ipynb)), to find
+# what does not fit into a text, and to sort texts by kind (exercise 2). With a method called
+# arithmetic coding you can even compress a text with the model, and the file really becomes that
+# small.
 #
 # It does not show whether a text is true, or good: a text that goes round in circles has the lowest
 # perplexity of all ([notebook 5](05_generation.ipynb)). And a perplexity means nothing if you do
@@ -601,7 +617,7 @@ plt.show()
 #
 # **Guess first.** On which side will the baker be? The thief, the nurse, the doctor?
 
-# %% alt="Points for twenty people, sorted: the log-odds of she against he in four sentences and their mean."
+# %% alt="Points for 22 people, sorted: the log-probability of she minus that of he, in four sentences, and their mean. From the tailor to the teacher all are below 0, the fairy and the nurse just above, then come stepmother, queen, witch and woman."
 MEN_AND_WOMEN = "king queen man woman witch fairy ogre stepmother"
 WORKERS = "nurse cook spinner servant tailor miller baker gardener shepherd fisherman soldier thief"
 PEOPLE = [*MEN_AND_WOMEN.split(), *WORKERS.split(), "doctor", "teacher"]
@@ -628,17 +644,19 @@ for x, values in enumerate(leans.values()):
     ax.plot(x, np.mean(values), "o", color=colour)
 ax.axhline(0, color="black", lw=0.8)
 ax.set_xticks(range(len(leans)), leans, rotation=90)
-ax.set(ylabel="log p(she) − log p(he), nats", title="above 0: she is likelier; below: he")
+ax.set(ylabel="log p(she) − log p(he), nats", title='above 0: "she" is likelier; below: "he"')
 plt.show()
 
 # %% [markdown]
 # A king is a he and a queen is a she because of what the words mean. Such words show that the
-# measurement works. A baker, a thief or a doctor can be either, and there the model repeats what
-# its texts say. Half of these are new stories for small children. The other half are books from a
-# hundred years ago and more, where women are mothers, queens, stepmothers and nurses. Mind the
-# scale: 3 nats are odds of 20 to 1. And it is not only about pronouns. Who is beautiful, who is
-# wicked, who does what to whom: the model learns all of it in the same way. Most of it is harder to
-# measure, and nobody takes it out.
+# measurement works, if only roughly: the fairy should not be so near the middle. A baker, a thief
+# or a doctor can be either. To `fairytale` all three are a "he", the tailor even more than the man;
+# of all who work only the nurse is a "she", and only just. There the model repeats what its texts
+# say. Half of these are new stories for small children. The other half are books from a hundred
+# years ago and more, where women are mothers, queens, stepmothers and nurses. Mind the scale: at 3
+# nats one word is $e^3$ or 20 times as likely as the other, which is called odds of 20 to 1. And it
+# is not only about pronouns. Who is beautiful, who is wicked, who does what to whom: the model
+# learns all of it in the same way. Most of it is harder to measure, and nobody takes it out.
 #
 # The real GPT-2 has read forty gigabytes of web pages, and repeats them. [Sheng et al.
 # 2019](https://arxiv.org/abs/1909.01326) (*The Woman Worked as a Babysitter*) let it continue
@@ -650,13 +668,13 @@ plt.show()
 #
 # **What it has kept.** Does a model learn its books by heart? One forward pass over a text shows
 # how much of it the model could recite: at every position, is the token that comes next the one
-# that the model thinks likeliest? If that is so for $n$ positions in a row, greedy decoding that
-# starts there writes $n$ tokens of the text word for word.
+# that the model thinks likeliest? If that is so for $n$ positions in a row, a model that always
+# writes the likeliest token writes $n$ tokens of the text word for word from there.
 
 
 # %% alt="Three falling curves, logarithmic: how many stretches of at least so many tokens the model could recite, from Aesop, Shakespeare and the tale."
 def recited(text):
-    """[(n, beginning, what follows)]: all stretches that greedy decoding would get right."""
+    """[(n, beginning, what follows)]: all stretches in which each token is the likeliest."""
     ids = np.array([tokenizer.endoftext, *tokenizer.encode(text)])[: config.n_ctx + 1]
     hits = model(ids[:-1]).argmax(axis=-1) == ids[1:]
     found, at = [], 0
@@ -741,18 +759,20 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# So few parameters cannot hold so many letters by heart. Larger models keep more. If you give GPT-2
-# the first sentence and a half of the Gettysburg Address, it continues with the speech, which
-# occurred in its training text some forty times (Radford et al. 2019, appendix 8.2). And Carlini et
-# al. 2021 got 604 pieces of text out of the largest GPT-2 that occurred word for word in its
-# training text. Among them were names, telephone numbers and addresses of private people, some of
-# which had occurred in only one document. Later they measured what this depends on ([Carlini et al.
-# 2022](https://arxiv.org/abs/2202.07646), *Quantifying Memorization Across Neural Language
-# Models*): within one family of models, how much can be extracted grows with the logarithm of three
-# things, the number of copies, the size of the model, and the length of the prompt. Our twelve
-# sayings cannot show such a law. They are few, beginnings and endings differ in length, and one
-# ending is easier to guess than another, whatever the model has read. The picture shows that memory
-# and repetition go together, but not by what law.
+# There is no such number. `fairytale` recites the saying that it has read 30 times, but not the one
+# of 104, nor the most frequent of all: much else follows "loved to". It recites none of the rare
+# ones. Larger models keep more. If you give GPT-2 the first sentence and a half of the Gettysburg
+# Address, it continues with the speech, which occurred in its training text some forty times
+# (Radford et al. 2019, appendix 8.2). And Carlini et al. 2021 got 604 pieces of text out of the
+# largest GPT-2 that occurred word for word in its training text. Among them were names, telephone
+# numbers and addresses of private people, some of which had occurred in only one document. Later
+# they measured what this depends on ([Carlini et al. 2022](https://arxiv.org/abs/2202.07646),
+# *Quantifying Memorization Across Neural Language Models*): within one family of models, how much
+# can be extracted grows with the logarithm of three things, the number of copies, the size of the
+# model, and the length of the prompt. Our twelve sayings cannot show such a law. They are few,
+# beginnings and endings differ in length, and one ending is easier to guess than another, whatever
+# the model has read. The picture shows that memory and repetition go together, but it does not show
+# by what law.
 #
 # Both halves of this section teach the same lesson. A language model is a picture of its texts.
 # Whatever must not come out must not go in.
@@ -764,16 +784,16 @@ plt.show()
 # do that without training, and each acts at a different place:
 #
 # - **A bias** on the logits: add a number $b$ to the logit of each token that you want. If it is a
-#   single token, that multiplies its odds by $e^b$.
+#   single token, that multiplies its odds, $p / (1 - p)$, by $e^b$.
 # - **Banned words**: a bias of $-\infty$.
 # - **Steering**: add a vector to the residual stream ([notebook 0](00_quick_start.ipynb), 0.7), in
 #   the direction in which texts about the sea differ from others ([Turner et al.
 #   2023](https://arxiv.org/abs/2308.10248), [Rimsky et al.
 #   2024](https://arxiv.org/abs/2312.06681)).
 #
-# Whenever we make the model say what it would not have said by itself, its text gets worse. We
+# If we push the model towards what it would not have said by itself, its text may get worse. We
 # measure both: how often the words that we want come, and how surprised the *plain* model is by the
-# text.
+# text. (Each figure comes from some 600 tokens, so 0.2 % is a single one.)
 #
 # **Guess first.** The bias is given to four words only, "sea", "ship", "boat" and "water". The
 # direction comes from sentences that have these words and others. Which of the two ways will bring
@@ -880,7 +900,7 @@ for way, (colour, style) in ways.items():
         ax.plot(costs, [point[which] for point in points], style, color=colour, label=way)
 axes[0].set(ylabel="% of all tokens", title="the four named words")
 axes[1].set(title="nine other words of the sea")
-fig.supxlabel("what it costs: surprise of the plain model, nats per token more", fontsize=10)
+fig.supxlabel("cost: added surprise of the plain model, nats per token", fontsize=10)
 fig.legend(*axes[0].get_legend_handles_labels(), ncols=3, loc="outside upper right")
 plt.show()
 for name in ("plain", "bias 3", "bias 5", "steering 2", "steering 4"):
@@ -914,11 +934,12 @@ for name, banned in {
     (stories,) = model.generate_batch(
         [ROYAL], 20, num_samples=40, temperature=0.8, top_k=40, seed=1, banned=banned
     )
-    n_kings = sum("king" in story.lower() for story in stories)
+    kings = [bool(re.search(r"\bkings?\b", story, re.IGNORECASE)) for story in stories]
+    if not banned:
+        with_king = int(np.argmax(kings))  # the first text with a king: what will come instead?
     nats = np.mean([model.score(ROYAL + story).nats_per_token for story in stories])
-    print(
-        f"{name:20} a king in {n_kings:2} of 40 texts, {nats:.2f} nats per token; {stories[0]!r:.45}"
-    )
+    print(f"{name:20} a king in {sum(kings):2} of 40 texts, {nats:.2f} nats per token")
+    print(f"    ...{stories[with_king]!r:.80}\n")
 
 # %% [markdown]
 # With one token banned, the other forms are still there. With all of them banned, hardly a king is
@@ -947,7 +968,8 @@ for name, banned in {
 # position at the beginning, turn queries and keys, two numbers at a time, by an angle that grows
 # with the position. In the dot product of a query and a key only the *difference* of their angles
 # is left. So a score depends on what two tokens are and how far apart they are, and not on where
-# they stand. No position has to be learned.
+# they stand. No position has to be learned. (The code takes each two numbers as one complex number:
+# a product with $e^{ia} = \cos a + i \sin a$ turns it by the angle $a$.)
 
 
 # %%
@@ -969,8 +991,9 @@ print("query at 40, key at 37:", same_everywhere[40, 37].round(4))
 
 # %% [markdown]
 # **RMSNorm** ([Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467)). This is layer norm
-# without subtracting the mean, and without a bias. It works just as well and is quicker. Most of
-# these models leave out the other biases, too.
+# without subtracting the mean, and without a bias. It works just as well and is quicker. Where the
+# mean is 0 both are the same, as the cell asserts: every vector gets the length $\sqrt{d}$, here 8.
+# Most of these models leave out the other biases, too.
 
 
 # %%
@@ -1009,9 +1032,10 @@ assert not closed.any()  # a gate that is 0 lets nothing pass
 # %% [markdown]
 # **Grouped-query attention** ([Ainslie et al. 2023](https://arxiv.org/abs/2305.13245); with a
 # single group, [Shazeer 2019](https://arxiv.org/abs/1911.02150)). Every head has its own queries,
-# but several heads share their keys and values. The cache, which limits how many people a server
-# can serve at once, becomes smaller by that factor. What would happen to our model if its heads had
-# to share theirs? A tap replaces the keys and values of each group by their mean:
+# but several heads share their keys and values. The cache ([notebook 5b](05b_writing_fast.ipynb)),
+# which limits how many people a server can serve at once, becomes smaller by that factor. What
+# would happen to our model if its heads had to share theirs? A tap replaces the keys and values of
+# each group by their mean:
 
 
 # %%
@@ -1027,11 +1051,11 @@ for n_group in (n for n in (1, 2, 4, 8) if config.n_head % n == 0):
     tap = edit({name: lambda x, n=n_group: shared(x, n) for name in names})
     nats = -token_logprobs(model(tale_ids[:-1], tap=tap), tale_ids[1:]).mean()
     kilobytes = 4 * 2 * config.n_layer * config.n_embd * config.n_ctx / n_group / 1000
-    print(f"{n_group} heads share: cache {kilobytes:6,.0f} kB, loss on the tale {nats:.2f}")
+    print(f"groups of {n_group}: cache {kilobytes:6,.0f} kB, loss on the tale {nats:.2f}")
 
 # %% [markdown]
-# A trained model cannot simply be made to share like that. It has to be trained so from the start,
-# or for some more steps after taking such a mean. Then it loses little.
+# A trained model cannot simply be made to share like that. It has to be trained that way from the
+# start, or trained a little longer after the averaging. Then it loses little.
 #
 # **Instruction tuning** ([Ouyang et al. 2022](https://arxiv.org/abs/2203.02155)). No line of the
 # model changes. A GPT that was trained on text is trained further, on some ten thousand
@@ -1120,8 +1144,10 @@ for name, prefix in prefixes.items():
 loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
-# **Sums.** "Who bakes bread?" with a short wrong answer and a long right one, compared in three
-# ways:
+# **Sums.** "Who bakes the bread in the village?" with a short wrong answer and a long right one,
+# compared in three ways. (In exercise 2 of notebook 0 the sum was right: it says which text is the
+# likeliest. But the likeliest text need not be the best answer, since a short one is likely
+# whatever is asked.)
 
 # %%
 question, empty = "Q: Who bakes the bread in the village?\nA:", "Q:\nA:"
@@ -1210,9 +1236,9 @@ SAMPLES = {
 attempt(check_9_2, kind_of, SAMPLES, model)
 
 # %% [markdown]
-# **Exercise 3.** Bias once more: which of some adjectives leans most towards women? Use the frame
-# `"The {} child lost the way, because"` and the same two words as above, and return the adjective
-# with the highest log p(she) - log p(he).
+# **Exercise 3.** Bias once more. With each of these adjectives, `fairytale` expects the child to be
+# a "he". With which one the least? Use the frame `"The {} child lost the way, because"` and the
+# same two words as above, and find the adjective with the highest log p(she) - log p(he).
 
 # %% [markdown]
 # *Easy.*

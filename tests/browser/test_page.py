@@ -175,7 +175,7 @@ def test_a_part_of_the_page(visit, tmp_path):
         assert page.locator(f"#{box}").is_visible()
     assert not page.locator("h1").is_visible() and page.input_value("#block") == "4"
     page.locator("#grid button").nth(9).click()  # a block whose numbers are not kept
-    assert not page.locator("#scores").is_visible()
+    assert not page.locator("#scores").is_visible() and page.locator(".missing").is_visible()
     assert page.locator("#large h4").first.inner_text().startswith("Block 1, head 1")
 
 

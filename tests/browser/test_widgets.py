@@ -50,7 +50,11 @@ def test_a_cell_shows_the_answer_with_its_patch(visit, tmp_path):
     path = tmp_path / "patch.html"
     path.write_text(widget.html, "utf-8")
     page = visit(path.as_uri())
-    page.get_by_label("after block 0, at <b>").click()
+    cell = page.get_by_label("after block 0, at <b>")
+    shade = cell.evaluate("x => getComputedStyle(x).backgroundColor")
+    red, _, blue = map(float, re.findall(r"[\d.]+", shade))
+    assert blue > red  # a positive effect, as in the notebook's picture
+    cell.click()
     text = page.locator("main").inner_text()
     assert f"After block 0, at <b>: {effect[1, 0]:.2f} of the way" in text
     for row in (chances[3, 0], chances[1, 0], chances[4, 0]):

@@ -256,7 +256,7 @@ TABLE = {
         ],
         [
             (None, "no answer yet"),
-            (LEAST, "another one leans more"),
+            (LEAST, "with another one the lean is higher"),
             (ADJECTIVES.index(MOST), "expected an adjective"),
             ("old", "is none of the adjectives"),
             ([MOST], "expected an adjective"),

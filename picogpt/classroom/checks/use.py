@@ -36,7 +36,7 @@ def check_9_2(function, samples, model) -> None:
 
 
 def check_9_3(answer, adjectives, frame, model) -> None:
-    """The adjective that leans most to women."""
+    """The adjective that leans least to men."""
     expect(answer is not None, "no answer yet")
     expect(isinstance(answer, str), f"expected an adjective, not {answer!r:.50}")
     expect(answer.strip() in adjectives, f"{answer!r} is none of the adjectives")
@@ -45,7 +45,7 @@ def check_9_3(answer, adjectives, frame, model) -> None:
         text = frame.format(adjective)
         leans[adjective] = logprob(model, text, " she") - logprob(model, text, " he")
     most = leans[answer.strip()] > max(leans.values()) - 0.02
-    expect(most, "another one leans more")
+    expect(most, "with another one the lean is higher")
 
 
 def check_10_1(function) -> None:
