@@ -663,8 +663,8 @@ plt.show()
 # %% [markdown]
 # A model with induction heads has scores of 0.5 and more in some heads of its later half, and its
 # loss is much lower the second time. In GPT-2 124M, heads 5.5 and 6.9 are two of several (block and
-# head; Wang et al. 2022). `fairytale` has only a trace of induction: one weak head, eight times
-# above even attention, and a loss that falls a little. (Both losses lie far above
+# head; Wang et al. 2022). `fairytale` has only a trace of induction: one head with eight times the
+# score of even attention, and a loss that falls a little. (Both losses lie far above
 # $\log n_\mathrm{vocab}$, because the model is sure that a tale would go on in another way.) Olsson
 # et al. saw such heads appear rather suddenly, in one short phase early in training, after the
 # model had read billions of tokens; `fairytale` has read far fewer.
@@ -697,9 +697,9 @@ plt.show()
 
 # %% [markdown]
 # With strong induction heads, the dark part, the spelling, would almost vanish from the second time
-# on: once the first piece of the name has come, the rest is just a matter of looking back. Without
-# any, the fifth time would be like the first. `fairytale` is in between: it learns the name, but
-# slowly.
+# on: once the first piece of the name has come, the rest is just a matter of looking back. If the
+# model read the name for the fifth time as if it were the first, it would keep its height.
+# `fairytale` is in between: it learns the name, but slowly.
 
 # %% [markdown]
 # ## Common mistakes

@@ -906,17 +906,18 @@ plt.show()
 for name in ("plain", "bias 3", "bias 5", "steering 2", "steering 4"):
     named, unnamed, nats, stories = results[name]
     print(f"{name:11} named {named:4.1f} %, others {unnamed:4.1f} %, {nats:.2f} nats per token")
-    show(f"    ...{stories[0]}\n")
+    show(f"    ...{stories[3]}\n")
 
 # %% [markdown]
 # Each point is a strength, from the plain model at the lower left. The bias pushes its four words
-# at every place of the sentence, whether they fit or not. What stands around them changes only
-# because these words, once written, make others likelier. Steering changes what the whole *text* is
-# about, so other words of the sea come as well. But it gives the same push at every token, wanted
-# or not. Read the texts below the picture: if either way is used too strongly, it ends in a row of
-# words that no longer make a sentence. The third curve answers a question that you should ask in
-# every such experiment: what does a *random* push of the same length do? It costs fluency, too, but
-# brings none of the words.
+# at every place of the sentence, whether they fit or not. The other words change only because these
+# words, once written, make others likelier. Steering changes what the whole *text* is about, so
+# other words of the sea come as well. But it gives the same push at every token, wanted or not. A
+# gentle push is free: bias 3 costs nothing that we can measure. If either way is used too strongly,
+# it ends in a row of words that no longer make a sentence: read the texts below the picture. The
+# third curve answers a question that you should ask in every such experiment: what does a *random*
+# push of the same length do? If it is strong, it costs fluency, too, but it brings none of the
+# words.
 #
 # **Banned words.** If you ban a token, you have not banned the word. It can be written in other
 # ways: with a capital, without its space, or in pieces:
@@ -934,18 +935,14 @@ for name, banned in {
     (stories,) = model.generate_batch(
         [ROYAL], 20, num_samples=40, temperature=0.8, top_k=40, seed=1, banned=banned
     )
-    kings = [bool(re.search(r"\bkings?\b", story, re.IGNORECASE)) for story in stories]
-    if not banned:
-        with_king = int(np.argmax(kings))  # the first text with a king: what will come instead?
+    n_kings = sum(bool(re.search(r"\bkings?\b", story, re.IGNORECASE)) for story in stories)
     nats = np.mean([model.score(ROYAL + story).nats_per_token for story in stories])
-    print(f"{name:20} a king in {sum(kings):2} of 40 texts, {nats:.2f} nats per token")
-    print(f"    ...{stories[with_king]!r:.80}\n")
+    print(f"{name:20} a king in {n_kings:2} of 40 texts, {nats:.2f} nats per token")
 
 # %% [markdown]
-# With one token banned, the other forms are still there. With all of them banned, hardly a king is
-# left. (Our count also counts "asking" and "kingdom", and the word may be spelled from pieces.) The
-# ban costs little, as long as something else can be said in the same place. And it changes the
-# word, not the thing: a model that would speak of a king says "prince", or "his Majesty".
+# With one token banned, the other forms are still there, and one of them comes. With all four
+# banned, no king is left in these forty texts, though the word could still be spelled from pieces.
+# The ban costs little, as long as something else can be said in the same place.
 
 # %% [markdown]
 # ## 9.13 From GPT-2 to today
