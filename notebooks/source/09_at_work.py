@@ -266,15 +266,15 @@ plt.show()
 #
 # The prompt of the paper is a list of examples, `english = french`. Here is such a list, with all
 # right and wrong answers in one picture: each row is a question, each column a possible answer. We
-# subtract from each column its mean, since some words are likely whatever is asked. A ring marks
-# the answer that wins its row; a model that knows the language has them all on the diagonal. The
+# subtract from each column its mean, since some words are likely whatever is asked. A dot marks the
+# answer that wins its row; a model that knows the language has them all on the diagonal. The
 # picture on the right asks for less. It needs no French: the model only has to see from the
 # examples that the word is repeated.
 #
 # **Guess first.** How many of eight words will a model translate that has read only English? How
 # many would it get right by chance? And will it copy?
 
-# %% alt="Two matrices of questions and answers, for translation and for copying. A ring marks the answer that wins its row."
+# %% alt="Two matrices of questions and answers, for translation and for copying. A dot marks the answer that wins its row."
 WORDS = ["king", "house", "cat", "daughter", "bread", "night", "water", "horse"]
 FRENCH = ["roi", "maison", "chat", "fille", "pain", "nuit", "eau", "cheval"]
 TRANSLATED = "dog = chien\ntree = arbre\nmoon = lune\nhand = main\n"
@@ -287,7 +287,7 @@ for ax, shots, answers in zip(axes, (TRANSLATED, COPIED), (FRENCH, WORDS), stric
     right = int((table.argmax(axis=1) == np.arange(len(WORDS))).sum())
     limit = np.abs(table).max()
     image = heatmap(ax, table, WORDS, answers, cmap=DIVERGING, vmin=-limit, vmax=limit)
-    ax.plot(table.argmax(axis=1), range(len(WORDS)), "o", ms=10, mfc="none", mec="black")
+    ax.plot(table.argmax(axis=1), range(len(WORDS)), "o", ms=7, mfc="white", mec="black")
     ax.set_title(f"{right} of {len(WORDS)} right (by chance: 1)")
     fig.colorbar(image, ax=ax, label="nats over the column's mean", shrink=0.7)
 plt.show()
