@@ -9,8 +9,8 @@
 # So far, somebody else had found the weights. Here the model learns them. It takes one rule of
 # calculus, the chain rule, used some twenty times, and a loop of six lines, run a few hundred
 # times. You should have read notebooks [2](02_embeddings_norm_gelu.ipynb) to
-# [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and some five
-# minutes to run.
+# [4](04_forward_pass.ipynb), and know what a derivative is. About 40 minutes to read, and three to
+# five minutes to run.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -416,7 +416,7 @@ print(f"{both / forward:.1f} times as long")
 #
 # Usual values are $\beta_1 = 0.9$ and $\beta_2 = 0.99$ or more; $\varepsilon = 10^{-8}$ only
 # prevents a division by 0. As long as its gradients keep their sign, a weight moves by about $\eta$
-# in each step, whether they are large or small. *AdamW* also pulls the matrices a little towards 0
+# in each step, whether these are large or small. *AdamW* also pulls the matrices a little towards 0
 # in every step, $w \leftarrow (1 - \eta\lambda)\,w$. This is called *weight decay* (gains and
 # biases are left alone). Here are three steps of it by hand, compared with those of the library:
 
@@ -666,8 +666,8 @@ plt.show()
 # It begins at $\log n_\mathrm{vocab}$: it knows nothing, so it thinks all tokens equally likely.
 # First it learns how often each token occurs, then which follows which, and what a word looks like.
 # By step 100 all that is there, even titles in capitals with an empty line below. Sentences come
-# last. Half a million weights and some minutes are too little for sense. The bundled model was made
-# in the same way, but it has many times the weights and the text, and it took hours.
+# last. Half a million weights and 500 steps are too little for sense. The bundled model was made in
+# the same way, but it has many times the weights and the text, and it took hours.
 #
 # ## 7.9 Learning by heart
 #
@@ -704,7 +704,7 @@ for (name, curve), style, colour in looks:
     plot_curve(left, curve, name, style, colour, column=1)
     plot_curve(right, curve, name, style, colour)
     lowest = curve[curve[:, 2].argmin()]
-    size = 9 if name == "25 fables" else 17  # this star stands before another one
+    size = 9 if "decay" in name else 17  # this star stands before the plain run's
     right.plot(lowest[0], lowest[2], "*", ms=size, color=colour, mec="black", zorder=30 - size)
     print(
         f"{name:26} lowest held-out loss {lowest[2]:.2f} at step {lowest[0]:3.0f}, "
@@ -754,8 +754,8 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
     print(f"   {name:24} {inside:12.0%} {outside:16.0%}")
 
 # %% [markdown]
-# Nearly: two tokens of three. On held-out fables it is right as often as at the star. Its loss
-# there has risen all the same, because it has become surer, also where it is wrong.
+# Not quite, but two tokens of three. On held-out fables it is right as often as at the star. Its
+# loss there has risen all the same, because it has become surer, also where it is wrong.
 #
 # ## 7.10 A new style for an old model
 #
@@ -888,10 +888,10 @@ loss_bars(losses, config.n_vocab)
 # %% [markdown]
 # It is the model whose weights are 0 (all but the gains of the norms): then all gradients are 0,
 # too, and nothing ever moves. You can tell three kinds of failure apart. A bar *at* the dashed line
-# is a model that has learned nothing at all: to it, all tokens are equally likely. A bar just
-# before it has hardly begun. A bar *beyond* the line is a model that has learned something wrong,
-# and is sure of it. Where targets are not shifted, the model is certain that each token will be
-# repeated immediately, and pays for it at every token that is not.
+# is a model that has learned nothing at all: to it, all tokens are equally likely. A bar that ends
+# just before it is a model that has hardly begun. A bar *beyond* the line is a model that has
+# learned something wrong, and is sure of it. Where targets are not shifted, the model is certain
+# that each token will be repeated immediately, and pays for it at every token that is not.
 
 # %% [markdown]
 # **Dropout left on.** Here is the loss of the run with dropout, on the fables that it learned from,

@@ -965,8 +965,8 @@ for name, banned in {
 # position at the beginning, turn queries and keys, two numbers at a time, by an angle that grows
 # with the position. In the dot product of a query and a key only the *difference* of their angles
 # is left. So a score depends on what two tokens are and how far apart they are, and not on where
-# they stand. No position has to be learned. (The code takes each two numbers as one complex number:
-# a product with $e^{ia} = \cos a + i \sin a$ turns it by the angle $a$.)
+# they stand. No position has to be learned. (The code makes a complex number of each pair. To
+# multiply it by $e^{ia} = \cos a + i \sin a$ is to turn it by the angle $a$.)
 
 
 # %%
@@ -989,7 +989,7 @@ print("query at 40, key at 37:", same_everywhere[40, 37].round(4))
 # %% [markdown]
 # **RMSNorm** ([Zhang and Sennrich 2019](https://arxiv.org/abs/1910.07467)). This is layer norm
 # without subtracting the mean, and without a bias. It works just as well and is quicker. Where the
-# mean is 0 both are the same, as the cell asserts: every vector gets the length $\sqrt{d}$, here 8.
+# mean is 0 both are the same, as the cell asserts. Each vector gets the length $\sqrt{d}$, here 8.
 # Most of these models leave out the other biases, too.
 
 
@@ -1142,9 +1142,9 @@ loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
 # **Sums.** "Who bakes the bread in the village?" with a short wrong answer and a long right one,
-# compared in three ways. (In exercise 2 of notebook 0 the sum was right: it says which text is the
-# likeliest. But the likeliest text need not be the best answer, since a short one is likely
-# whatever is asked.)
+# compared in three ways. (In exercise 2 of [notebook 0](00_quick_start.ipynb) the sum was right: it
+# says which text is the likeliest. But the likeliest text need not be the best answer, since a
+# short one is likely whatever is asked.)
 
 # %%
 question, empty = "Q: Who bakes the bread in the village?\nA:", "Q:\nA:"
