@@ -38,6 +38,11 @@ def test_arrays(dtype, shape):
     x[...] = 0  # it may be written into
 
 
+def test_the_order_of_bytes_does_not_count():
+    x = decode(encode(np.arange(3.0, dtype=">f4")))
+    assert (x.dtype, x.tolist()) == (np.float32, [0.0, 1.0, 2.0])
+
+
 def test_infinities_and_nan():
     x = decode(encode([float("inf"), np.array([np.nan, -np.inf])]))
     assert x[0] == float("inf")
@@ -57,7 +62,7 @@ class Strange:
 def test_objects_do_not_pass():
     assert decode(encode([Strange(), np.array([Strange()]), 1j])) == [
         Other("Strange", "<strange>"),
-        Other("ndarray", "array([<strange>], dtype=object)"),
+        Other("object array", "array([<strange>], dtype=object)"),
         Other("complex", "1j"),
     ]
 

@@ -211,7 +211,7 @@ def draw(logits, u):
     return int(np.searchsorted(np.cumsum(softmax(logits)), u))
 """,
         ["Never a token of probability 0"],
-        "it belongs to the second",
+        "At u = 0 you draw a forbidden token",
     ),
     (
         "a4",

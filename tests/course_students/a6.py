@@ -434,7 +434,7 @@ def read_tensor(entry, data):
     return np.array(numbers, np.float32).reshape(entry["shape"])
 """,
         ["Its numbers, in its shape", "A view of the data, and no copy"],
-        "The bytes of each number are in the wrong order",
+        "The numbers are little-endian",
     ),
     (
         "a6",

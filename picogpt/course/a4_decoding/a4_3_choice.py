@@ -53,7 +53,8 @@ def draw_values(ask, rng):
 
 
 def end_belongs_to_the_piece(logits, u):
-    """Where u is just where two pieces meet, it belongs to the second: look for a sum > u."""
+    """At u = 0 you draw a forbidden token, which has no piece: its probability is 0, and what is
+    drawn is the first token whose sum is greater than u."""
     ends = np.cumsum(softmax(logits))
     return int(np.searchsorted(ends / ends[-1], u))
 
@@ -66,8 +67,8 @@ def sums_end_below_1(logits, u):
 
 
 def neither_end(logits, u):
-    """Where u is just where two pieces meet, it belongs to the second: look for a sum > u. And by
-    rounding, the last of your sums is a little less than 1: divide all sums by the last one."""
+    """At u = 0 you draw a forbidden token: what is drawn is the first one whose sum is greater than
+    u. And by rounding, the last of your sums is a little less than 1: divide all sums by it."""
     return int(np.searchsorted(np.cumsum(softmax(logits)), u))
 
 
@@ -111,8 +112,8 @@ def draw_forbidden(ask, rng):
     certain = np.full(6, -np.inf)
     certain[rng.integers(1, 6)] = normal(rng, ())
     ask(can_be_drawn, certain, float(rng.random()))
-    # Probabilities that add up to less than 1 in float32, and forbidden tokens at both ends
-    for logits in logits_below_one(rng):
+    # Probabilities that add up to 1 in float32, and to less, and forbidden tokens at both ends
+    for logits in (certain.astype(np.float32), *logits_below_one(rng)):
         for u in (0.0, 1.0 - 2.0**-26, 1.0 - 2.0**-53):
             ask(can_be_drawn, logits, u)
 

@@ -61,11 +61,9 @@ def handles_or_refused(file):
     try:
         metaindex, index = read_footer(file)
     except ValueError:
-        return "refused"
-    return {
-        "metaindex": (metaindex.offset, metaindex.size),
-        "index": (index.offset, index.size),
-    }
+        return {"refused": True, "metaindex": None, "index": None}
+    handles = {"metaindex": metaindex, "index": index}
+    return {"refused": False} | {name: (x.offset, x.size) for name, x in handles.items()}
 
 
 @question(read_footer, 2, FOOTER_MISTAKES)
@@ -146,21 +144,21 @@ def with_bit_changed(data, place):
 
 def contents_or_refused(file, offset, size):
     try:
-        return read_block(file, Handle(offset, size))
+        return {"refused": False, "contents": read_block(file, Handle(offset, size))}
     except ValueError:
-        return "refused"
+        return {"refused": True, "contents": None}
 
 
 @question(read_block, 3, BLOCK_MISTAKES)
 def block_values(ask, rng):
     """The contents, if their checksum is right"""
-    damages = ("one bit", "first bit", "last bit", "crc", "last of crc")
+    damages = ("one bit", "first bit", "last bit", "type", "crc", "last of crc")
     for changed in (None, *damages, "type not covered", "not masked", "big-endian", None):
         contents = rng.bytes(rng.integers(5, 20))
         covered, crc = contents + b"\0", stored_crc(contents + b"\0")
         if changed in damages:
             n = len(contents)
-            place = [int(rng.integers(n)), 0, n - 1, n + 1, n + 4][damages.index(changed)]
+            place = [int(rng.integers(n)), 0, n - 1, n, n + 1, n + 4][damages.index(changed)]
             whole = with_bit_changed(covered + crc, place)
             covered, crc = whole[: n + 1], whole[n + 1 :]
         elif changed == "type not covered":

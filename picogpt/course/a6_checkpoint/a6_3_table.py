@@ -106,7 +106,7 @@ def entries_values(ask, rng):
     entries = [(key.encode(), rng.bytes(n)) for key, n in sizes]
     ask(block_entries, block(entries))
     ask(block_entries, block([(b"", rng.bytes(3)), *entries[:1]]))
-    ask(entries_of_each, [block(entries[:1]), block([])])
+    ask(entries_of_each, [block(entries[:1]), block([]), block([(b"", b"")])])
     # More restart points than a byte can count
     numbered = [(f"{a}{i:03}".encode(), b"") for i in range(260)]
     ask(block_entries, block(numbered, every=1))
@@ -153,7 +153,8 @@ def entries_refuse(ask, rng):
     ask.refuses(block_entries, contents[:-8] + second + restart_array([0]))
     ask.refuses(block_entries, b"\0" + restart_array([0]))  # an entry that ends after one byte
     contents = block(random_entries(rng, 3))
-    for count in (len(contents), len(contents) // 4, 1 << 31):
+    # Of the right number 1, each of the other bytes is another one, too
+    for count in (len(contents), len(contents) // 4, 0x101, 0x10001, 0x1000001):
         ask.refuses(block_entries, contents[:-4] + little(count, 4))
 
 

@@ -31,7 +31,7 @@ from .a6_reference import (
     read_message,
     read_tensor,
 )
-from .a6_writer import PARTS, bundle, random_names, random_tensor, stored
+from .a6_writer import PARTS, bundle, names_with_umlauts, random_tensor, stored, table
 
 
 def header_not_left_out(index, data):
@@ -55,17 +55,30 @@ def entries_instead_of_tensors(index, data):
 BUNDLE_MISTAKES = (header_not_left_out, names_as_bytes, entries_instead_of_tensors)
 
 
-@question(read_bundle, 1, BUNDLE_MISTAKES)
-def bundle_values(ask, rng):
-    """All tensors by their names, if none is damaged"""
+def lie_in_the_data(index, data):
+    lie_in = np.frombuffer(data, np.uint8)
+    return {name: np.shares_memory(x, lie_in) for name, x in read_bundle(index, data).items()}
+
+
+def ask_for_bundles(ask, rng, lie_in_the_data):
     for n, n_per_block in ((3, 16), (5, 2)):
-        names = random_names(rng, n)
+        names = names_with_umlauts(rng, n)
         tensors = {name: stored(random_tensor(rng, int(rng.integers(3)))) for name in names}
         index, shards = bundle(tensors, n_per_block)
         ask(ask.function, index, *shards)
+    ask(lie_in_the_data, index, *shards)
+    entries = [(key, value) for key, value in read_table(index).items() if key]
+    ask(ask.function, table(entries, 2), *shards)  # no header
+    ask.refuses(ask.function, table([*entries[:-1], (b"\xff", entries[-1][1])], 2), *shards)
     # In the last of the tensors there is a wrong bit; in the index
     ask.refuses(ask.function, index, with_bit_changed(*shards, len(*shards) - 1))
     ask.refuses(ask.function, with_bit_changed(index, len(index) - 60), *shards)
+
+
+@question(read_bundle, 1, BUNDLE_MISTAKES)
+def bundle_values(ask, rng):
+    """All tensors by their names, if none is damaged"""
+    ask_for_bundles(ask, rng, lie_in_the_data)
 
 
 def tree_of(tensors, path_of, in_tree=lambda path, x: x[0] if path.endswith(".w") else x):
@@ -136,6 +149,15 @@ TREE_MISTAKES = (
 )
 
 
+def lie_where_they_lay(tensors):
+    tree = parameter_tree(tensors)
+    w = tree["h"][0]["attn"]["c_attn"]["w"]
+    return {
+        "wte": np.shares_memory(tree["wte"], tensors["model/wte"]),
+        "w": np.shares_memory(w, tensors["model/h0/attn/c_attn/w"]),
+    }
+
+
 @question(parameter_tree, 2, TREE_MISTAKES)
 def tree_values(ask, rng):
     """Blocks in their order, matrices of two axes"""
@@ -148,7 +170,10 @@ def tree_values(ask, rng):
         ask(parameter_tree, {name: tensors[name] for name in names})
     # One block; matrices with an axis of size 1 to the left or to the right; more than 99 blocks
     thin = {f"model/h0/{part}": normal(rng, (1, 1, n_in)), "model/h0/ln_1/g": normal(rng, (1,))}
+    thin["model/h0/mlp/raw"] = normal(rng, (1, n_in, n_out))  # whose name is not w
     ask(parameter_tree, thin | {"model/wpe": normal(rng, (n_in, 1))})
+    few = {"model/h0/attn/c_attn/w": normal(rng, (1, n_in, n_out)), "model/wte": np.ones(n_in)}
+    ask(lie_where_they_lay, few)
     ask(parameter_tree, {f"model/h{i}/ln_2/b": normal(rng, (1,)) for i in range(101)})
 
 

@@ -9,7 +9,7 @@ from ...weights.sstable import read_table
 from ...weights.tf_bundle import as_float32
 from ..assignment import question, together
 from .a6_5_tensors import placed, random_placed, tensor_refuses
-from .a6_assignment import A6, bundle_values, random_checkpoint
+from .a6_assignment import A6, ask_for_bundles, bundle_values, random_checkpoint
 from .a6_reference import parameter_tree, read_bundle, read_entry, read_tensor, stored_bytes
 from .a6_writer import FLOAT32, Stored, bundle, random_tensor
 
@@ -184,7 +184,18 @@ WIDENED_REFUSES = replace(
     function=read_widened,
     mistakes=(crc_not_checked, type_not_checked, size_not_checked),
 )
-WIDENED_BUNDLE = replace(bundle_values, function=read_widened_bundle)
+
+
+def lie_in_the_data(index, data):
+    lie_in = np.frombuffer(data, np.uint8)
+    tensors = read_widened_bundle(index, data)
+    return {name: np.shares_memory(x, lie_in) for name, x in tensors.items()}
+
+
+@question(read_widened_bundle, 1, bundle_values.mistakes)
+def widened_bundle_values(ask, rng):
+    """All tensors by their names, if none is damaged"""
+    ask_for_bundles(ask, rng, lie_in_the_data)
 
 
 def whole_way(index, data):
@@ -207,7 +218,7 @@ A6_HALF = A6.variant(
     "reading the TensorFlow checkpoint, with half precision",
     {read_tensor: read_widened, read_bundle: read_widened_bundle},
     (
-        *(widened_values, widened_is_a_view, WIDENED_REFUSES, WIDENED_BUNDLE),
+        *(widened_values, widened_is_a_view, WIDENED_REFUSES, widened_bundle_values),
         whole_mixed_checkpoint,
     ),
 )

@@ -14,7 +14,7 @@ from .a6_reference import (
     read_message,
     read_tensor,
 )
-from .a6_writer import bundle, entry_message, random_names, random_tensor, stored
+from .a6_writer import bundle, entry_message, names_with_umlauts, random_tensor, stored
 
 
 def read_shard_entry(data: bytes) -> dict:
@@ -141,7 +141,7 @@ def random_shards(rng, n, n_shards, said=None):
     shard_ids = rng.permutation(np.arange(n) % n_shards).tolist()
     tensors = {
         name: stored(random_tensor(rng, int(rng.integers(1, 3))), shard)
-        for name, shard in zip(random_names(rng, n), shard_ids, strict=True)
+        for name, shard in zip(names_with_umlauts(rng, n), shard_ids, strict=True)
     }
     return bundle(tensors, n_per_block=3, said=said)
 
@@ -172,6 +172,12 @@ def header_not_left_out(index, shards):
     return {name: read_tensor(entry, shards[entry["shard_id"]]) for name, entry in entries.items()}
 
 
+def lie_in_the_shards(index, shards):
+    lie_in = [np.frombuffer(data, np.uint8) for data in shards]
+    tensors = read_shards(index, shards).items()
+    return {name: any(np.shares_memory(x, data) for data in lie_in) for name, x in tensors}
+
+
 SHARDS_MISTAKES = (first_file_only, last_file_first, header_not_left_out)
 
 
@@ -180,6 +186,7 @@ def shards_values(ask, rng):
     """All tensors, each from its file"""
     for n_shards in (3, 2, 1):
         ask(read_shards, *random_shards(rng, 6, n_shards))
+    ask(lie_in_the_shards, *random_shards(rng, 6, 2))
 
 
 def number_not_checked(index, shards):

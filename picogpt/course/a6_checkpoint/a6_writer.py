@@ -134,6 +134,11 @@ def random_names(rng: np.random.Generator, n: int) -> list[str]:
     return sorted(map(str, rng.choice(NAMES, n, replace=False)))
 
 
+def names_with_umlauts(rng: np.random.Generator, n: int) -> list[str]:
+    """The same, of which the last one looks different in UTF-8 and in other encodings."""
+    return [*random_names(rng, n - 1), f"model/größe_{rng.integers(10, 100)}"]
+
+
 def random_entries(rng: np.random.Generator, n: int) -> list[tuple[bytes, bytes]]:
     """Names and values, in the order of a table."""
     return [(name.encode(), rng.bytes(rng.integers(1, 7))) for name in random_names(rng, n)]

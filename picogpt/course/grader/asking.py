@@ -137,8 +137,8 @@ class Ask:
         if len(changed[0]) != len(args) or changed[1].keys() != kwargs.keys():
             raise Ended(BROKEN)
         raised, said = reply.get("raised", ()), reply.get("said", "")
-        if "NotImplementedError" in raised:
-            raise NotWritten
+        if said in ("", "NotImplementedError") and "NotImplementedError" in raised:
+            raise NotWritten  # it is our stub's: a student's own says what is not there
         if "NameError" in raised and f"'{self.question.name}'" in said:
             raise NotWritten
         return reply
@@ -150,15 +150,14 @@ class Ask:
             self.wrong.append((asked, problem))
 
     def problem(self) -> Problem | None:
-        """What is wrong with the first wrong answer, and a hint if it explains all wrong ones."""
+        """What is wrong with the first wrong answer, and a hint if it explains all answers."""
         if not self.wrong:
             return None
         asked, problem = self.wrong[0]
-        wrong = [asked for asked, _ in self.wrong]
-        mistakes = [m for m in self.question.mistakes if all(self.explains(m, x) for x in wrong)]
-        # One that explains the right answers as well is better than one that does not
-        better = [m for m in mistakes if all(self.explains(m, other) for other in self.asked)]
-        hints = [" ".join(m.__doc__.split()) for m in (better or mistakes)[:1]]
+        # The right ones too: who makes a mistake makes it wherever it can be made
+        answers = [*(asked for asked, _ in self.wrong), *self.asked]
+        mistakes = [m for m in self.question.mistakes if all(self.explains(m, x) for x in answers)]
+        hints = [" ".join(m.__doc__.split()) for m in mistakes[:1]]
         hint = " ".join([*hints, *filter(None, [problem.hint])]) or problem.guess
         if self.question.function is None:
             hint = hint or PASSED_ON

@@ -43,9 +43,11 @@ def encode(value) -> bytes:
 def _tree(value, arrays: list[bytes]):
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, np.ndarray | np.generic) and value.dtype in NAMES:
-        arrays.append(np.ascontiguousarray(value).tobytes())
-        return ["array", NAMES[value.dtype], *np.shape(value)]
+    is_array = isinstance(value, np.ndarray | np.generic)
+    # The numbers count, and not which of their bytes comes first
+    if is_array and (dtype := value.dtype.newbyteorder("=")) in NAMES:
+        arrays.append(np.ascontiguousarray(value, dtype).tobytes())
+        return ["array", NAMES[dtype], *np.shape(value)]
     if isinstance(value, bytes | bytearray):
         return ["bytes", value.hex()]
     if isinstance(value, tuple):
@@ -56,7 +58,8 @@ def _tree(value, arrays: list[bytes]):
         return ["set", *(_tree(x, arrays) for x in value)]
     if isinstance(value, Mapping):
         return ["dict", *([_tree(k, arrays), _tree(x, arrays)] for k, x in value.items())]
-    return ["other", type(value).__name__, f"{value!r:.200}"]
+    kind = f"{value.dtype} array" if is_array else type(value).__name__
+    return ["other", kind, f"{value!r:.200}"]
 
 
 def decode(data: bytes):
