@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from picogpt.course.a6_checkpoint.a6_half import read_widened_bundle
 from picogpt.course.a6_checkpoint.a6_reference import (
     crc32c,
     parameter_tree,
@@ -138,6 +139,59 @@ def damaged_tensors_left_out(index, data):
         except ValueError:
             pass
     return found
+
+
+@wrong("a6", read_message)
+def texts_decoded(data):
+    decode = lambda x: x.decode() if isinstance(x, bytes) and x.isascii() else x  # noqa: E731
+    return {number: [*map(decode, x)] for number, x in read_message(data).items()}
+
+
+@wrong("a6", read_bundle)
+def names_in_latin_1(index, data):
+    return {k.encode().decode("latin-1"): x for k, x in read_bundle(index, data).items()}
+
+
+@wrong("a6", read_bundle)
+def names_in_ascii(index, data):
+    return {k.encode().decode("ascii"): x for k, x in read_bundle(index, data).items()}
+
+
+@wrong("a6", read_bundle)
+def names_of_any_bytes(index, data):
+    table = read_table(index).items()
+    return {k.decode(errors="replace"): read_tensor(read_entry(x), data) for k, x in table if k}
+
+
+@wrong("a6", read_bundle)
+def first_entry_left_out(index, data):
+    _, *table = read_table(index).items()
+    return {k.decode(): read_tensor(read_entry(x), data) for k, x in table}
+
+
+@wrong("a6", read_bundle)
+def tensors_copied(index, data):
+    return {k: x.copy() for k, x in read_bundle(index, data).items()}
+
+
+@wrong("a6-half", read_widened_bundle)
+def widened_copied(index, data):
+    return {k: np.array(x) for k, x in read_widened_bundle(index, data).items()}
+
+
+@wrong("a6-shards", read_shards)
+def tensors_of_shards_copied(index, shards):
+    return {k: np.array(x) for k, x in read_shards(index, shards).items()}
+
+
+@wrong("a6", parameter_tree)
+def leaves_copied(tensors):
+    return parameter_tree({k: x.copy() for k, x in tensors.items()})
+
+
+@wrong("a6", parameter_tree)
+def names_that_end_in_w(tensors):
+    return parameter_tree({k: x[0] if k[-2:] == "aw" else x for k, x in tensors.items()})
 
 
 @wrong("a6", parameter_tree)

@@ -70,6 +70,16 @@ def leading_zeros_lost(data):
     return crc32c(data.lstrip(b"\0"))
 
 
+@wrong("a6", crc32c)
+def first_64_kib_only(data):
+    return crc32c(data[: 1 << 16])
+
+
+@wrong("a6", mask)
+def exactly_33_bits_kept(crc):
+    return mask(crc) or 1 << 32
+
+
 @wrong("a6", mask)
 def added_with_or(crc):
     return ((crc >> 15) | (crc << 17) & 0xFFFFFFFF) + 0xA282EAD8 & 0x1FFFFFFFF
@@ -127,6 +137,11 @@ def only_snappy_refused(file, handle):
 @wrong("a6", read_block)
 def only_one_bit_of_the_type(file, handle):
     return block(file, handle, lambda x, t: not t[0] & 3 and stored_crc(x + t[:1]) == t[1:])
+
+
+@wrong("a6", read_block)
+def type_taken_for_0(file, handle):
+    return block(file, handle, lambda x, t: t[0] not in (1, 2) and stored_crc(x + b"\0") == t[1:])
 
 
 @wrong("a6", read_block)
@@ -192,6 +207,17 @@ def count_of_one_byte(contents):
 
 
 @wrong("a6", block_entries)
+def count_of_two_bytes(contents):
+    return entries(contents[:-2] + b"\0\0")
+
+
+@wrong("a6", block_entries)
+def empty_entry_at_the_end_left_out(contents):
+    found = entries(contents)
+    return found[:-1] if found[-1:] == [(b"", b"")] else found
+
+
+@wrong("a6", block_entries)
 def empty_values_left_out(contents):
     return [(key, value) for key, value in entries(contents) if value]
 
@@ -251,6 +277,13 @@ def crc_by_a_table(data):
     for byte in bytes(data):
         register = register >> 8 ^ table[(register ^ byte) & 255]
     return register ^ 0xFFFFFFFF
+
+
+@right("a6", read_block)
+def no_block_ends_the_file(file, handle):
+    if sum(handle) + 5 >= len(file):
+        raise ValueError
+    return block(file, handle, lambda x, t: not t[0] and stored_crc(x + t[:1]) == t[1:])
 
 
 @right("a6", block_entries)
