@@ -112,7 +112,7 @@ def test_a_hint_explains_all_answers_the_right_ones_too(known):
 
     with Live({"double": wrong_if_negative}, ()).student(()) as call:
         ask = Ask(call, asked, {"double"})
-        for x in (np.full(2, -1.0), np.ones(2)):
+        for x in (np.array([-1.0, 1.0]), np.ones(2)):
             ask(double, x)
     assert ask.problem().hint == ("You divide negative numbers." if known else "")
 

@@ -351,6 +351,16 @@ def token_0_ends_the_text(ids, n_new, read, choose):
     return written[: written.index(0) + 1] if 0 in written else written
 
 
+@wrong("a4", generate)
+def twenty_tokens_at_most(ids, n_new, read, choose):
+    return generate(ids, min(n_new, 20), read, choose)
+
+
+@wrong("a4", draw)
+def u_kept_from_the_end(logits, u):
+    return draw(logits, min(u, 0.999))
+
+
 @wrong("a4", keep_top_p)
 def ties_with_the_last_are_kept(logits, top_p):
     least = min(x for x in keep_top_p(logits, top_p) if x > -np.inf)

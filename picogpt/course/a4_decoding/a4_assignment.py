@@ -198,7 +198,7 @@ def generate_values(ask, rng):
     ask(generated, ids[:1], 2, table)
     ask(written, ids, 0, table)
     table[:, 0] = -1.0  # token 0 each time: it has no meaning of its own
-    ask(generated, ids, 12, table)
+    ask(generated, ids, 100, table)
 
 
 def conversation(prompt, more, n_new, numbers, params, n_head, temperature, top_k, top_p):

@@ -253,7 +253,7 @@ def guess(got, expected) -> str | None:
 
 
 def guess_from_numbers(got: np.ndarray, expected: np.ndarray, kind: str) -> str | None:
-    if np.isfinite(expected).all() and not np.isfinite(got).all():
+    if np.isfinite(expected).all() and not (got < np.inf).all():  # minus infinity may be meant
         return "nan or inf: a division by zero, or the exponential of a large number?"
     is_square = got.ndim > 1 and got.shape[-1] == got.shape[-2]
     if is_square and difference(got.swapaxes(-1, -2), expected, kind) is None:
