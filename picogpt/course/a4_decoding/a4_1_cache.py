@@ -249,9 +249,10 @@ def attention_values(ask, rng):
         cache = used_cache(rng, params, n_head, n_past)
         x = normal(rng, (n_seq, params["wte"].shape[-1]))
         ask(attended, x, **params["h"][layer]["attn"], n_head=n_head, cache=cache, layer=layer)
-    # Scores so large that a mask of -50 would hide nothing; and float32
-    attn = params["h"][1]["attn"]
-    ask(attended, 100.0 * x, **attn, n_head=n_head, cache=cache, layer=1)
+    # Scores so large that a mask of -10,000 would hide nothing; and float32
+    attn, cache = params["h"][1]["attn"], used_cache(rng, params, n_head, n_past=0)
+    x = 300.0 * normal(rng, (n_ctx, params["wte"].shape[-1]))
+    ask(attended, x, **attn, n_head=n_head, cache=cache, layer=1)
     params, n_head = random_params(rng, n_layer=2, dtype=np.float32)
     cache = used_cache(rng, params, n_head)
     x = normal(rng, (2, params["wte"].shape[-1]), np.float32)

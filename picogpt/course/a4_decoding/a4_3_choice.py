@@ -50,7 +50,7 @@ def draw_values(ask, rng):
     ask(drawn, random_logits(rng) + 1000.0, np.append(0.0, spread_out(rng, 6)))
     ask(drawn, np.array([0.0, 1.0, 2.0]), np.array([0.05, 0.2, 0.5]))  # in the order of the ids
     ask(drawn, random_logits(rng, np.float32), spread_out(rng, 6))
-    ask(drawn, normal(rng, (5000,)), np.array([1e-4, 1.0 - 1e-4]))  # many, each with little
+    ask(drawn, 0.1 * normal(rng, (5000,)), np.array([1e-4, 1.0 - 1e-4]))  # many, each with little
 
 
 def end_belongs_to_the_piece(logits, u):
