@@ -50,8 +50,8 @@ def others_removed(logits, top_k):
 
 def others_zero(logits, top_k):
     """A logit of 0 is not forbidden, its exponential is 1: what is forbidden is minus infinity."""
-    kept = keep_top_k(logits, top_k)
-    return np.where(kept > -np.inf, kept, 0.0).astype(logits.dtype)
+    least = np.sort(logits)[-min(top_k, len(logits))]
+    return np.where(logits >= least, logits, 0.0).astype(logits.dtype)
 
 
 def probabilities_of_top_k(logits, top_k):

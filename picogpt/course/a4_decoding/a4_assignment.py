@@ -145,7 +145,8 @@ def prompt_not_read(ids, n_new, read, choose):
 def last_one_read(ids, n_new, read, choose):
     """Nobody asks what comes after the last token: the pass that reads it is done for nothing."""
     written = generate(ids, n_new, read, choose)
-    read(written[-1:])
+    if written:
+        read(written[-1:])
     return written
 
 

@@ -177,7 +177,7 @@ def index_as_data(file):
 
 def first_block_only(file):
     """The index block has an entry for each data block, and you have read the first one only."""
-    return dict(blocks_of(file)[0])
+    return dict(blocks_of(file, 1)[0])
 
 
 def last_block_only(file):

@@ -44,7 +44,8 @@ def header_not_left_out(index, data):
 
 def names_as_bytes(index, data):
     """Names are texts: bytes.decode makes them of the keys."""
-    return {name.encode(): x for name, x in read_bundle(index, data).items()}
+    table = read_table(index).items()
+    return {key: read_tensor(read_entry(value), data) for key, value in table if key}
 
 
 def entries_instead_of_tensors(index, data):
