@@ -248,3 +248,38 @@ def no_decay_of_embeddings(params, grads, momentum, *, lr, weight_decay=0.1, **r
 @wrong("a5", learning_rate)
 def nothing_at_the_end(step, *, steps, **rates):
     return learning_rate(step, steps=steps, **rates) if step < steps else 0.0
+
+
+@wrong("a5", clip_gradients)
+def a_hundredth_over_is_not_much(grads, max_norm):
+    return clip_gradients(grads, max_norm) if length(grads) > 1.01 * max_norm else length(grads)
+
+
+@wrong("a5", clip_gradients)
+def a_trillionth_added(grads, max_norm):
+    norm = length(grads)
+    for g in grads.values():
+        g *= min(1.0, max_norm / (norm + 1e-12))
+    return norm
+
+
+@wrong("a5", adamw)
+def large_gradients_clipped(params, grads, moments, step, **rates):
+    grads = {path: np.clip(g, -5.0, 5.0) for path, g in grads.items()}
+    adamw(params, grads, moments, step, **rates)
+
+
+@wrong("a5", adamw)
+def a_tenth_decays_at_most(params, grads, moments, step, *, lr, weight_decay=0.1, **rates):
+    weight_decay = min(weight_decay, 0.1 / lr)
+    adamw(params, grads, moments, step, lr=lr, weight_decay=weight_decay, **rates)
+
+
+@wrong("a5-lion", lion)
+def a_sign_with_a_size(params, grads, momentum, *, lr, betas=(0.9, 0.99), weight_decay=0.1):
+    for path, x in params.items():
+        g, m = grads[path], momentum[path]
+        direction = np.tanh(1e6 * (betas[0] * m + (1 - betas[0]) * g))
+        x -= lr * (direction + weight_decay * x * (x.ndim == 2))
+        m *= betas[1]
+        m += (1 - betas[1]) * g

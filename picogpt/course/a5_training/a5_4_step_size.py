@@ -94,13 +94,14 @@ def clip_values(ask, rng):
     """All together, down and not up; the length before"""
     for dtype in FLOATS:
         w, b = random_linear(rng, dtype)
-        for low, high in ((0.1, 0.3), (1.5, 3.0)):
+        for low, high in ((0.1, 0.3), (0.99, 0.999), (1.5, 3.0)):
             max_norm = math.hypot(length(w), length(b)) * float(rng.uniform(low, high))
             ask(clipped, w, b, max_norm)
     # No gradient at all, or in one array alone; a single number; very long and very short ones
     w, b = random_linear(rng)
     for factors in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1e9, 1e9), (1e-9, 1e-9)):
         ask(clipped, factors[0] * w, factors[1] * b, float(rng.uniform(0.1, 0.2)))
+    ask(clipped, 1e-9 * w, 1e-9 * b, 1e-10)
     ask(clipped, normal(rng, (2, 2, 3)), normal(rng, (1,)), float(rng.uniform(0.1, 0.2)))
 
 

@@ -121,9 +121,9 @@ def adamw_steps(ask, rng):
         w, b = random_linear(rng)
         grads = (normal(rng, (n_steps, *x.shape)) for x in (w, b))
         ask(several_steps, w, b, *grads, random_rates(rng))
-    # Numbers that get no gradient, now and then or ever; a usual eps; float32
+    # Large gradients, and numbers that get none, now and then or ever; a usual eps; float32
     w, b = random_linear(rng)
-    w_grads, b_grads = (normal(rng, (5, *x.shape)) for x in (w, b))
+    w_grads, b_grads = (100.0 * normal(rng, (5, *x.shape)) for x in (w, b))
     w_grads[:, 0], w_grads[::2, 1], b_grads[3:] = 0.0, 0.0, 0.0
     usual = random_rates(rng) | {"eps": 1e-8}
     ask(several_steps, w, b, w_grads, b_grads, usual)
@@ -207,7 +207,7 @@ def matrices_and_vectors(rng):
 def ask_for_decay(ask, rng, what_decay_adds, random_rates):
     for params in matrices_and_vectors(rng):
         grads = {path: normal(rng, x.shape) for path, x in params.items()}
-        weight_decay = {"weight_decay": float(rng.uniform(0.2, 0.5))}
+        weight_decay = {"weight_decay": float(rng.uniform(2.0, 5.0))}
         ask(what_decay_adds, params, grads, random_rates(rng) | weight_decay)
     # Where nothing is learned, decay goes on; what is not said is as the signature has it
     grads = {path: np.zeros_like(x) for path, x in params.items()}

@@ -142,13 +142,13 @@ def lion_steps(ask, rng):
         w, b = random_linear(rng)
         grads = (normal(rng, (n_steps, *x.shape)) for x in (w, b))
         ask(several_steps, w, b, *grads, random_rates(rng))
-    # Numbers that get no gradient, now and then or ever: the sign of 0 is 0
+    # Large gradients, and numbers that get none, now and then or ever: the sign of 0 is 0
     w, b = random_linear(rng)
-    w_grads, b_grads = (normal(rng, (4, *x.shape)) for x in (w, b))
+    w_grads, b_grads = (100.0 * normal(rng, (4, *x.shape)) for x in (w, b))
     w_grads[:, 0], w_grads[::2, 1], b_grads[3:] = 0.0, 0.0, 0.0
     ask(several_steps, w, b, w_grads, b_grads, random_rates(rng))
-    # What is not said is as the signature has it
-    w_grads, b_grads = (normal(rng, (20, *x.shape)) for x in (w, b))
+    # A sign has no size, however small the gradients; what is not said is as the signature has it
+    w_grads, b_grads = (1e-12 * normal(rng, (20, *x.shape)) for x in (w, b))
     ask(several_steps, w, b, w_grads, b_grads, {"lr": float(rng.uniform(0.1, 0.2))})
 
 

@@ -97,5 +97,12 @@ def norm_gradients(ask, rng):
         # Vectors so small that what is added to the mean square shows
         x = 0.01 * (1.0 + normal(rng, (*sizes(rng, 2), n_embd), dtype))
         ask(d_rms_norm, normal(rng, x.shape, dtype), x, normal(rng, (n_embd,), dtype))
-    for x in (normal(rng, (4, 4)), normal(rng, (5,)), np.zeros((2, 4)), 1e3 + normal(rng, (2, 4))):
+    for x in (
+        normal(rng, (4, 4)),
+        normal(rng, (5,)),
+        np.zeros((2, 4)),
+        1e-3 * normal(rng, (2, 4)),
+        1e3 + normal(rng, (2, 4)),
+        normal(rng, (2, 2, 3, 4)),
+    ):
         ask(d_rms_norm, normal(rng, x.shape), x, normal(rng, x.shape[-1:]))
