@@ -239,6 +239,7 @@ TABLE = {
             (lambda text, s: min(s, key=lambda n: logprob(MODEL, s[n], text)), "another sample"),
             (lambda text, samples: 0, "expected one of tale, Python, digits"),
             (lambda text, samples: None, "expected one of"),
+            (lambda text, samples: [kind(text, samples)], "expected one of"),
             (lambda text, samples: samples["tale"], "expected one of"),
             (lambda text, samples: kind(text, samples) + "s", "expected one of"),
             (lambda text, samples: kind(1, samples), "TypeError"),

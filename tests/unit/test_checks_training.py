@@ -180,7 +180,7 @@ TABLE = {
     training.check_7_1: (
         [product_rule, by_tanh, measured, by_numbers, lambda dy, x: in_place(dy, d_gelu(dy, x))],
         [
-            (half_a_rule, "not the slope measured"),
+            (half_a_rule, "half of the product rule"),
             (lambda dy, x: product_rule(1.0, x), "dy is missing"),
             (lambda dy, x: None, "no answer yet"),
             (lambda dy, x: product_rule(dy, x).sum(), "the shape is []"),

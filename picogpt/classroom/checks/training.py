@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...backward import d_gelu
+from ...ops import gelu
 from .verdict import expect, numbers
 
 
@@ -12,6 +13,8 @@ def check_7_1(function) -> None:
     found = numbers(function(dy.copy(), x.copy()), (20,))
     expected = d_gelu(dy, x)
     expect(not np.allclose(found, d_gelu(np.ones(20), x)), "dy is missing: it is a factor of dx")
+    half = np.allclose(found, dy * gelu(x) / x)
+    expect(not half, "half of the product rule: the term with p' is missing")
     expect(np.abs(found - expected).max() < 1e-6, "this is not the slope measured on the function")
 
 
