@@ -70,6 +70,8 @@ def measures() -> Iterator[list[Row]]:
 
 
 def main() -> None:
+    # Modules are compiled when they are first imported, and then kept, unless this forbids it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(machine() + "\n")
     print(line(HEADINGS))
     print(line("---" for _ in HEADINGS))
