@@ -36,8 +36,9 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
                 f"--init {args.init}: its activation_function is {name}, and picogpt trains models "
                 "with gelu_new only: train it with transformers"
             )
-        # copies: released weights are mapped from their file, and cannot be written to
-        params = {path: np.array(x) for path, x in flatten(model.params).items()}
+        # copies: released weights are mapped from their file, and cannot be written to; row by row, as
+        # gradients are
+        params = {path: np.array(x, order="C") for path, x in flatten(model.params).items()}
         return model.config, model.tokenizer, unflatten(params)
     tokenizer = load_tokenizer(find_model(args.tokenizer, offline=True))
     given = {name: getattr(args, name) for name in NEW_MODEL}

@@ -7,6 +7,7 @@ from ..config import Config
 from .compact import DTYPES
 from .errors import CheckpointError
 from .huggingface import read_huggingface
+from .layout import laid_out
 from .nanogpt import read_nanogpt
 from .openai import read_openai
 from .shapes import check_finite
@@ -43,7 +44,7 @@ def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> t
         config, params = read_huggingface(folder, dtype)
     if verify:
         check_finite(folder, params)
-    return config, params
+    return config, laid_out(params)
 
 
 def without_surplus(config: Config, params: dict, n_vocab: int) -> tuple[Config, dict]:
