@@ -36,8 +36,8 @@ def starting_point(args: argparse.Namespace) -> tuple[Config, Tokenizer, dict]:
                 f"--init {args.init}: its activation_function is {name}, and picogpt trains models "
                 "with gelu_new only: train it with transformers"
             )
-        # copies: released weights are mapped from their file, and cannot be written to; row by row, as
-        # gradients are
+        # copies: released weights are mapped from their file, and cannot be written to; and row by
+        # row, as the gradients are (see weights/layout.py)
         params = {path: np.array(x, order="C") for path, x in flatten(model.params).items()}
         return model.config, model.tokenizer, unflatten(params)
     tokenizer = load_tokenizer(find_model(args.tokenizer, offline=True))
