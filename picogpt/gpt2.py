@@ -428,7 +428,8 @@ def load(
     offline: never touch the network.
     verify: compare the checksums in a TensorFlow checkpoint, and refuse weights that are NaN or
         infinite. This reads the whole file, at a few gigabytes a second. Without it, float32
-        weights are only mapped, and each part of the file is read when it is first needed.
+        weights are only mapped, and each part of the file is read when it is first needed (but a
+        small model is copied, see weights/layout.py).
     dtype: how matrices are kept: "float32"; "float16" or "bfloat16" for half the memory; "int8" for
         a quarter (weights/compact.py). Everything is computed in float32. Matrices are compressed
         one at a time, so that the float32 model is never in memory. None means float32, or int8 for

@@ -8,7 +8,8 @@ openai.py, OpenAI's layout; tf_bundle.py, TensorFlow's checkpoints: tf_messages.
 huggingface.py, Hugging Face's layout: config_json.py, activation_functions.py, safetensors.py;
     pytorch.py, files of torch.save, and unpickle.py.
 nanogpt.py, nanoGPT's checkpoints; shapes.py, what all layouts check; errors.py.
-compact.py, float16, bfloat16 and int8; export.py, writing a folder.
+compact.py, float16, bfloat16 and int8; layout.py, the order of small models in memory; export.py,
+    writing a folder.
 released.py, OpenAI's files; download.py, fetching them; transfer.py, one file over HTTP, and
     progress.py, what the user sees meanwhile.
 hub.py, models of the Hub; hub_cache.py, where they are kept; home.py and kept.py, what is on the

@@ -17,7 +17,7 @@ def read_model(folder: Path, verify: bool = True, dtype: str | None = None) -> t
     """The sizes and the tree of parameters (config.py) in a model folder.
 
     A file tells which layout it has: hparams.json (OpenAI's), config.json (Hugging Face's) or
-    ckpt.pt (nanoGPT's).
+    ckpt.pt (nanoGPT's). A small model is copied, so that its products are fast (layout.py).
 
     verify: compare every checksum there is, and refuse NaN or infinite weights.
     dtype: how matrices are kept, see compact.py; None is float32, or int8 where the file has it.
