@@ -8,7 +8,6 @@ operations, and makes its own matrix products. NumPy lets other threads run whil
 
 import ctypes
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,8 @@ def on_threads(f: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
     n_parts = min(n_blas_threads(), len(arrays[0]))
     if n_parts == 1:
         return f(*arrays)
+    from concurrent.futures import ThreadPoolExecutor  # here, so that `import picogpt` stays quick
+
     cuts = np.linspace(0, len(arrays[0]), n_parts + 1).astype(int).tolist()
     parts = [[x[i:j] for x in arrays] for i, j in zip(cuts, cuts[1:], strict=False)]
     with one_blas_thread(), ThreadPoolExecutor(n_parts) as pool:

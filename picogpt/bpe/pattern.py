@@ -19,7 +19,7 @@ _ATOM = rf"(?:{_ESCAPE}|{_SET}|[^\\\[\](){{}}|?*+^$.])"
 _REPEATED = rf"{_ATOM}(?:[?*+]\+?|\{{\d{{1,2}}(?:,(?:\d{{1,2}})?)?\}}(?![?*+]))?"
 _FOLDED = r"\(\?i:(?:(?!f[fil]|s[st])['a-z|\[\]])+\)\??"
 _GROUP = rf"\(\?[:!=](?:{_REPEATED}|\|)+\)\??"
-_READABLE = regex.compile(rf"(?:{_REPEATED}|{_FOLDED}|{_GROUP}|\|)+")
+_READABLE = rf"(?:{_REPEATED}|{_FOLDED}|{_GROUP}|\|)+"
 _LONGEST = 1000  # characters
 _EVERY_KIND = " ".join(map(chr, [*range(0x300), *range(0x300, 0xD800, 64)]))  # of characters
 # Of the processor, for a short text. Known patterns read a million characters in one second.
@@ -30,7 +30,7 @@ def compile_pattern(text: str) -> regex.Pattern:
     """The pattern, compiled and tried out. Raises ValueError if it cannot be read, or leaves
     characters out of all words.
     """
-    if len(text) > _LONGEST or not _READABLE.fullmatch(text):
+    if len(text) > _LONGEST or not regex.fullmatch(_READABLE, text):
         raise ValueError(f"the pattern {text!r:.200} cannot be read")
     try:
         pattern = regex.compile(text)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..files import locked
+from ..weights import DownloadError
 from ..weights.home import home
 from ..weights.progress import Progress
-from ..weights.transfer import DownloadError, transfer
+from ..weights.transfer import transfer
 
 
 class DataFile(NamedTuple):

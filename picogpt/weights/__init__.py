@@ -16,7 +16,6 @@ hub.py, models of the Hub; hub_cache.py, where they are kept; home.py and kept.p
     disk.
 """
 
-from .errors import CheckpointError
-from .transfer import DownloadError, Unreachable
+from .errors import CheckpointError, DownloadError, Unreachable
 
 __all__ = ["CheckpointError", "DownloadError", "Unreachable"]

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from ..files import locked
+from .errors import DownloadError, Unreachable
 from .progress import Progress, in_units
 from .released import (
     DATA,
@@ -23,7 +24,7 @@ from .released import (
     part_of,
     released_folder,
 )
-from .transfer import DownloadError, Unreachable, knock, transfer
+from .transfer import knock, transfer
 
 # Both hold {size}/{file}; PICOGPT_WEIGHTS_URL replaces them.
 MIRRORS = (

@@ -1,4 +1,4 @@
-"""The error for a file of weights that is not what it should be."""
+"""The errors for files of weights that are not what they should be, or cannot be had."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,14 @@ from contextlib import contextmanager
 
 class CheckpointError(ValueError):
     """A checkpoint is damaged, incomplete, or of a kind that picogpt does not read."""
+
+
+class DownloadError(OSError):
+    """A released model cannot be had."""
+
+
+class Unreachable(DownloadError):
+    """A released model cannot be had because no server answers: there is no network."""
 
 
 @contextmanager

@@ -5,11 +5,10 @@ import warnings
 from pathlib import Path
 
 from ..config import SIZES
-from .download import download
+from .errors import DownloadError, Unreachable
 from .hub_cache import HubName, find_snapshot, hub_name, own_cache, shared_cache
 from .huggingface import read_huggingface
 from .released import DATA, RELEASED, data_sha256, is_complete, released_folder
-from .transfer import DownloadError, Unreachable
 
 DEFAULT = "124M"  # taken where no model is named, if it can be had
 BUNDLED = "fairytale"  # the small model that comes with the package
@@ -72,6 +71,8 @@ def cached_release(size: str) -> Path | None:
 
 def download_release(size: str) -> Path:
     """The folder of a released model, from OpenAI's server or its mirror, or else the Hub."""
+    from .download import download  # here, so that `import picogpt` stays quick
+
     try:
         return download(size)
     except DownloadError as error:

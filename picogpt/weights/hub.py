@@ -20,11 +20,12 @@ from urllib.parse import quote, urlsplit
 from ..files import brief, locked, parse_json, replacing
 from .config_json import read_config
 from .download import PATIENCE
+from .errors import DownloadError
 from .hub_cache import COMMIT, HubName, is_whole, own_cache
 from .huggingface import FILES, read_index
 from .progress import Progress, in_units
 from .released import digest, part_of
-from .transfer import DownloadError, knock, transfer
+from .transfer import knock, transfer
 
 ENDPOINT = "https://huggingface.co"
 # What a tokenizer may be made of.

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from .errors import DownloadError, Unreachable
 from .progress import Progress
 
 CONNECT = 10.0  # seconds in which a server must accept a connection
@@ -28,14 +29,6 @@ LONGEST_PAUSE = 60.0  # seconds that a server may ask for
 REDIRECTS = 5  # how often a server may point elsewhere
 CHUNK = 1 << 16  # bytes read at a time; at most so many are lost when a connection is cut
 UNKNOWN_LENGTH = 1 << 20  # bytes at most of a file whose length nobody published
-
-
-class DownloadError(OSError):
-    """A released model cannot be had."""
-
-
-class Unreachable(DownloadError):
-    """A released model cannot be had because no server answers: there is no network."""
 
 
 class _Interrupted(Exception):

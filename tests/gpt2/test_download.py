@@ -2,9 +2,9 @@
 
 import pytest
 
+from picogpt.weights import DownloadError
 from picogpt.weights.download import MIRRORS, download
 from picogpt.weights.released import DATA, RELEASED, is_complete
-from picogpt.weights.transfer import DownloadError
 
 
 @pytest.mark.parametrize("address", MIRRORS)

@@ -28,10 +28,11 @@ from download_server import (
     whole_or_range,
 )
 
+from picogpt.weights import DownloadError, Unreachable
 from picogpt.weights.download import download
 from picogpt.weights.progress import Progress
 from picogpt.weights.released import DATA, INDEX, is_complete, released_folder
-from picogpt.weights.transfer import CHUNK, DownloadError, Unreachable, transfer
+from picogpt.weights.transfer import CHUNK, transfer
 
 pytest_plugins = ["download_fixtures"]
 pytestmark = pytest.mark.usefixtures("release")

@@ -22,10 +22,10 @@ from download_release import (
 )
 from download_server import DownloadServer, answer, cut, stall, whole_or_range
 
-from picogpt.weights import transfer
+from picogpt.weights import DownloadError, Unreachable, transfer
 from picogpt.weights.download import MIRRORS, PATIENCE, download
 from picogpt.weights.released import DATA
-from picogpt.weights.transfer import CHUNK, DownloadError, Unreachable
+from picogpt.weights.transfer import CHUNK
 
 pytest_plugins = ["download_fixtures"]
 pytestmark = pytest.mark.usefixtures("release")

@@ -400,7 +400,7 @@ def test_other_names_of_the_released_models(tmp_path, monkeypatch, name, size):
 
 def test_offline_never_downloads(tmp_path, monkeypatch):
     monkeypatch.setenv("PICOGPT_HOME", str(tmp_path))
-    monkeypatch.setattr("picogpt.weights.find.download", lambda size: pytest.fail("it downloads"))
+    monkeypatch.setattr("picogpt.weights.download.download", lambda size: pytest.fail("it downloads"))
     with pytest.raises(FileNotFoundError, match="124M is not in the cache .* offline"):
         picogpt.load("124M", offline=True)
 
@@ -413,10 +413,10 @@ def test_a_size_is_downloaded_and_then_cached(folder, tmp_path, monkeypatch):
     def download(size):
         return Path(shutil.copytree(folder, released.released_folder(size)))
 
-    monkeypatch.setattr("picogpt.weights.find.download", download)
+    monkeypatch.setattr("picogpt.weights.download.download", download)
     assert picogpt.load("124M").config.n_embd == 24
     monkeypatch.setattr(
-        "picogpt.weights.find.download", lambda size: pytest.fail("it downloads again")
+        "picogpt.weights.download.download", lambda size: pytest.fail("it downloads again")
     )
     assert picogpt.load("124M").config.n_embd == 24
     assert picogpt.load("124M", offline=True).config.n_embd == 24

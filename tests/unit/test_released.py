@@ -12,6 +12,7 @@ import pytest
 from download_server import answer, cut, other, whole_or_range
 
 from picogpt.config import SIZES, Config, param_shapes
+from picogpt.weights import DownloadError
 from picogpt.weights.download import download
 from picogpt.weights.openai import openai_name, read_openai
 from picogpt.weights.released import (
@@ -26,7 +27,6 @@ from picogpt.weights.released import (
     released_folder,
 )
 from picogpt.weights.tf_bundle import read_index
-from picogpt.weights.transfer import DownloadError
 
 pytest_plugins = ["download_fixtures"]
 
