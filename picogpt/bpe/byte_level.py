@@ -66,7 +66,10 @@ class ByteLevelBPE(Tokenizer):
         return list(merge_steps(to_symbols(without_surrogates(word)), self.ranks))
 
     def bytes_of(self, token: str) -> bytes:
-        return to_bytes(token) if {*ALPHABET}.issuperset(token) else token.encode("utf-8")
+        try:
+            return to_bytes(token)
+        except KeyError:  # the name of a special token
+            return token.encode("utf-8")
 
 
 def _ranks(merges: list[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -38,9 +38,9 @@ def to_symbols(word: str) -> str:
 def to_bytes(symbols: str) -> bytes:
     """The inverse of to_symbols, before the decoding of UTF-8: "ĠnÃ©" -> b" n\\xc3\\xa9".
 
-    Every character of symbols must be one of ALPHABET.
+    Raises KeyError for a character that is not in ALPHABET.
     """
-    return bytes(_BYTES[symbol] for symbol in symbols)
+    return bytes(map(_BYTES.__getitem__, symbols))
 
 
 # The pattern of encoder.py, word for word: English endings; letters, digits, and all the rest, each
