@@ -13,11 +13,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..threads import on_threads
-
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 BLOCK = 256 * 1024  # numbers that are widened at a time: as float32 1 MB, which caches hold
-SHARED = 16 * BLOCK  # numbers of a matrix whose outputs the cores share: a vocabulary's
 LONG_BLOCK = 256  # rows at least when x has many: a block's product must outweigh adding its result
 
 _buffers = threading.local()  # one for each thread: a new one for each block would take longer
@@ -85,18 +82,6 @@ class CompactMatrix:
 
     def __rmatmul__(self, x: np.ndarray) -> np.ndarray:
         """x @ self: [..., n_in] -> [..., n_out], with self of shape [n_in, n_out]."""
-        if not self.transposed or self.size < SHARED or x.size > 16 * x.shape[-1]:
-            return self._product(x)
-
-        # OpenBLAS's threads share a product, but not the widening, which takes longer.
-        def outputs_first(stored, scales):
-            return np.moveaxis(CompactMatrix(stored, scales, True)._product(x), -1, 0)
-
-        scales = np.broadcast_to(self.scales, (len(self.stored), self.scales.shape[1]))
-        return np.moveaxis(on_threads(outputs_first, self.stored, scales), 0, -1)
-
-    def _product(self, x: np.ndarray) -> np.ndarray:
-        """x @ self, by this thread alone."""
         scales = self.scales.T if self.transposed else self.scales
         per_input = len(scales) > 1  # otherwise one scale per output, applied once at the end
         if per_input:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import picogpt
-from picogpt import plain, threads
+from picogpt import plain
 from picogpt.config import flatten, unflatten
 from picogpt.weights import CheckpointError, compact
 from picogpt.weights.compact import CompactMatrix
@@ -96,11 +96,7 @@ def test_a_number_too_large_for_float16():
 
 @pytest.mark.parametrize("dtype", SMALL)
 @pytest.mark.parametrize("shape", [(1, 40), (30, 40), (2, 30, 40), (40,)])
-@pytest.mark.parametrize("shared", [False, True])
-def test_a_product_with_the_matrix_and_with_its_transpose(dtype, shape, shared, monkeypatch):
-    if shared:
-        monkeypatch.setattr(threads, "n_blas_threads", lambda: 2)
-        monkeypatch.setattr(compact, "SHARED", 100)
+def test_a_product_with_the_matrix_and_with_its_transpose(dtype, shape, monkeypatch):
     monkeypatch.setattr(compact, "BLOCK", 100)  # several blocks, the last of them shorter
     monkeypatch.setattr(compact, "LONG_BLOCK", 7)
     x = RNG.standard_normal(shape).astype(np.float32)
