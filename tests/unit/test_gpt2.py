@@ -400,7 +400,9 @@ def test_other_names_of_the_released_models(tmp_path, monkeypatch, name, size):
 
 def test_offline_never_downloads(tmp_path, monkeypatch):
     monkeypatch.setenv("PICOGPT_HOME", str(tmp_path))
-    monkeypatch.setattr("picogpt.weights.download.download", lambda size: pytest.fail("it downloads"))
+    monkeypatch.setattr(
+        "picogpt.weights.download.download", lambda size: pytest.fail("it downloads")
+    )
     with pytest.raises(FileNotFoundError, match="124M is not in the cache .* offline"):
         picogpt.load("124M", offline=True)
 
