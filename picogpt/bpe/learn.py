@@ -15,7 +15,7 @@ from itertools import islice, pairwise
 
 from .byte_level import ByteLevelBPE
 from .merges import merge
-from .pretokenize import ALPHABET, split, stretches, to_symbols
+from .pretokenize import ALPHABET, split_short, stretches, to_symbols
 from .tokenizer import ENDOFTEXT
 
 FIRST_SYMBOLS = sorted(ALPHABET)  # GPT-2's ids 0 to 255: printable characters come first
@@ -70,13 +70,16 @@ def check_n_vocab(n_vocab: int) -> None:
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
     """Word, in symbols -> how often it occurs: "a cat a cow" -> a 1, Ġcat 1, Ġa 1, Ġcow 1."""
-    counts = Counter()
+    counts, after_a_space = Counter(), Counter()
     for text in texts:
         for document in text.split(ENDOFTEXT):
-            counts.update(stretches(document))
+            for whole, without_space in stretches(document):
+                counts.update(whole)
+                after_a_space.update(without_space)
+    counts.update({f" {stretch}": n for stretch, n in after_a_space.items()})
     words = Counter()
     for stretch, n in counts.items():
-        for word in split(stretch):
+        for word in split_short(stretch):
             words[word] += n
     return Counter({to_symbols(word): n for word, n in words.items()})
 

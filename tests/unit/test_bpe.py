@@ -113,13 +113,16 @@ def test_blocks_change_no_word(text, size):
 
 
 def test_stretches():
-    assert list(stretches("I'll  say: hi2u")) == ["I'll", " ", " say:", " hi2u"]
+    assert list(stretches("I'll say: hi2u")) == [(["I'll"], ["say:", "hi2u"])]
+    assert list(stretches("three   spaces")) == [(["three", "  ", " spaces"], [])]
 
 
 @given(st.text(st.sampled_from("ab7.'s \n\u3000é")), st.integers(1, 10))
 def test_stretches_have_the_words_of_the_text(text, size):
     with patch.object(pretokenize, "_BLOCK", size):
-        found = list(stretches(text))
+        found = []
+        for whole, without_space in stretches(text):
+            found += [*whole, *(f" {stretch}" for stretch in without_space)]
         assert "".join(found) == text
         assert [word for stretch in found for word in split(stretch)] == list(split(text))
 
