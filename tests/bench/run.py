@@ -1,4 +1,4 @@
-"""All figures in one table: `make bench`, about fifteen minutes on an otherwise idle machine.
+"""All figures in one table: `make bench`, about half an hour on an otherwise idle machine.
 
 Speeds are ratios against a peer measured in the same run, in alternating rounds. Encoding and
 learning a vocabulary need OpenAI's vocabulary and a corpus, in the folder that PICOGPT_TEST_DATA
