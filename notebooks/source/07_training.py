@@ -291,7 +291,7 @@ print(f"sum over all {len(gradient)} tokens: {abs(gradient.sum()):.0e}")
 #
 # Here is one more, because people most often get this one wrong. A number of $x$ changes the output
 # in three ways: directly, through the mean $\mu$, and through the standard deviation $\sigma$. Let
-# $\hat x = (x - \mu) / \sigma$ and $y = \hat x\, g + b$, with $d = n_\mathrm{embd}$.
+# $\hat x = (x - \mu) / \sigma$ and $y = \hat x\, g + b,$ with $d = n_\mathrm{embd}$.
 #
 # The gain and the bias are easy: $dg = \sum_n \hat x_n\, dy_n$, $db = \sum_n dy_n$, and
 # $d\hat x = dy\, g$. Then, for one position, with $\partial\mu/\partial x_i = 1/d$ and
