@@ -28,7 +28,6 @@ from .model import check_ids, gpt2
 from .other_names import MODEL_NAMES, hint_arguments, unknown_attribute
 from .tap import Tap, no_tap
 from .weights import CheckpointError
-from .weights.export import save_huggingface
 from .weights.find import find_model
 from .weights.model_folder import read_model, without_surplus
 
@@ -407,6 +406,8 @@ class GPT2:
         Raises FileExistsError if something is there already; ValueError for another dtype, or
         for weights that float16 cannot hold.
         """
+        from .weights.export import save_huggingface  # here, so that `import picogpt` stays quick
+
         check_free(Path(folder))
         save_huggingface(Path(folder), self.config, self.params, self.tokenizer, dtype)
 

@@ -16,7 +16,6 @@ from .openai_vocab import read_merges
 from .pattern import compile_pattern
 from .special_tokens import INSTEAD, Settings, added_tokens, read_settings, read_token
 from .tokenizer import Tokenizer
-from .wordpiece import Cleaning, WordPiece
 
 KINDS = ("BPE", "WordPiece")
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "spm.model")
@@ -231,12 +230,14 @@ def read_pair(rank: int, pair) -> tuple[str, str]:
     raise ValueError(f"model.merges has {brief(pair)} at {rank}, expected two symbols")
 
 
-def read_wordpiece(described: dict, settings: Settings) -> WordPiece:
+def read_wordpiece(described: dict, settings: Settings) -> Tokenizer:
     """The tokenizer of a description, if it does what BERT's does.
 
     The [CLS] and [SEP] that its post_processor puts around a text are left out, as they are in
     transformers' pipeline for text generation.
     """
+    from .wordpiece import Cleaning, WordPiece  # here, so that `import picogpt` stays quick
+
     normalizers = steps(described, "normalizer", "normalizers")
     if [only_type(step) for step in normalizers] != ["BertNormalizer"]:
         refuse("normalizer", described.get("normalizer"), "BertNormalizer")

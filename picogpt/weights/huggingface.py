@@ -23,7 +23,6 @@ from .activation_functions import with_function
 from .compact import CompactMatrix, compact, groups, is_multiplied, scales_shape
 from .config_json import Options, read_config
 from .errors import CheckpointError, about
-from .pytorch import read_pytorch, state_dict
 from .safetensors import read_header, read_tensors
 from .shapes import check_shapes
 
@@ -100,6 +99,8 @@ def open_part(path: Path) -> Part:
             {name: entry.shape for name, entry in header.items()},
             lambda names: read_tensors(path, {name: header[name] for name in names}),
         )
+    from .pytorch import read_pytorch, state_dict  # here, so that `import picogpt` stays quick
+
     found, read = read_pytorch(path)
     with about(path):
         tensors = state_dict(found)

@@ -14,7 +14,6 @@ from ..config import Config, param_shapes, unflatten
 from .compact import compact
 from .errors import CheckpointError, about
 from .huggingface import huggingface_name
-from .pytorch import read_pytorch, state_dict
 
 # Our name of a size -> nanoGPT's.
 SIZE_NAMES = {
@@ -32,6 +31,8 @@ def read_nanogpt(folder: Path, dtype: str | None = None) -> tuple[Config, dict]:
     dtype: how matrices are kept, see compact.py.
     Raises FileNotFoundError; CheckpointError if the file is damaged or holds something else.
     """
+    from .pytorch import read_pytorch, state_dict  # here, so that `import picogpt` stays quick
+
     path = Path(folder) / "ckpt.pt"
     found, read = read_pytorch(path)
     with about(path):
