@@ -20,6 +20,7 @@ MODEL = "fairytale"  # or "124M", GPT-2 itself: this downloads 498 MB, the first
 
 # %%
 import math
+import textwrap
 import time
 from collections import Counter
 
@@ -165,9 +166,9 @@ for name, shape in shapes.items():
 
 # %% [markdown]
 # And here is the same forward pass to look at: the page that `model.explain` makes, with a map of
-# this model and the numbers of its first and its last block. Choose a box of the map, or a token.
-# (Scripts do not run on GitHub, where the cell below stays empty: open the notebook in Jupyter, and
-# run the cell.)
+# this model and the numbers of its first and its last block. Scroll down to the map, and choose a
+# box of it, or a token. (Scripts do not run on GitHub, where the cell below stays empty: open the
+# notebook in Jupyter, and run the cell.)
 
 # %%
 model.explain("The king had three", 2, blocks=[0, config.n_layer - 1])
@@ -404,7 +405,8 @@ for name, c in everyone.items():
 
 # %% tags=["stable"]
 names = Counter(".".join(path.split(".")[2:]) or path for path in param_shapes(SIZES["124M"]))
-print(", ".join(f"{n} x {name}" if n > 1 else name for name, n in names.items()))
+tensors = ", ".join(f"{n} x {name}" if n > 1 else name for name, n in names.items())
+print(textwrap.fill(tensors, 98, break_on_hyphens=False))
 d, n_layer, n = 768, 12, count(SIZES["124M"]).total()
 print(f"\nGPT-2 124M:                       {n / 1e6:.1f} million parameters")
 print(f"with attention to an encoder:     {(n + n_layer * 4 * d**2) / 1e6:.1f}")

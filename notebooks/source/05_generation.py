@@ -50,7 +50,7 @@ SURE = "The king was not able"
 def show(name, text):
     """Print a text in lines, with "/" for its own line breaks."""
     text = " / ".join(line for line in text.split("\n") if line.strip())
-    print(textwrap.fill(text, 98, initial_indent=f"{name:15} ", subsequent_indent=16 * " "))
+    print(textwrap.fill(text.strip(), 98, initial_indent=f"{name:15} ", subsequent_indent=16 * " "))
 
 
 # %% [markdown]
@@ -101,7 +101,7 @@ while len(ids) < n_prompt + 20:
 
 text = tokenizer.decode(ids[n_prompt:])
 assert text == model.generate(START, 20)
-print(START + text)
+print(textwrap.fill(START + text, 98))
 
 # %% [markdown]
 # ## 5.2 Always the likeliest
@@ -238,7 +238,7 @@ for logits, colour, line, name in (
     values = [perplexity(softmax(logits.astype(float) / T)) for T in temperatures]
     right.loglog(temperatures, values, color=colour, ls=line, label=name)
 right.axhline(config.n_vocab, color=GREY, ls=":")
-right.text(20, config.n_vocab, "the whole vocabulary", ha="right", va="bottom", fontsize=8)
+right.text(20, 1.15 * config.n_vocab, "the whole vocabulary", ha="right", va="bottom", fontsize=8)
 right.axvline(1, color=GREY, lw=0.8)
 right.set(
     xlabel="temperature $T$", title="How many tokens are in play", ylabel="perplexity of a draw"
@@ -294,7 +294,7 @@ print(f"in the text that a person wrote:     {(written < 0.001).mean():.1%} are 
 # What is cut off gets the logit $-\infty$, and the softmax shares its probability among the rest.
 #
 # **Guess first.** Where the model is sure, how many tokens will each of the three rules keep? (In
-# the picture, what is kept is blue, and ends at the red line.)
+# the picture, what is kept is blue, and ends at the dashed line.)
 
 # %% alt="Six curves of the sorted probabilities, for a sure and an unsure place, with the part shaded that top-k, top-p or min-p keeps. Only top-k keeps the same number in both."
 rules = {

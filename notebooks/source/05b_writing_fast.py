@@ -159,6 +159,7 @@ right.set(
 right.set_xlim(0, 1.18 * config.n_ctx)
 for ax in (left, right):
     ax.set_ylim(0, None)
+    ax.set_xticks(np.linspace(0, config.n_ctx, 5))
     ax.legend(loc="upper left")
 plt.show()
 
@@ -299,7 +300,8 @@ plt.show()
 # %% [markdown]
 # A pass writes one token (light), or more where a guess was right (dark). Where nothing is repeated
 # there is nothing to gain. The lookup keeps count of what its guesses have cost and saved, and
-# gives up when they do not pay. A greedy text gains when it falls into a loop, and little before.
+# gives up when they do not pay. A greedy text gains when it has fallen into a loop for good, and
+# little before.
 
 # %% [markdown]
 # ## Common mistakes
@@ -339,8 +341,8 @@ losses = {
 loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
-# (A bar that goes beyond the dashed line is a model that does worse than one that knows nothing: it
-# is sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
+# (Such a mistake can even make a model worse than one that knows nothing: then its bar goes beyond
+# the dashed line, because it is sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
 
 # %% [markdown]
 # ## Five quick questions

@@ -39,6 +39,7 @@ from picogpt.classroom.texts import DATA
 from picogpt.config import SIZES, flatten
 from picogpt.weights import CheckpointError
 from picogpt.weights.crc32c import TABLE, crc32c, crc32c_plain, mask, unmask
+from picogpt.weights.openai import read_openai
 from picogpt.weights.released import released_folder
 from picogpt.weights.sstable import (
     block_entries,
@@ -272,7 +273,7 @@ print(shape)
 entry = read_entry(message, num_shards=1)
 assert entry == read_index(folder / "model.ckpt")[chosen]
 assert list(entry.shape) == shape
-entry
+print(str(entry).replace(", offset", ",\n    offset"))
 
 # %% [markdown]
 # ## 6.6 The numbers
@@ -437,12 +438,14 @@ plt.show()
 # Mapping is quicker, even if all of the file is used: nothing is copied, and no new memory has to
 # be found. (The disk plays no part here, because the system still has the new file in memory.)
 #
-# All parameters of a float32 model are such views of a single map, which nobody can write to:
+# All float32 parameters that the reader returns are views of a single map, which nobody can write to.
+# (`picogpt.load` then copies a small model, so that its products can read the memory straight on.)
 
 # %%
-big = model.params["h"][0]["attn"]["c_attn"]["w"]
+_, mapped_params = read_openai(folder)
+big = mapped_params["h"][0]["attn"]["c_attn"]["w"]
 print("has a copy of its own:", big.base is None, "  can be written to:", big.flags.writeable)
-assert np.shares_memory(big, model.params["wte"].base)
+assert np.shares_memory(big, mapped_params["wte"].base)
 
 # %% [markdown]
 # ## 6.9 The whole reader
@@ -500,7 +503,7 @@ for name, dtype in (("<f4", "<f4"), (">f4", ">f4"), ("<f2", "<f2"), ("<i4", "<i4
 
 # %% tags=["stable"]
 names = [f"model/h{i}/ln_1/b" for i in range(12)]
-print("as text:  ", *(name[6:9].strip("/") for name in sorted(names)))
+print("as text:   ", *(name[6:9].strip("/") for name in sorted(names)))
 print("as numbers:", *(name[6:9].strip("/") for name in names))
 checksum = crc32c(b"123456789")
 print(f"masked {mask(checksum):#010x}, computed {checksum:#010x}")

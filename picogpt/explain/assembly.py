@@ -38,12 +38,21 @@ class Explanation:
         return f"<a page of {len(self.html) / 1e6:.1f} MB: save(path) writes it>"
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.html)
-        title = 'title="What GPT-2 computes"'
-        return (
-            f'<iframe {title} srcdoc="{page}" sandbox="allow-scripts" '
-            'style="width:100%;height:45em;border:1px solid #888"></iframe>'
-        )
+        return frame("What GPT-2 computes", self.html, 45)
+
+
+def frame(title: str, page: str, height: float) -> str:
+    """HTML that shows a page within a notebook, `height` em high."""
+    # Otherwise it would be light or dark as the system is, and not as JupyterLab.
+    themes = "".join(
+        f'[data-jp-theme-light="{is_light}"] iframe.picogpt{{color-scheme:{theme}}}'
+        for is_light, theme in (("true", "light"), ("false", "dark"))
+    )
+    return (
+        f'<style>{themes}</style><iframe class="picogpt" title="{html.escape(title)}" '
+        f'srcdoc="{html.escape(page)}" sandbox="allow-scripts" '
+        f'style="width:100%;height:{height}em;border:1px solid #888"></iframe>'
+    )
 
 
 def assemble(traced: dict, form: str = "") -> str:

@@ -36,12 +36,16 @@ function fillEmbed() {
     strip("embed, their sum", at("embed")), statistics("embed"));
 }
 
+// The boxes that show the chosen block.
+const BLOCK_BOXES = ["ln_1", "qkv", "scores", "heads", "resid_mid", "mlp", "resid"];
+const someShown = boxes => !data.boxes || boxes.some(id => data.boxes.includes(id));
+
 function fillBlock() {
   const { block, head } = state;
   const kept = data.blocks.includes(block);
   document.querySelector(".block-number").textContent = block;
-  document.querySelector(".missing").hidden = kept;
-  for (const id of ["ln_1", "qkv", "scores", "heads", "resid_mid", "mlp", "resid"])
+  document.querySelector(".missing").hidden = kept || !someShown(BLOCK_BOXES);
+  for (const id of BLOCK_BOXES)
     document.getElementById(id).hidden = !kept;
   if (!kept) return;
   const name = part => `h.${block}.${part}`;
@@ -263,6 +267,8 @@ function showOnly(boxes) {
   document.getElementById("map").classList.toggle("left-out", !boxes.includes("map"));
   for (const other of document.querySelectorAll("header, main > h2"))
     other.classList.add("left-out");
+  for (const label of document.querySelectorAll("#choices label"))
+    label.classList.toggle("left-out", !someShown([...BLOCK_BOXES, "attention"]));
 }
 
 // A formula may be wider than a telephone, and is then moved with the arrow keys.

@@ -179,6 +179,14 @@ def test_a_part_of_the_page(visit, tmp_path):
     assert page.locator("#large h4").first.inner_text().startswith("Block 1, head 1")
 
 
+def test_a_part_without_a_block(visit, tmp_path):
+    part = MODEL.explain("The king had", 0, blocks=[], boxes=["next", "written"])
+    page = visit(part.save(tmp_path / "part.html").as_uri())
+    assert page.locator("main > section:visible").count() == 2
+    assert not page.locator(".missing").is_visible()
+    assert not page.locator("#block").is_visible() and not page.locator("#head").is_visible()
+
+
 def test_paper_has_all_that_is_chosen(visit, king):
     page = visit(king, 700)
     page.emulate_media(media="print")

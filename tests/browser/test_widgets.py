@@ -4,6 +4,7 @@ import re
 import warnings
 
 import numpy as np
+import pytest
 
 from picogpt import Config
 from picogpt.classroom.widgets import cache_slider, patch_chooser
@@ -40,6 +41,19 @@ def test_the_slider_counts_what_the_loop_reads(visit, tmp_path):
         shown.append(int(re.search(r"so far: (\d+) with the cache", text)[1]))
         assert f"{n} tokens in the text" in text
     assert shown == reads_of_the_loop(last)
+
+
+PAPER = {"true": "rgb(255, 255, 255)", "false": "rgb(23, 23, 27)"}
+
+
+@pytest.mark.parametrize("is_light", PAPER)
+def test_a_frame_is_light_or_dark_as_jupyterlab_is(visit, tmp_path, is_light):
+    path = tmp_path / "cell.html"
+    cell = f'<body data-jp-theme-light="{is_light}">{cache_slider()._repr_html_()}</body>'
+    path.write_text(f"<!DOCTYPE html><title>a cell</title>{cell}", "utf-8")
+    page = visit(path.as_uri(), theme="null")
+    body = page.frame_locator("iframe").locator("body")
+    assert body.evaluate("x => getComputedStyle(x).backgroundColor") == PAPER[is_light]
 
 
 def test_a_cell_shows_the_answer_with_its_patch(visit, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...explain.assembly import FOLDER as EXPLAIN
+from ...explain.assembly import frame
 
 FOLDER = Path(__file__).parent
 
@@ -35,11 +36,7 @@ class Widget:
         return f"<{self.title}: to be seen in Jupyter>"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.html)}" '
-            f'sandbox="allow-scripts" style="width:100%;height:{self.height}em;border:1px solid #888">'
-            "</iframe>"
-        )
+        return frame(self.title, self.html, self.height)
 
 
 def cache_slider(n_ctx: int = 16, n_prompt: int = 5) -> Widget:
