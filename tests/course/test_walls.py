@@ -121,10 +121,12 @@ for folder, folders, files in os.walk("/"):
 return found
 """
     found = told(body)
-    assert any(path.endswith("/numpy/__init__.py") for path in found)
+    numpy = next(path for path in found if path.endswith("/numpy/__init__.py"))
     packages = {path.split("-packages/")[1].split("/")[0] for path in found if "-packages/" in path}
     assert packages <= {"numpy", "numpy.libs"}
-    assert [path for path in found if "picogpt" in path] == []
+    # A clone may be called picogpt, and NumPy may lie in it.
+    others = [path for path in found if not numpy.startswith(f"{path}/")]
+    assert [path for path in others if "picogpt" in Path(path).name] == []
 
 
 def test_no_other_process_and_no_network(between):
