@@ -280,7 +280,7 @@ ax.axvline(0, color="black", lw=0.8)
 ax.bar_label(bars, fmt="%.2f", padding=3)
 ax.margins(x=0.15)
 ax.set_xlabel("gradient of the loss with respect to this token's logit")
-ax.set_title(f"... {opening.strip()} ...")
+ax.set_title(f"... {opening.strip(' ,')} ...")
 plt.show()
 print(f"sum over all {len(gradient)} tokens: {abs(gradient.sum()):.0e}")
 
@@ -331,11 +331,11 @@ assert np.allclose(dx, d_layer_norm(dy, x, g)[0])
 # be at a right angle to both of these directions:
 
 # %% tags=["stable"]
-print("dx along the constant vector: ", np.abs(dx.sum(axis=-1)).max() < 1e-12)
-print("dx along the vector itself:   ", np.abs((dx * normed).sum(axis=-1)).max() < 1e-3)
+print("at a right angle to the constant vector:", np.abs(dx.sum(axis=-1)).max() < 1e-12)
+print("at a right angle to the vector itself:  ", np.abs((dx * normed).sum(axis=-1)).max() < 1e-3)
 
 # %% [markdown]
-# (The second one is not exactly 0 because of the $10^{-5}$ under the root.)
+# (The second product is not exactly 0 because of the $10^{-5}$ under the root.)
 #
 # ## 7.6 All together
 #
@@ -476,7 +476,7 @@ left.plot(*walk(descend).T, "s--", ms=3, color=ORANGE, label="gradient descent, 
 left.plot(*walk(adam).T, "o-", ms=3, color=BLUE, label="Adam, rate 0.2")
 left.plot(0, 0, "*", ms=12, color="black", label="the lowest point")
 left.set(xlabel="first weight", ylabel="second weight", title="50 steps in a long valley")
-left.legend(loc="upper right", fontsize=8, frameon=True, framealpha=1, edgecolor="none")
+left.legend(loc="upper right", fontsize=8, frameon=True, framealpha=1, edgecolor="none", borderaxespad=0)
 rates = [learning_rate(i, steps=500, warmup=25, peak=4e-3, least=4e-4) for i in range(500)]
 right.plot(1000 * np.array(rates), color=BLUE)
 right.set(xlabel="step", ylabel="learning rate, thousandths", title="Schedule", ylim=(0, None))
@@ -704,8 +704,8 @@ for (name, curve), style, colour in looks:
     plot_curve(left, curve, name, style, colour, column=1)
     plot_curve(right, curve, name, style, colour)
     lowest = curve[curve[:, 2].argmin()]
-    size = 9 if "decay" in name else 17  # this star stands before the plain run's
-    right.plot(lowest[0], lowest[2], "*", ms=size, color=colour, mec="black", zorder=30 - size)
+    size = 11 if "decay" in name else 19  # this star stands before the plain run's
+    right.plot(lowest[0], lowest[2], "*", ms=size, color=colour, mec="black", mew=0.5, zorder=30 - size)
     print(
         f"{name:26} lowest held-out loss {lowest[2]:.2f} at step {lowest[0]:3.0f}, "
         f"in the end {curve[-1, 2]:.2f}; learned from: {curve[-1, 1]:.2f}"
@@ -767,7 +767,7 @@ for name, weights in (("the weights at the star", star), ("the last weights", la
 #
 # We use only the first 128 positions, to save time.
 
-# %% alt="Curves of the loss on held-out sonnets: the fine-tuned model begins far below the one from nothing."
+# %% alt="Curves of the loss on held-out sonnets: the fine-tuned model begins far below the one from nothing. A dotted curve, on the sonnets that it learns from, falls further."
 sonnets = split_documents((DATA / "sonnets.txt").read_text("utf-8"))
 learned, held_out = hold_out(sonnets, 0.2, seed=0)
 view = replace(model.config, n_ctx=128)
@@ -786,12 +786,12 @@ from_nothing, _ = learn(new_run(replace(tuning, lr=2e-3, min_lr=2e-4), nothing, 
 print(f"{len(sonnet_tokens):,} tokens, {time.perf_counter() - began:.0f} seconds")
 
 fig, ax = plt.subplots(figsize=(6.5, 3))
-plot_curve(ax, from_nothing, "from nothing", "s--", ORANGE)
-plot_curve(ax, tuned_curve, f"fine-tuned from {MODEL}", "o-", BLUE)
+plot_curve(ax, from_nothing, "from nothing, held out", "s--", ORANGE)
+plot_curve(ax, tuned_curve, f"fine-tuned from {MODEL}, held out", "o-", BLUE)
 plot_curve(ax, tuned_curve, "the same, on the sonnets that it learns from", ":", SKY, column=1)
 lowest = tuned_curve[tuned_curve[:, 2].argmin()]
 ax.plot(lowest[0], lowest[2], "*", ms=14, color=BLUE, mec="black", zorder=3)
-ax.set(xlabel="step", ylabel="loss, nats per token", title="Held-out sonnets")
+ax.set(xlabel="step", ylabel="loss, nats per token", title="Sonnets")
 ax.legend()
 plt.show()
 

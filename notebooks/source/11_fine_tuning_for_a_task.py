@@ -119,7 +119,8 @@ def accuracy(chosen: np.ndarray) -> str:
     p, n, z = (chosen == truth).mean(), len(truth), 1.96
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2) / (1 + z * z / n)
-    return f"{100 * p:.0f} % right (between {100 * (centre - half):.0f} and {100 * (centre + half):.0f})"
+    low, high = centre - half, centre + half
+    return f"{100 * p:.0f} % right (between {100 * low:.0f} and {100 * high:.0f})"
 
 
 texts = [text for text, _ in held_out]
@@ -183,8 +184,9 @@ def naive_bayes(counts: list[Counter], text: str) -> np.ndarray:
 counts = count_words(learn)
 by_words = np.array([naive_bayes(counts, text).argmax() for text in texts])
 print("counting words:", accuracy(by_words))
-typical = Counter({word: np.log((counts[4][word] + 0.5) / (sum(c[word] for c in counts) + 1)) for word in counts[4] if counts[4][word] >= 5})  # fmt: skip
-print("words that speak for Aesop:", *(word for word, _ in typical.most_common(8)))
+often = [word for word, n in counts[4].items() if n >= 5]
+share = {word: (counts[4][word] + 0.5) / (sum(c[word] for c in counts) + 1) for word in often}
+print("words that speak for Aesop:", *sorted(often, key=share.get, reverse=True)[:8])
 
 # %% [markdown]
 # ## 11.4 Fine-tuning
@@ -291,9 +293,11 @@ draw_curves({"all weights": curve})
 # %% [markdown]
 # The dashed line falls and falls: with every pass the model knows better which passages it was
 # shown. On the held-out tales the loss stops falling, and then climbs, even where the share of
-# right answers does not fall. That is overfitting: the model becomes more and more certain, also
-# where it is wrong. *Early stopping* takes the weights from where the held-out loss was lowest. If
-# only the first choice matters, and not how certain the model is, that may be too early.
+# right answers does not fall. (At first the dashed line lies higher: it is the mean over a whole
+# pass, and there the answer competes with all tokens, on the held-out tales with the other four
+# names only.) That is overfitting: the model becomes more and more certain, also where it is wrong.
+# *Early stopping* takes the weights from where the held-out loss was lowest. If only the first choice
+# matters, and not how certain the model is, that may be too early.
 #
 # ## 11.5 Fewer weights, fewer passages
 #
@@ -342,9 +346,9 @@ ax.set(xlabel="the model's answer", ylabel="the truth")
 plt.show()
 
 # %% [markdown]
-# Lang's books are a collection of collections. They contain tales of Grimm and of Andersen in other
-# words, and tales from all over the world. So it is easy to mistake other tales for his, and his
-# for others. Jacobs, too, gathered tales from many peoples.
+# In our run most wrong answers say Jacobs. He gathered tales from many peoples, among them some that
+# Grimm has in other words, and tales of beasts like Aesop's. Lang's books, too, are a collection of
+# collections: they contain tales of Grimm and of Andersen, and tales from all over the world.
 #
 # ## Common mistakes
 #
@@ -355,7 +359,7 @@ plt.show()
 # > - *No baseline.* A result of 70 % says nothing without knowing what counting words gets.
 # > - *No interval.* With 160 passages, three points are nothing.
 # > - *The loss over all tokens* instead of the answer: the model then mostly learns to write such
-# >   passages, and the answer is one token in eighty.
+# >   passages, and the answer is one token in seventy.
 
 # %% [markdown]
 # ## Five quick questions
@@ -441,6 +445,6 @@ check_11_2(most_frequent_solution)
 # - The code: [`picogpt/backward.py`](../picogpt/backward.py) and [`picogpt/train/`](../picogpt/train/); [`picogpt/tasks.py`](../picogpt/tasks.py) has `classify`, which
 #   asks without training.
 # - [Radford et al. 2018](https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf), *Improving Language Understanding by Generative Pre-Training*: GPT-1 was
-#   fine-tuned like this, for nine tasks.
+#   fine-tuned for twelve tasks, and was the best of its time in nine.
 # - [Howard and Ruder 2018](https://arxiv.org/abs/1801.06146), *Universal Language Model Fine-tuning for Text Classification*.
 # - [Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953), *Probable Inference, the Law of Succession, and Statistical Inference*.

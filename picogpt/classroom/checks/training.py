@@ -44,7 +44,7 @@ def check_7_3(function) -> None:
         ([5, 4, 6, 1], 1, (3, 1), "one worse one is enough"),
     ):
         found = tuple(numbers(function(list(losses), patience), (2,)).tolist())
-        said = f"{found} for {losses} with patience {patience}, expected {expected}"
+        said = f"({found[0]:g}, {found[1]:g}) for {losses} with patience {patience}, expected {expected}"
         expect(found == expected, f"{said}: {why}")
 
 
