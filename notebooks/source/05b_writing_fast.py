@@ -52,7 +52,7 @@ tale = np.array([tokenizer.endoftext, *tokenizer.encode(TALE)])[: config.n_ctx +
 #
 # In 5.1 we gave the model the whole text again for every new token, although only the last token
 # was new. What can be kept? Attention is causal: nothing at a position depends on later ones
-# ([notebook 3](03_attention.ipynb)). So neither do its keys and values, in any block:
+# ([notebook 3](03_attention.ipynb)).
 #
 # **Guess first.** How much will the keys and values of 40 tokens change if 20 more tokens follow?
 
@@ -68,11 +68,11 @@ differences = [
     for x in "kv"
 ]
 assert max(differences) < 1e-5
-print(f"largest difference of a key or value, over the range of all: {max(differences):.0e}")
+print(f"largest change of a key or value, as a share of their range: {max(differences):.0e}")
 
 # %% [markdown]
-# (If it is not 0, it is rounding: a product with more rows may be added up in another order.) And
-# the queries? A query is used only once, by its own position, when that position is computed. So a
+# None of them changes, in any block. (The tiny difference is rounding: a product with more rows may be
+# added up in another order.) And the queries? A query is used only once, by its own position, when that position is computed. So a
 # new token needs its own query, and the keys and values of all positions before it:
 
 # %% alt="Two triangles of scores: without a cache all of them are computed for a new token, with a cache the last row alone."
@@ -130,13 +130,14 @@ def one_more(ids, cache):
 
 rng = np.random.default_rng(0)
 lengths = np.linspace(config.n_ctx / 16, config.n_ctx, 8).astype(int)
+forward([0] * config.n_ctx, KVCache(config))  # the first one takes longer
 with_cache, without = [], []
 for n in lengths:
     some_ids = rng.integers(config.n_vocab, size=n).tolist()
     cache = KVCache(config)
     forward(some_ids, cache)
     with_cache.append(seconds(lambda ids=some_ids, cache=cache: one_more(ids, cache)))
-    without.append(seconds(lambda ids=some_ids: forward(ids, KVCache(config)), 3))
+    without.append(seconds(lambda ids=some_ids: forward(ids, KVCache(config)), 7))
     print(
         f"at {n:4} tokens: with {1e3 * with_cache[-1]:7.1f} ms, without {1e3 * without[-1]:7.1f} ms"
     )
@@ -165,9 +166,10 @@ plt.show()
 
 # %% [markdown]
 # Without the cache, the cost of a token grows with the length of the text, and the cost of a whole
-# text with the square of it. With the cache a token costs nearly the same everywhere. Only the
+# text with the square of it. With the cache a token costs nearly the same everywhere. (The times
+# wobble if the machine has other work: look at the trend.) Only the
 # scores and the weighted means grow with the length, and they are the small part ([notebook
-# 4](04_forward_pass.ipynb) counts it).
+# 4](04_forward_pass.ipynb) counts them).
 #
 # The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
 # numbers. And there is a new limit. A single token cannot keep a processor busy, because each
@@ -265,9 +267,8 @@ def passes_of(prompt, choose, n):
 assert [s.id for s in model.steps(START, N, lookup=True)] == [s.id for s in greedy]
 
 # %% [markdown]
-# In fairy tales, things are often repeated word for word: what happens to the first brother happens
-# to the second. The third text below is such a tale. There the model has no say: the "choice" is
-# always the next token of the tale.
+# We try it with a greedy text, with one that is drawn at random, and with a tale of three brothers.
+# (For the tale the model has no say: the "choice" is always the next token.)
 #
 # **Guess first.** Which of the three texts gains the most by looking back?
 
@@ -298,10 +299,10 @@ fig.supylabel("tokens written", fontsize=10)
 plt.show()
 
 # %% [markdown]
-# A pass writes one token (light), or more where a guess was right (dark). Where nothing is repeated
-# there is nothing to gain. The lookup keeps count of what its guesses have cost and saved, and
-# gives up when they do not pay. A greedy text gains when it has fallen into a loop for good, and
-# little before.
+# A pass writes one token (light), or more where a guess was right (dark). The three brothers gain
+# most, because they are repeated word for word. A greedy text often goes round in circles, too, but
+# it gains only if it does so word for word. The lookup keeps count of what its guesses have cost and
+# saved, and gives up when they do not pay.
 
 # %% [markdown]
 # ## Common mistakes

@@ -100,19 +100,21 @@ for name, result in measured.items():
     )
 
 # %% [markdown]
-# This is one model and one text, and yet the highest perplexity in the table is many times the
+# This is one model and one text, and yet the highest perplexity in the table is nearly four times the
 # lowest. Two things make the difference.
 #
-# **The unit.** The sum of all surprises is the same, but it is divided by the number of tokens, of
+# **The unit** makes most of it. Within a row the sum of the surprises is the same, but it is divided by the number of tokens, of
 # words or of bytes before the exponential is taken. A word has more than one token on average, so
 # the model is more surprised by a word than by a token. Never put perplexities per word and per
 # token in one column.
 #
-# **The context.** The more of the text the model sees before a token, the better it predicts it. We
-# can measure that directly: here is the surprise at the same tokens, with more and more of the text
-# before them.
+# **The context** makes the differences within a column, of less than a tenth. The more of the text the
+# model sees before a token, the better it predicts it. (And *stream* never scores the first token of
+# a window, although its bytes and words are counted.) We can measure that directly: here is the
+# surprise at the same tokens, with more and more of the text before them. There are only some fifty
+# of them, so the curve wobbles at the end.
 
-# %% alt="A falling curve: the surprise at the same tokens against the number of tokens before them."
+# %% alt="A curve that falls, and wobbles at the end: the surprise at the same tokens against the number of tokens before them."
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 255]
 targets = range(256, len(ids), 64)  # the same tokens for every length
 surprise = []
@@ -137,12 +139,14 @@ plt.show()
 #
 # | compare | only if |
 # |---|---|
-# | perplexity per token | the vocabulary and the protocol are the same |
-# | perplexity per word | the words are counted in the same way, and the protocol is the same |
+# | perplexity per token | the text, the vocabulary and the protocol are the same |
+# | perplexity per word | the text is the same, the words are counted in the same way, and the protocol is the same |
 # | bits per byte | the text and the windows are the same; the vocabulary does not matter |
 # | accuracy of a task | the protocol is the same: how answers are cut, compared and normalised |
 #
-# The published figures of the real GPT-2 show how much a protocol can matter:
+# The published figures of the real GPT-2 show how much a protocol can matter. (LAMBADA asks for the
+# last word of a passage, HellaSwag for the best of four endings; `acc_norm` divides the
+# log-probability of an ending by its length. [Notebook 9](09_at_work.ipynb) measures such things.)
 
 # %% tags=["stable"]
 for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag", "lm-eval")):
@@ -158,7 +162,8 @@ for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag
 #
 # Bits per byte have a meaning of their own: with a model's predictions and arithmetic coding, the
 # text could be stored in that many bits. So the model can be compared with programs that compress.
-# They get the same tale, and they have never seen it either.
+# They get the same tale, and they have never seen it either. (Only the first bar below has: it knows
+# how often each letter occurs in this very text, and nothing else.)
 #
 # **Guess first.** Which compresses better, a model of this size or the programs that pack files?
 
@@ -184,7 +189,7 @@ plt.show()
 
 # %% [markdown]
 # Is that fair? The compressors begin with nothing and learn from these few thousand words; the
-# model has read millions of letters before. And to unpack the file, you need the model, with all
+# model has read tens of millions of letters before. And to unpack the file, you need the model, with all
 # its millions of bytes. For one tale that is a bad bargain; for a library it is a good one.
 #
 # ## 10.5 Are its probabilities true?
@@ -223,8 +228,8 @@ plt.show()
 # %% [markdown]
 # At temperature 1 the points lie near the diagonal. A model that is trained to predict the next
 # token gets the lowest loss if its probabilities are honest, and this one stays honest even on a
-# book that it has not read. A temperature below 1 makes it write better, but also makes it claim to
-# be surer than it is.
+# book that it has not read. A temperature a little below 1 often makes its texts better, but also
+# makes it claim to be surer than it is.
 #
 # The distance from the diagonal, on average over all places, is the *expected calibration error*:
 

@@ -7,7 +7,7 @@
 # understand where the error of each comes from, and measure what it costs. We also look at the
 # memory that is not needed for weights.
 #
-# The largest GPT-2 has 1.5 billion weights. As float32 they take 6.2 GB, more than most laptops have
+# The largest GPT-2 has 1.56 billion weights. As float32 they take 6.2 GB, more than most laptops have
 # free. The same model with one byte for each weight takes 1.6 GB. You need notebooks [0](00_quick_start.ipynb) and [4](04_forward_pass.ipynb); for
 # the fine-tuning also 7. About 40 minutes.
 #
@@ -65,7 +65,11 @@ for x in (1.0, -2.0, 0.1, 1e-6, 70000.0):
         print(f"    {dtype:9} {text[0]} {text[1:split]:8} {text[split:]:23}  {value:.9g}")
 
 # %% [markdown]
-# float16 spends its bits on exactness, so 70000 is too large for it. bfloat16 has as many bits for
+# The exponent is stored with 127 added (in float16 with 15), so 01111111 means 0. All ones mean
+# infinity; all zeros mean a very small number, without the leading 1.
+#
+# float16 spends its bits on exactness, so 70000 is too large for it, and 1e-6 is almost too small.
+# bfloat16 has as many bits for
 # the exponent as float32, so it has the same range, but only two or three decimal digits.
 #
 # An **int8** has no exponent at all: it is one of 256 whole numbers. To store weights in it we need a
@@ -129,7 +133,8 @@ plt.show()
 # %% [markdown]
 # If each channel has its own scale, an outlier spoils only its own channel. The scale can be taken
 # out of the sum, `sum(x * scale * q) = scale * sum(x * q)`, so it costs one multiplication for each
-# output. For `wte`, where a row is a token, the channels are the rows.
+# output. For `wte`, which makes the logits, one for each of its rows, the channels
+# are the rows.
 #
 # Now the whole model, in several ways. What counts is not the error of a weight but the model's
 # predictions: bits per byte of a tale that it has never read. We use its first part to make
@@ -179,8 +184,8 @@ for n_bits in (8, 6, 4):
 #
 # ## 12.4 As picogpt does it
 #
-# `picogpt.load(..., dtype="int8")` keeps such matrices as they are, int8 and scales, and widens a
-# block of rows at a time when it multiplies. The numbers are those that we made by hand:
+# `picogpt.load(..., dtype="int8")` keeps the matrices as int8 and scales. When it multiplies, it
+# turns a block of rows at a time back into float32. The numbers are those that we made by hand:
 
 # %%
 small = picogpt.load("fairytale", dtype="int8")
@@ -197,7 +202,7 @@ for name, x in (("float32", model.params), ("int8", small.params)):
 # %% [markdown]
 # ## 12.5 Fewer blocks
 #
-# Each block only adds to the residual stream. So the model still works without one of them, and
+# Each block only adds to the residual stream. So the model can be run without one of them, and
 # `keep_blocks` makes such a model.
 #
 # **Guess first.** Which block will the model miss most, and which one least?
@@ -220,7 +225,8 @@ ax.set_ylim(0.7 * max(min(costs), 0.01), 1.3 * max(costs))
 plt.show()
 
 # %% [markdown]
-# The first block is special: all later blocks have learned to read what it writes. To take away
+# The first block is special: without it hardly anything is left, because all later blocks have learned
+# to read what it writes. Of the others, none costs much alone. To take away
 # several blocks, we search greedily: we remove the block that is missed least, then the one that is
 # missed least among the rest, and so on. This need not find the best choice, since two blocks may
 # do the same job, but it has to try only a few.
@@ -335,7 +341,8 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# Some heads can be taken away almost unnoticed. But look at what that saves: in a block of GPT-2,
+# No: a head that is missed most costs less than the block that is missed least. Some heads can be taken
+# away almost unnoticed. (White ones cost nothing, or on this short text even less.) But look at what that saves: in a block of GPT-2,
 # the heads have a third of the parameters and the MLP two thirds. And a silent head saves nothing
 # until its columns and rows are really cut out of the matrices. Then the blocks no longer have the
 # same sizes. That is why whole blocks are taken away more often than heads.
@@ -343,7 +350,7 @@ plt.show()
 # ## 12.7 What the cache costs
 #
 # Weights are not everything. For each position, each block keeps a key and a value of `n_embd`
-# float32 numbers. For one text that is little, but a server keeps them for every text that it is
+# float32 numbers. For one text that is less than the weights, but a server keeps them for every text that it is
 # writing:
 
 # %% tags=["stable"]
@@ -412,10 +419,10 @@ plt.show()
 
 # %% [markdown]
 # In the left plot, good models are low and to the left; in the right plot, low and to the right.
-# int8 costs almost nothing in bits per byte. In speed there is little to gain: fewer bytes have to
-# be read from memory, but turning them into float32 takes time, most of all for float16. Which of
-# the two matters more depends on the size of the model and on the machine. Fewer blocks are less
-# work on every machine.
+# int8 costs almost nothing in bits per byte. Speed is another matter: fewer bytes have to be read
+# from memory, but turning them into float32 takes time, most of all for float16. Which of the two
+# matters more depends on the size of the model and on the machine. Fewer blocks are less work on
+# every machine.
 
 # %% [markdown]
 # ## Five quick questions

@@ -29,7 +29,7 @@ PUBLISHED = {
         ("WikiText-2, per word", ("29.41", "22.76", "19.93", "18.34"), "paper"),
         ("WikiText-103, per word", ("37.50", "26.37", "22.05", "17.48"), "paper"),
     ],
-    ("wikitext", "lm-eval"): [("WikiText-103, per word", ("37.37",), "lm-evaluation-harness")],
+    ("wikitext", "lm-eval"): [("WikiText-2, per word", ("37.37",), "lm-evaluation-harness")],
     ("wikitext", "transformers"): [
         ("WikiText-2, per token", ("29.94",), "transformers #13761"),
         ("WikiText-2, per token", ("", "", "19.44"), "transformers' page on perplexity"),

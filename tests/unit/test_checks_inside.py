@@ -280,6 +280,7 @@ TABLE = {
             (lambda p, n_tokens, n_words: p * n_tokens / n_words, "two tokens a word"),
             (lambda p, n_tokens, n_words: p ** (n_words / n_tokens), "two tokens a word"),
             (lambda p, n_tokens, n_words: p**2, "as many words as tokens"),
+            (lambda p, n_tokens, n_words: p ** (n_tokens // n_words), "three tokens for two words"),
             (lambda p, n_tokens, n_words: None, "no answer yet"),
             (lambda p, n_tokens, n_words: math.log(p) * n_tokens / n_words, "two tokens a word"),
         ],

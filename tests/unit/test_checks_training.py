@@ -232,6 +232,7 @@ TABLE = {
             (lambda m: np.diag(m) / m.sum(axis=0), "the rows are the truth"),
             (lambda m: 100 * np.diag(m) / m.sum(axis=1), "shares, not percentages"),
             (lambda m: np.diag(m) / m.sum(), "a row sums to"),
+            (lambda m: m.max(axis=1) / m.sum(axis=1), "a row sums to"),
             (lambda m: np.trace(m) / m.sum(), "the shape is []"),
             (lambda m: m / m.sum(axis=1, keepdims=True), "the shape is [5, 5]"),
         ],
@@ -247,6 +248,8 @@ TABLE = {
         [
             (lambda labels, n: [0] * n, "2 occurs most often in [2, 1, 2]"),
             (lambda labels, n: [min(labels)] * n, "2 occurs most often"),
+            (lambda labels, n: [max(labels)] * n, "0 occurs most often"),
+            (lambda labels, n: [sorted(labels)[len(labels) // 2]] * n, "0 occurs most often"),
             (lambda labels, n: max(labels, key=labels.count), "expected a list"),
             (lambda labels, n: [2], "1 answers, expected 4"),
             (lambda labels, n: [labels[0]] * n, "3 occurs most often"),

@@ -55,10 +55,11 @@ def check_10_1(function) -> None:
         ((10.0, 200, 100), 100.0, "two tokens a word, each one in ten"),
         ((7.0, 50, 50), 7.0, "as many words as tokens"),
         ((2.0, 30, 10), 8.0, "three tokens a word, each one in two"),
+        ((2.0, 15, 10), 2**1.5, "three tokens for two words"),
     ):
         found = numbers(function(*numbers_of))
         expect(
-            np.isclose(found, expected), f"{found:g} for {numbers_of}, expected {expected}: {why}"
+            np.isclose(found, expected), f"{found:g} for {numbers_of}, expected {expected:g}: {why}"
         )
 
 

@@ -70,6 +70,9 @@ def check_5b_1(function, model) -> None:
         best = logits[int(token)] > logits.max() - 1e-3
         expect(best, f"token {len(text) - 30} is not what greedy decoding writes there")
         text = [*text, int(token)]
+    expect(
+        cache.n_read > 0, "right, but the cache was not used: work on the one that you are given"
+    )
     expect(cache.n_read == 8, f"right, but {cache.n_read} tokens were read, and 8 are enough")
     expect(cache.n_past == 37, f"{cache.n_past} positions are filled at the end, not 37")
 
