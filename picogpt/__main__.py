@@ -125,8 +125,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     p = parser()
     args = p.parse_args(argv)
     if args.shell_completion:
-        print(p.shell_completion())
-        p.exit()
+        p.exit(command.finish(lambda: print(p.shell_completion())))
     try:
         args.sampling = sampling_of(args)
     except (ValueError, TypeError) as error:

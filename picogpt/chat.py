@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import command
 from .decoding.conversation import Chat, transcript
+from .decoding.sampling import Sampling
 from .files import parse_json, replacing
 from .gpt2 import load
 from .interactive import ask_for_lines
@@ -35,6 +36,15 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     args = p.parse_args(argv)
     if args.max_new_tokens < 1:
         p.error(f"--max-new-tokens is {args.max_new_tokens}, expected at least 1")
+    if args.seed is not None and args.seed < 0:
+        p.error(f"--seed is {args.seed}, expected at least 0")
+    args.settings = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
+    if args.temperature == 0:
+        args.settings = {"temperature": 0.0}  # the likeliest token is taken anyway
+    try:
+        Sampling(**args.settings)
+    except (ValueError, TypeError) as error:
+        p.error(str(error))
     return args
 
 
@@ -52,11 +62,8 @@ def perform(args: argparse.Namespace) -> None:
     folder = find_model(args.model, offline=False)
     model = load(folder)
     dialogue = is_dialogue_model(folder)
-    options = {"temperature": args.temperature, "top_k": args.top_k, "top_p": args.top_p}
-    if args.temperature == 0:
-        options = {"temperature": 0.0}
     chat = model.chat(
-        dialogue=dialogue, max_new_tokens=args.max_new_tokens, seed=args.seed, **options
+        dialogue=dialogue, max_new_tokens=args.max_new_tokens, seed=args.seed, **args.settings
     )
     if not dialogue:
         command.say("this model was not trained on dialogues: it continues an example conversation")

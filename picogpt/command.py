@@ -48,8 +48,10 @@ def read_stdin() -> str:
     """The text of standard input without its last newline, as in the shell's $(...).
 
     A byte order mark and carriage returns, which Windows adds, are removed.
-    Raises ValueError if it is not UTF-8.
+    Raises ValueError if it is closed, or not UTF-8.
     """
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
     sys.stdin.reconfigure(encoding="utf-8-sig", newline=None)
     try:
         return sys.stdin.read().removesuffix("\n")

@@ -88,7 +88,15 @@ def brief(value) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to. It is renamed to `path` at the end of the block, unless that raises."""
+    """A file to write to. It is renamed to `path` at the end of the block, unless that raises.
+
+    Raises ValueError if a folder or a device has that name, FileNotFoundError if it has no folder.
+    """
+    path = path.resolve()  # of a link, what it leads to is replaced
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: is not an ordinary file, and is not replaced")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: there is no such folder")
     # A name that no other process uses, in case two write the same file at the same time.
     part = path.with_name(f"{path.name}.{os.getpid()}.{next(_numbers)}.part")
     try:

@@ -1,6 +1,7 @@
 """Asking for one prompt after another: what `python -m picogpt` does without a prompt."""
 
 import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
@@ -40,7 +41,12 @@ def ask(write: Callable, sampling: Sampling, max_new_tokens: int) -> None:
 
 
 def ask_for_lines(answer: Callable[[str], None]) -> None:
-    """Ask for lines until Ctrl-D, and answer each; Ctrl-C ends an answer."""
+    """Ask for lines until Ctrl-D, and answer each; Ctrl-C ends an answer.
+
+    Raises ValueError if standard input is closed.
+    """
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
     prepare_editing()
     while True:
         try:

@@ -134,6 +134,19 @@ def test_the_command(monkeypatch, capsys, dialogue_model, tmp_path):
         assert message in out
 
 
+@pytest.mark.parametrize("setting", ["-t -1", "-t nan", "-k -1", "-p 3", "--seed -1", "-n 0"])
+def test_a_setting_that_makes_no_sense_is_refused_at_once(capsys, setting):
+    with pytest.raises(SystemExit, match="2"):
+        main(["-m", "no-such-model", *setting.split()])
+    assert "expected" in capsys.readouterr().err
+
+
+def test_no_input_at_all(monkeypatch, capsys, dialogue_model):
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["-m", str(dialogue_model)]) == 1
+    assert capsys.readouterr().err == "picogpt: standard input is closed\n"
+
+
 def test_the_command_says_what_the_model_is_not(monkeypatch, capsys):
     assert talk(monkeypatch, "Hello") == 0
     assert "this model was not trained on dialogues" in capsys.readouterr().err

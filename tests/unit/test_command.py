@@ -55,6 +55,21 @@ def call(capsys):
     return call
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_under_the_completion():
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "--shell-completion"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"picogpt: ") and done.stderr.count(b"\n") == 1
+
+
+def test_closed_standard_input(call, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    assert call("-m", TINY, "-")[::2] == (1, "picogpt: standard input is closed\n")
+
+
 def test_prints_prompt_and_continuation():
     status, out, err = run("-m", TINY, "-t", "0", "-n", "40", RIVER["prompt"])
     assert (status, out, err) == (0, RIVER["prompt"] + RIVER["text"] + "\n", "")

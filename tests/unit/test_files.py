@@ -95,6 +95,26 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_link_leads_to_is_replaced(tmp_path):
+    (tmp_path / "a").write_text("old")
+    link = tmp_path / "link"
+    link.symlink_to("a")
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink() and (tmp_path / "a").read_text() == "new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+def test_a_pipe_a_folder_and_nowhere_are_not_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ValueError, match="is not an ordinary file"), replacing(path):
+            pytest.fail("it was opened")
+    assert (tmp_path / "pipe").is_fifo()
+    with pytest.raises(FileNotFoundError, match="no such folder"), replacing(tmp_path / "b" / "c"):
+        pytest.fail("it was opened")
+
+
 def test_a_pointer_of_git_lfs_is_named(tmp_path):
     path = tmp_path / "config.json"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
