@@ -205,7 +205,7 @@ model.explain("The king and the queen. The king", 4, boxes=["attention", "lens"]
 # from some places to others?
 #
 # **Guess first.** How much of all attention moves elsewhere if each weight is multiplied by what it
-# brings: 1 %, 10 % or a third?
+# brings: 1 %, 10 % or a third?
 
 # %%
 values = np.stack([activations[f"h.{i}.attn.v"] for i in range(n_layer)])
@@ -318,7 +318,7 @@ for i in np.argsort(after - before)[:6]:
     print(f"{context:>44} | {texts[i + 1]:10} {np.exp(before[i]):6.1%} -> {np.exp(after[i]):6.1%}")
 
 # %% [markdown]
-# Most of them are the next word of a set phrase, such as "in a moment" or "a good heart". This fits
+# Some of them are the next word of a set phrase, such as "in a moment" or "a good heart". This fits
 # with 8.3, where the same head looked most at the token before.
 #
 # ## 8.5 Moving an activation from one text into another

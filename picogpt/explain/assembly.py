@@ -42,7 +42,7 @@ class Explanation:
 
 
 def frame(title: str, page: str, height: float) -> str:
-    """HTML that shows a page within a notebook, `height` em high."""
+    """HTML that shows a page within a notebook, `height` rem high: em would be the notebook's."""
     # Otherwise it would be light or dark as the system is, and not as JupyterLab.
     themes = "".join(
         f'[data-jp-theme-light="{is_light}"] iframe.picogpt{{color-scheme:{theme}}}'
@@ -51,7 +51,7 @@ def frame(title: str, page: str, height: float) -> str:
     return (
         f'<style>{themes}</style><iframe class="picogpt" title="{html.escape(title)}" '
         f'srcdoc="{html.escape(page)}" sandbox="allow-scripts" '
-        f'style="width:100%;height:{height}em;border:1px solid #888"></iframe>'
+        f'style="width:100%;height:{height}rem;border:1px solid #888"></iframe>'
     )
 
 

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 
 
 class Widget:
-    """A page: `html` is its text, a notebook shows it inline, `height` em high."""
+    """A page: `html` is its text, a notebook shows it inline, `height` rem high."""
 
     def __init__(self, title: str, script: str, data: dict, height: float):
         scripts = [EXPLAIN / "numbers.js", EXPLAIN / "pictures.js", FOLDER / script]

@@ -24,7 +24,7 @@ function choosePatch(i, j) {
 }
 
 for (let i = depths.length - 1; i >= 0; i--) { // the end of the model on top
-  grid.append(element("span", {}, depths[i]));
+  grid.append(element("span", { style: "align-self:center" }, depths[i]));
   tokens.forEach((token, j) => {
     const [red, green, blue] = colour(-effect[i][j] / largest, false); // blue above 0, as in the notebook's picture
     const button = element("button", { "aria-label": `after ${depths[i]}, at ${token}`, onclick: () => choosePatch(i, j),
