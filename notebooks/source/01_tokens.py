@@ -125,8 +125,8 @@ assert [i for word in split(TALE) for i in encode_word(word)] == ids
 
 # %% [markdown]
 # Here is the beginning of a tale as the model reads it. Boxes are tokens (`·` is a space), and
-# below each is its id, the number of its row in the model's table of vectors. Frequent words are
-# one token, others fall into pieces.
+# below each is its id, the number of its row in the model's table of vectors. Here every word is
+# one token; rarer ones, such as *gingerbread* in notebook 0, fall into pieces.
 
 # %% alt="The beginning of the tale cut into tokens, each in a box of its own with its id below."
 some = tokenizer.encode("\n\n".join(TALE.split("\n\n")[:2]))

@@ -9,7 +9,7 @@
 # Everything else in GPT-2 works on one position at a time, as if the other words were not there.
 # Attention is the only place where a word learns something about the words before it. You need to
 # know what a vector, a matrix product and a probability are; in 3.3 also a variance and a
-# derivative. What a block, a head and a tap are, [notebook 0](00_quick_start.ipynb) says in its
+# derivative. What a block and a tap are, [notebook 0](00_quick_start.ipynb) says in its
 # section 0.7. About 35 minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
@@ -188,8 +188,8 @@ for d in (32, 64):
 
 # %% [markdown]
 # GPT-2's heads have $d = 64$ in every size; smaller models often have $d = 32$. (This holds for
-# queries and keys whose numbers have size 1, as they are before training. Training can make them
-# larger or smaller, and so decide how sharp each head is.)
+# queries and keys whose numbers have size 1. Training can make them larger or smaller, and so decide
+# how sharp each head is.)
 #
 # ## 3.4 Why the mask comes before the softmax
 #
@@ -396,7 +396,7 @@ plt.show()
 # `model.explain` makes a page that shows the same for any sentence, step by step. Here is a part of
 # it; it writes a space as `␣`. Choose a token, a block and a head: the queries, keys and values,
 # the scores before and after the scale and the mask, and the weights are all there, with the arcs
-# from the token to those it looks at. (Scripts do not run on GitHub, where the cell below stays
+# from the token to those it looks at: scroll inside the frame. (Scripts do not run on GitHub, where the cell below stays
 # empty: open the notebook in Jupyter, and run the cell.)
 
 # %%
@@ -410,8 +410,8 @@ model.explain("The king had three sons. The king", 0, boxes=boxes, blocks=[0, n_
 # %% [markdown]
 # ## Common mistakes
 #
-# > **You will meet all of these**, some of them in widely read tutorials. A model with one of them
-# > still runs, and still writes something. The cost can be measured: the loss, in nats per token,
+# > **You will meet all of these**, some of them in widely read tutorials. A model with nearly any
+# > of them still runs, and still writes something. The cost can be measured: the loss, in nats per token,
 # > is how surprised the model is by a text it has not seen. A model that knows nothing holds all
 # > tokens for equally likely, and its loss is $\log n_{\mathrm{vocab}}$.
 # >
@@ -514,7 +514,7 @@ for word, name in (("least", min(costs, key=costs.get)), ("most", max(costs, key
     print(f"{name} costs {word}: {costs[name]:.1f} nats per token")
 
 # %% [markdown]
-# Every one of them costs a model dearly, and none of them raises an error. "No mask" deserves a
+# Every one of those in the picture costs a model dearly, and none of them raises an error. "No mask" deserves a
 # second look. If the mask is forgotten in *training*, the loss falls to almost nothing, because
 # each position can read its answer at the next one; and the model is useless. If it is forgotten
 # afterwards, as here, the trained heads meet keys of a kind that they never met in training.
