@@ -396,8 +396,8 @@ plt.show()
 # `model.explain` makes a page that shows the same for any sentence, step by step. Here is a part of
 # it; it writes a space as `␣`. Choose a token, a block and a head: the queries, keys and values,
 # the scores before and after the scale and the mask, and the weights are all there, with the arcs
-# from the token to those it looks at: scroll inside the frame. (Scripts do not run on GitHub, where the cell below stays
-# empty: open the notebook in Jupyter, and run the cell.)
+# from the token to those it looks at: scroll inside the frame. (Scripts do not run on GitHub, where
+# the cell below stays empty: open the notebook in Jupyter, and run the cell.)
 
 # %%
 boxes = ["qkv", "scores", "heads", "attention"]
@@ -411,9 +411,9 @@ model.explain("The king had three sons. The king", 0, boxes=boxes, blocks=[0, n_
 # ## Common mistakes
 #
 # > **You will meet all of these**, some of them in widely read tutorials. A model with nearly any
-# > of them still runs, and still writes something. The cost can be measured: the loss, in nats per token,
-# > is how surprised the model is by a text it has not seen. A model that knows nothing holds all
-# > tokens for equally likely, and its loss is $\log n_{\mathrm{vocab}}$.
+# > of them still runs, and still writes something. The cost can be measured: the loss, in nats per
+# > token, is how surprised the model is by a text it has not seen. A model that knows nothing holds
+# > all tokens for equally likely, and its loss is $\log n_{\mathrm{vocab}}$.
 # >
 # > - *No scale*, the scale *after* the softmax, or $\sqrt{n_{\mathrm{embd}}}$ instead of
 # >   $\sqrt{n_{\mathrm{head\,dim}}}$.
@@ -514,10 +514,11 @@ for word, name in (("least", min(costs, key=costs.get)), ("most", max(costs, key
     print(f"{name} costs {word}: {costs[name]:.1f} nats per token")
 
 # %% [markdown]
-# Every one of those in the picture costs a model dearly, and none of them raises an error. "No mask" deserves a
-# second look. If the mask is forgotten in *training*, the loss falls to almost nothing, because
-# each position can read its answer at the next one; and the model is useless. If it is forgotten
-# afterwards, as here, the trained heads meet keys of a kind that they never met in training.
+# Every one of those in the picture costs a model dearly, and none of them raises an error. "No
+# mask" deserves a second look. If the mask is forgotten in *training*, the loss falls to almost
+# nothing, because each position can read its answer at the next one; and the model is useless. If
+# it is forgotten afterwards, as here, the trained heads meet keys of a kind that they never met in
+# training.
 
 # %% [markdown]
 # ## Five quick questions

@@ -349,9 +349,10 @@ ax.set(xlabel="the model's answer", ylabel="the truth")
 plt.show()
 
 # %% [markdown]
-# In our run nearly half of the wrong answers say Jacobs, twice as many as any other name. He gathered
-# tales from many peoples, among them some that Grimm has in other words, and tales of beasts like
-# Aesop's. Lang's books are such a collection, too, and yet they are seldom named by mistake.
+# In our run nearly half of the wrong answers say Jacobs, twice as many as any other name. He
+# gathered tales from many peoples, among them some that Grimm has in other words, and tales of
+# beasts like Aesop's. Lang's books are such a collection, too, and yet they are seldom named by
+# mistake.
 #
 # ## Common mistakes
 #
