@@ -145,8 +145,8 @@ plt.show()
 
 # %% [markdown]
 # Every text that a language model writes is one path out of very many. In some places there is
-# hardly a choice (not in these ten), in others the whole story turns on a draw. `python -m picogpt
-# --show-probs` prints the same information as a table.
+# hardly a choice (not in these ten), in others the whole story turns on a draw.
+# `python -m picogpt --show-probs` prints the same information as a table.
 #
 # ## 0.6 Let it judge
 #

@@ -41,9 +41,9 @@ weights = flatten(model.params)
 # %% [markdown]
 # ## 12.1 Numbers, bit by bit
 #
-# A floating-point number is a sign, an exponent and a mantissa, $\pm 1.\mathrm{mantissa} \cdot
-# 2^\mathrm{exponent}$. The exponent's bits decide how large and how small a number can be, the
-# mantissa's how exact it is:
+# A floating-point number is a sign, an exponent and a mantissa,
+# $\pm 1.\mathrm{mantissa} \cdot 2^\mathrm{exponent}$. The exponent's bits decide how large and how
+# small a number can be, the mantissa's how exact it is:
 
 
 # %% tags=["stable"]
