@@ -293,12 +293,12 @@ draw_curves({"all weights": curve})
 
 # %% [markdown]
 # The dashed line falls and falls: with every pass the model knows the answers to the passages that
-# it learns from better by heart. On the held-out tales the loss stops falling, and then climbs, even where the share of
-# right answers does not fall. (At first the dashed line lies higher: it is the mean over a whole
-# pass, and there the answer competes with all tokens, on the held-out tales with the other four
-# names only.) That is overfitting: the model becomes more and more certain, also where it is wrong.
-# *Early stopping* takes the weights from where the held-out loss was lowest. If only the first choice
-# matters, and not how certain the model is, that may be too early.
+# it learns from better by heart. On the held-out tales the loss stops falling, and then climbs,
+# even where the share of right answers does not fall. (At first the dashed line lies higher: it is
+# the mean over a whole pass, and there the answer competes with all tokens, on the held-out tales
+# with the other four names only.) That is overfitting: the model becomes more and more certain,
+# also where it is wrong. *Early stopping* takes the weights from where the held-out loss was
+# lowest. If only the first choice matters, and not how certain the model is, that may be too early.
 #
 # ## 11.5 Fewer weights, fewer passages
 #
