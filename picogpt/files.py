@@ -92,7 +92,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises ValueError if a folder or a device has that name, FileNotFoundError if it has no folder.
     """
-    path = path.resolve()  # of a link, what it leads to is replaced
+    # Of a link, what it leads to is replaced. (Path.resolve raises for two links to each other.)
+    path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: is not an ordinary file, and is not replaced")
     if not path.parent.is_dir():

@@ -104,6 +104,15 @@ def test_what_a_link_leads_to_is_replaced(tmp_path):
     assert link.is_symlink() and (tmp_path / "a").read_text() == "new"
 
 
+def test_links_that_lead_to_each_other_are_replaced(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with replacing(one) as file:
+        file.write(b"new")
+    assert other.read_text() == "new"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
 def test_a_pipe_a_folder_and_nowhere_are_not_written_to(tmp_path):
     os.mkfifo(tmp_path / "pipe")
