@@ -44,12 +44,10 @@ class Explanation:
 def frame(title: str, page: str, height: float) -> str:
     """HTML that shows a page within a notebook, `height` rem high: em would be the notebook's."""
     # Otherwise it would be light or dark as the system is, and not as JupyterLab.
-    themes = "".join(
-        f'[data-jp-theme-light="{is_light}"] iframe.picogpt{{color-scheme:{theme}}}'
-        for is_light, theme in (("true", "light"), ("false", "dark"))
-    )
     return (
-        f'<style>{themes}</style><iframe class="picogpt" title="{html.escape(title)}" '
+        '<style>[data-jp-theme-light="true"] iframe.picogpt{color-scheme:light}'
+        '[data-jp-theme-light="false"] iframe.picogpt{color-scheme:dark}</style>'
+        f'<iframe class="picogpt" title="{html.escape(title)}" '
         f'srcdoc="{html.escape(page)}" sandbox="allow-scripts" '
         f'style="width:100%;height:{height}rem;border:1px solid #888"></iframe>'
     )

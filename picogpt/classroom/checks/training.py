@@ -44,8 +44,8 @@ def check_7_3(function) -> None:
         ([5, 4, 6, 1], 1, (3, 1), "one worse one is enough"),
     ):
         found = tuple(numbers(function(list(losses), patience), (2,)).tolist())
-        said = f"({found[0]:g}, {found[1]:g}) for {losses} with patience {patience}, expected {expected}"
-        expect(found == expected, f"{said}: {why}")
+        asked = f"{losses} with patience {patience}, expected {expected}"
+        expect(found == expected, f"({found[0]:g}, {found[1]:g}) for {asked}: {why}")
 
 
 def check_11_1(function) -> None:
