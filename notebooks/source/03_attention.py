@@ -188,8 +188,8 @@ for d in (32, 64):
 
 # %% [markdown]
 # GPT-2's heads have $d = 64$ in every size; smaller models often have $d = 32$. (This holds for
-# queries and keys whose numbers have size 1. Training can make them larger or smaller, and so decide
-# how sharp each head is.)
+# queries and keys whose numbers have size 1. Training can make them larger or smaller, and so
+# decide how sharp each head is.)
 #
 # ## 3.4 Why the mask comes before the softmax
 #

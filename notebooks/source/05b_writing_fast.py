@@ -71,9 +71,10 @@ assert max(differences) < 1e-5
 print(f"largest change of a key or value, as a share of their range: {max(differences):.0e}")
 
 # %% [markdown]
-# None of them changes, in any block. (The tiny difference is rounding: a product with more rows may be
-# added up in another order.) And the queries? A query is used only once, by its own position, when that position is computed. So a
-# new token needs its own query, and the keys and values of all positions before it:
+# None of them changes, in any block. (The tiny difference is rounding: a product with more rows may
+# be added up in another order.) And the queries? A query is used only once, by its own position,
+# when that position is computed. So a new token needs its own query, and the keys and values of all
+# positions before it:
 
 # %% alt="Two triangles of scores: without a cache all of them are computed for a new token, with a cache the last row alone."
 drawings.old_and_new_scores(8)
@@ -167,9 +168,9 @@ plt.show()
 # %% [markdown]
 # Without the cache, the cost of a token grows with the length of the text, and the cost of a whole
 # text with the square of it. With the cache a token costs nearly the same everywhere. (The times
-# wobble if the machine has other work: look at the trend.) Only the
-# scores and the weighted means grow with the length, and they are the small part ([notebook
-# 4](04_forward_pass.ipynb) counts them).
+# wobble if the machine has other work: look at the trend.) Only the scores and the weighted means
+# grow with the length, and they are the small part ([notebook 4](04_forward_pass.ipynb) counts
+# them).
 #
 # The price is memory: $2 \cdot n_\mathrm{layer} \cdot n_\mathrm{ctx} \cdot n_\mathrm{embd}$
 # numbers. And there is a new limit. A single token cannot keep a processor busy, because each
@@ -301,8 +302,8 @@ plt.show()
 # %% [markdown]
 # A pass writes one token (light), or more where a guess was right (dark). The three brothers gain
 # most, because they are repeated word for word. A greedy text often goes round in circles, too, but
-# it gains only if it does so word for word. The lookup keeps count of what its guesses have cost and
-# saved, and gives up when they do not pay.
+# it gains only if it does so word for word. The lookup keeps count of what its guesses have cost
+# and saved, and gives up when they do not pay.
 
 # %% [markdown]
 # ## Common mistakes
@@ -343,7 +344,8 @@ loss_bars(losses, config.n_vocab)
 
 # %% [markdown]
 # (Such a mistake can even make a model worse than one that knows nothing: then its bar goes beyond
-# the dashed line, because it is sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says more about it.)
+# the dashed line, because it is sure of the wrong tokens. [Notebook 4](04_forward_pass.ipynb) says
+# more about it.)
 
 # %% [markdown]
 # ## Five quick questions

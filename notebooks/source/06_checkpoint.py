@@ -438,8 +438,9 @@ plt.show()
 # Mapping is quicker, even if all of the file is used: nothing is copied, and no new memory has to
 # be found. (The disk plays no part here, because the system still has the new file in memory.)
 #
-# All float32 parameters that the reader returns are views of a single map, which nobody can write to.
-# (`picogpt.load` then copies a small model, so that its products can read the memory straight on.)
+# All float32 parameters that the reader returns are views of a single map, which nobody can write
+# to. (`picogpt.load` then copies a small model, so that its products can read the memory straight
+# on.)
 
 # %%
 _, mapped_params = read_openai(folder)

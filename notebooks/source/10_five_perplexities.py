@@ -100,19 +100,19 @@ for name, result in measured.items():
     )
 
 # %% [markdown]
-# This is one model and one text, and yet the highest perplexity in the table is nearly four times the
-# lowest. Two things make the difference.
+# This is one model and one text, and yet the highest perplexity in the table is nearly four times
+# the lowest. Two things make the difference.
 #
 # **The unit** makes most of it. Within a row the sum of the surprises is the same, but it is divided by the number of tokens, of
 # words or of bytes before the exponential is taken. A word has more than one token on average, so
 # the model is more surprised by a word than by a token. Never put perplexities per word and per
 # token in one column.
 #
-# **The context** makes the differences within a column, of less than a tenth. The more of the text the
-# model sees before a token, the better it predicts it. (And *stream* never scores the first token of
-# a window, although its bytes and words are counted.) We can measure that directly: here is the
-# surprise at the same tokens, with more and more of the text before them. There are only some fifty
-# of them, so the curve wobbles at the end.
+# **The context** makes the differences within a column, of less than a tenth. The more of the text
+# the model sees before a token, the better it predicts it. (And *stream* never scores the first
+# token of a window, although its bytes and words are counted.) We can measure that directly: here
+# is the surprise at the same tokens, with more and more of the text before them. There are only
+# some fifty of them, so the curve wobbles at the end.
 
 # %% alt="A curve that falls, and wobbles at the end: the surprise at the same tokens against the number of tokens before them."
 lengths = [1, 2, 4, 8, 16, 32, 64, 128, 255]
@@ -162,8 +162,8 @@ for task, protocol in (("lambada", "openai"), ("wikitext", "paper"), ("hellaswag
 #
 # Bits per byte have a meaning of their own: with a model's predictions and arithmetic coding, the
 # text could be stored in that many bits. So the model can be compared with programs that compress.
-# They get the same tale, and they have never seen it either. (Only the first bar below has: it knows
-# how often each letter occurs in this very text, and nothing else.)
+# They get the same tale, and they have never seen it either. (Only the first bar below has: it
+# knows how often each letter occurs in this very text, and nothing else.)
 #
 # **Guess first.** Which compresses better, a model of this size or the programs that pack files?
 

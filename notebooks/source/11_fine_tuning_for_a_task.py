@@ -325,13 +325,14 @@ for name, chosen in results.items():
     print(f"{name:31} {accuracy(chosen)}")
 
 # %% [markdown]
-# Read the intervals before the numbers. Where two of them overlap widely, there are too few passages
-# to tell which method is better. So it is certain that learning from all passages helps, more than
-# counting their words does. Whether all blocks learn or only the last two makes no difference that
-# can be seen here, and neither does strong weight decay. Fewer passages cost far more: with a quarter
-# of them, the model is no better than counting words in all of them. (A quarter of the passages also
-# means a third of the steps. And training only the last blocks has two advantages that the table does
-# not show: the model forgets less of what it knew, and the backward pass can stop early.)
+# Read the intervals before the numbers. Where two of them overlap widely, there are too few
+# passages to tell which method is better. So learning from all passages certainly helps, and most
+# likely more than counting their words does. Whether all blocks learn or only the last two makes no
+# difference that can be seen here, nor does strong weight decay. Fewer passages cost far
+# more: with a quarter of them, the model is no better than counting words in all of them. (A
+# quarter of the passages also means a third of the steps. And training only the last blocks has two
+# advantages that the table does not show: the model forgets less of what it knew, and the backward
+# pass can stop early.)
 #
 # ## 11.6 What is confused with what?
 #

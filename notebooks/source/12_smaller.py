@@ -7,9 +7,10 @@
 # understand where the error of each comes from, and measure what it costs. We also look at the
 # memory that is not needed for weights.
 #
-# The largest GPT-2 has 1.56 billion weights. As float32 they take 6.2 GB, more than most laptops have
-# free. The same model with one byte for each weight takes 1.6 GB. You need notebooks [0](00_quick_start.ipynb) and [4](04_forward_pass.ipynb); for
-# the fine-tuning also 7. About 40 minutes.
+# The largest GPT-2 has 1.56 billion weights. As float32 they take 6.2 GB, more than most laptops
+# have free. The same model with one byte for each weight takes 1.6 GB. You need notebooks
+# [0](00_quick_start.ipynb) and [4](04_forward_pass.ipynb); for the fine-tuning also 7. About 40
+# minutes.
 #
 # > Is picogpt not installed, for example on Colab? Type this in a cell, run it, and restart the
 # > kernel: `%pip install "picogpt[notebooks] @ ADDRESS"`. Replace ADDRESS with `file://` and the full
@@ -70,8 +71,8 @@ for x in (1.0, -2.0, 0.1, 1e-6, 70000.0):
 # infinity; all zeros mean a very small number, without the leading 1.
 #
 # float16 spends its bits on exactness, so 70000 is too large for it, and 1e-6 is almost too small.
-# bfloat16 has as many bits for
-# the exponent as float32, so it has the same range, but only two or three decimal digits.
+# bfloat16 has as many bits for the exponent as float32, so it has the same range, but only two or
+# three decimal digits.
 #
 # An **int8** has no exponent at all: it is one of 256 whole numbers. To store weights in it we need a
 # *scale*: weight ≈ scale · int8.
@@ -134,8 +135,7 @@ plt.show()
 # %% [markdown]
 # If each channel has its own scale, an outlier spoils only its own channel. The scale can be taken
 # out of the sum, `sum(x * scale * q) = scale * sum(x * q)`, so it costs one multiplication for each
-# output. For `wte`, which makes the logits, one for each of its rows, the channels
-# are the rows.
+# output. For `wte`, which makes the logits, one for each of its rows, the channels are the rows.
 #
 # Now the whole model, in several ways. What counts is not the error of a weight but the model's
 # predictions: bits per byte of a tale that it has never read. We use its first part to make
@@ -226,11 +226,11 @@ ax.set_ylim(0.7 * max(min(costs), 0.01), 1.3 * max(costs))
 plt.show()
 
 # %% [markdown]
-# The first block is special: without it hardly anything is left, because all later blocks have learned
-# to read what it writes. Of the others, none costs much alone. To take away
-# several blocks, we search greedily: we remove the block that is missed least, then the one that is
-# missed least among the rest, and so on. This need not find the best choice, since two blocks may
-# do the same job, but it has to try only a few.
+# The first block is special: without it hardly anything is left, because all later blocks have
+# learned to read what it writes. The others are missed far less. To take away several blocks, we
+# search greedily: we remove the block that is missed least, then the one that is missed least among
+# the rest, and so on. This need not find the best choice, since two blocks may do the same job, but
+# it has to try only a few.
 
 # %% alt="Two curves of bits per byte against the number of blocks kept; the greedy choice is the lower one."
 kept, greedy = list(range(n_layer)), {n_layer: list(range(n_layer))}
@@ -342,17 +342,18 @@ right.legend()
 plt.show()
 
 # %% [markdown]
-# No: a head that is missed most costs less than the block that is missed least. Some heads can be taken
-# away almost unnoticed. (White ones cost nothing, or on this short text even less.) But look at what that saves: in a block of GPT-2,
-# the heads have a third of the parameters and the MLP two thirds. And a silent head saves nothing
-# until its columns and rows are really cut out of the matrices. Then the blocks no longer have the
-# same sizes. That is why whole blocks are taken away more often than heads.
+# No: the head that is missed most costs less than the block that is missed least. Some heads can be
+# taken away almost unnoticed. (White ones cost nothing, or on this short text even less.) But look
+# at what that saves: in a block of GPT-2, the heads have a third of the parameters and the MLP two
+# thirds. And a silent head saves nothing until its columns and rows are really cut out of the
+# matrices. Then the blocks no longer have the same sizes. That is why whole blocks are taken away
+# more often than heads.
 #
 # ## 12.7 What the cache costs
 #
 # Weights are not everything. For each position, each block keeps a key and a value of `n_embd`
-# float32 numbers. For one text that is less than the weights, but a server keeps them for every text that it is
-# writing:
+# float32 numbers. For one text that is less than the weights, but a server keeps them for every
+# text that it is writing:
 
 # %% tags=["stable"]
 print(f"{'':8} weights in int8   cache of a full text   texts until the cache is larger")

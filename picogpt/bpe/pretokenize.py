@@ -87,7 +87,7 @@ _INNER_SPACE = regex.compile(r"\s (?:\s|$)")
 
 
 def stretches(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Text -> for each block of it, stretches, and stretches without the space before them.
+    """Text -> for each block, stretches as they are, and stretches without the space before them.
 
     "I'll say: hi2u" -> ["I'll"], ["say:", "hi2u"]
     "I'll   say: hi" -> ["I", "'ll", "  ", " say", ":", " hi"], []
