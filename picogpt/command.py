@@ -74,9 +74,6 @@ def finish(work: Callable[[], None]) -> int:
             sys.stdout.flush()
         return 0
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        # Python may flush standard output once more at exit, which must not fail again (its
-        # documentation of the module signal, "Note on SIGPIPE").
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         if sys.stderr is not None:
@@ -88,3 +85,16 @@ def finish(work: Callable[[], None]) -> int:
     except (OSError, ValueError, TypeError) as error:
         say(str(error))
         return 1
+    finally:
+        empty_output()
+
+
+def empty_output() -> None:
+    """Write what standard output still holds, or drop it if that fails."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # At exit Python flushes once more, which must not fail again (its documentation of the
+        # module signal, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

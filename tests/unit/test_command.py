@@ -56,10 +56,16 @@ def call(capsys):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_under_the_completion():
+@pytest.mark.parametrize("environment", [BUFFERED, BUFFERED | {"PYTHONUNBUFFERED": "1"}])
+@pytest.mark.parametrize("arguments", [["--shell-completion"], ["-m", TINY, "-n", "3", "The"]])
+def test_a_full_disk_under_the_output(environment, arguments):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [*COMMAND, "--shell-completion"], stdout=full, stderr=subprocess.PIPE, check=False
+            [*COMMAND, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            env=environment,
         )
     assert done.returncode == 1
     assert done.stderr.startswith(b"picogpt: ") and done.stderr.count(b"\n") == 1
